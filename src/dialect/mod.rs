@@ -1,0 +1,391 @@
+//! The wire languages. Each has the same files: `types.rs` (wire shapes), `request.rs`, `response.rs`, `stream.rs`
+//! (wire ↔ canonical), `view.rs` (what the native path needs to know, borrowed) and `error.rs`.
+//!
+//! This file is the codec table: the only place that lists every dialect.
+
+pub mod anthropic_messages;
+pub mod canonical;
+pub mod gemini;
+pub mod openai_chat;
+pub mod view;
+
+use canonical::{ChatRequest, ChatResponse, FinishReason, Loss, StreamEvent, Usage};
+use view::View;
+
+use crate::error::GatewayError;
+use crate::sse::Frame;
+
+/// A wire language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub enum Dialect {
+    /// OpenAI Chat Completions.
+    #[serde(rename = "openai-chat")]
+    OpenAiChat,
+    /// Anthropic Messages.
+    #[serde(rename = "anthropic-messages")]
+    AnthropicMessages,
+    /// Gemini generateContent.
+    #[serde(rename = "gemini")]
+    Gemini,
+}
+
+/// What an encoder must know of the model it writes for.
+#[derive(Debug, Clone)]
+pub struct Target<'a> {
+    /// Provider name, for messages.
+    pub provider: &'a str,
+    /// The model's name at the provider.
+    pub model: &'a str,
+    /// What the model accepts.
+    pub traits: ModelTraits,
+    /// Largest answer in tokens, where known (Anthropic requires a bound in every request).
+    pub max_output_tokens: Option<u64>,
+}
+
+/// What a model accepts (`wire.md` §1.9). A model that is not in the catalogue is given the benefit of the doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)]
+pub struct ModelTraits {
+    /// Function tools.
+    pub tools: bool,
+    /// `tool_choice` required or named.
+    pub forced_tools: bool,
+    /// Pictures in.
+    pub vision: bool,
+    /// Sound in.
+    pub audio: bool,
+    /// Documents in.
+    pub files: bool,
+    /// JSON mode.
+    pub json_object: bool,
+    /// JSON-schema outputs.
+    pub json_schema: bool,
+    /// Can think.
+    pub reasoning: bool,
+    /// Thinking cannot be switched off.
+    pub always_reasons: bool,
+    /// Accepts temperature, top_p, top_k.
+    pub sampling: bool,
+    /// Continues a trailing assistant turn.
+    pub prefill: bool,
+}
+
+impl ModelTraits {
+    /// Everything is accepted: the provider decides.
+    pub const PERMISSIVE: Self = Self {
+        tools: true,
+        forced_tools: true,
+        vision: true,
+        audio: true,
+        files: true,
+        json_object: true,
+        json_schema: true,
+        reasoning: true,
+        always_reasons: false,
+        sampling: true,
+        prefill: true,
+    };
+}
+
+/// A request written for a target.
+#[derive(Debug, Clone)]
+pub struct Encoded {
+    /// JSON body.
+    pub body: Vec<u8>,
+    /// Everything that is not exact. Unsupported entries have been left out of the body.
+    pub losses: Vec<Loss>,
+}
+
+/// What an answer's encoder must know beyond the answer.
+#[derive(Debug, Clone, Default)]
+pub struct ReplyContext {
+    /// Our request id, used where the provider gave none.
+    pub request_id: String,
+    /// Model name for the answer's `model` member when the provider gave none.
+    pub model: String,
+    /// Unix seconds.
+    pub now_secs: u64,
+    /// OpenAI streams: whether the caller asked for the usage chunk.
+    pub include_usage: bool,
+    /// Prompt tokens estimated before the call, for dialects that announce them first (Anthropic's `message_start`).
+    pub estimated_input_tokens: u64,
+}
+
+/// What is known once an answer is complete.
+#[derive(Debug, Clone, Default)]
+pub struct Tail {
+    /// Token counts.
+    pub usage: Option<Usage>,
+    /// Decimal US dollars such as `0.00012`, absent when unpriced.
+    pub cost_usd: Option<String>,
+    /// JSON object for the `signalbox` member; absent = none.
+    pub signalbox: Option<String>,
+}
+
+/// A provider's own report of an error, whatever its place (status body, event, 200 body).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProviderError {
+    /// Text for people. May quote keys or prompts: never logged, shown only for the caller's own faults.
+    pub message: String,
+    /// `error.type` (OpenAI, Anthropic) or `error.status` (Gemini).
+    pub kind: Option<String>,
+    /// `error.code`, numbers as text.
+    pub code: Option<String>,
+    /// `error.param`.
+    pub param: Option<String>,
+    /// The whole error object's JSON text, for the classifier (details, metadata).
+    pub raw: String,
+}
+
+/// What stops a stream from inside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamFault {
+    /// One event is not what the dialect says; the stream may go on without it.
+    Malformed(String),
+    /// The provider reports an error.
+    Provider(ProviderError),
+}
+
+/// What the native path learns from an answer without changing it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observation {
+    /// The provider's id.
+    pub id: Option<String>,
+    /// The provider's model name.
+    pub model: Option<String>,
+    /// Latest token counts.
+    pub usage: Option<Usage>,
+    /// Why it ended (first choice), once known.
+    pub finish: Option<FinishReason>,
+    /// In the provider's words.
+    pub raw_finish: Option<String>,
+    /// The dialect's terminator was seen (`[DONE]`, `message_stop`; Gemini: a final finish reason).
+    pub done: bool,
+    /// Bytes of generated text, reasoning and arguments so far, to estimate a cut answer's tokens.
+    pub output_bytes: u64,
+}
+
+/// What one event of a native stream was.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// It carries content: text, reasoning, a tool call, a refusal, or a finish reason.
+    pub content: bool,
+    /// It exists only because usage was asked for (OpenAI's chunk with empty `choices`).
+    pub usage_only: bool,
+    /// It carries usage (alone or with content).
+    pub usage: bool,
+    /// It is the dialect's terminator.
+    pub terminal: bool,
+}
+
+impl Dialect {
+    /// The name in configuration, headers and logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenAiChat => "openai-chat",
+            Self::AnthropicMessages => "anthropic-messages",
+            Self::Gemini => "gemini",
+        }
+    }
+
+    /// What routing and the native path need of a request body, without a tree.
+    ///
+    /// # Errors
+    /// The caller's, naming the field.
+    pub fn view(self, body: &[u8]) -> Result<View<'_>, GatewayError> {
+        match self {
+            Self::OpenAiChat => openai_chat::view::view(body),
+            Self::AnthropicMessages => anthropic_messages::view::view(body),
+            Self::Gemini => gemini::view::view(body),
+        }
+    }
+
+    /// Reads a request whole, for translation.
+    ///
+    /// # Errors
+    /// The caller's, naming the field.
+    pub fn decode_request(self, body: &[u8]) -> Result<ChatRequest, GatewayError> {
+        match self {
+            Self::OpenAiChat => openai_chat::request::decode(body),
+            Self::AnthropicMessages => anthropic_messages::request::decode(body),
+            Self::Gemini => gemini::request::decode(body),
+        }
+    }
+
+    /// Writes a request for a target. Never fails: what cannot be said is in the losses as unsupported.
+    #[must_use]
+    pub fn encode_request(self, request: &ChatRequest, target: &Target<'_>) -> Encoded {
+        match self {
+            Self::OpenAiChat => openai_chat::request::encode(request, target),
+            Self::AnthropicMessages => anthropic_messages::request::encode(request, target),
+            Self::Gemini => gemini::request::encode(request, target),
+        }
+    }
+
+    /// Reads a whole answer.
+    ///
+    /// # Errors
+    /// An error body inside a 200, or bytes that are not the dialect's.
+    pub fn decode_response(self, body: &[u8]) -> Result<ChatResponse, StreamFault> {
+        match self {
+            Self::OpenAiChat => openai_chat::response::decode(body),
+            Self::AnthropicMessages => anthropic_messages::response::decode(body),
+            Self::Gemini => gemini::response::decode(body),
+        }
+    }
+
+    /// Writes a whole answer; losses list what the caller's dialect cannot carry.
+    #[must_use]
+    pub fn encode_response(self, response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> Encoded {
+        match self {
+            Self::OpenAiChat => openai_chat::response::encode(response, context, tail),
+            Self::AnthropicMessages => anthropic_messages::response::encode(response, context, tail),
+            Self::Gemini => gemini::response::encode(response, context, tail),
+        }
+    }
+
+    /// Reads usage, finish and ids of a whole native answer without building it.
+    ///
+    /// # Errors
+    /// An error body inside a 200, or bytes that are not the dialect's.
+    pub fn observe_response(self, body: &[u8]) -> Result<Observation, StreamFault> {
+        match self {
+            Self::OpenAiChat => openai_chat::view::observe_response(body),
+            Self::AnthropicMessages => anthropic_messages::view::observe_response(body),
+            Self::Gemini => gemini::view::observe_response(body),
+        }
+    }
+
+    /// Reads one event of a native stream into the observation.
+    ///
+    /// # Errors
+    /// A malformed event, or the provider's error event.
+    pub fn observe_event(self, frame: &Frame<'_>, seen: &mut Observation) -> Result<Seen, StreamFault> {
+        match self {
+            Self::OpenAiChat => openai_chat::view::observe_event(frame, seen),
+            Self::AnthropicMessages => anthropic_messages::view::observe_event(frame, seen),
+            Self::Gemini => gemini::view::observe_event(frame, seen),
+        }
+    }
+
+    /// A reader for this dialect's streams.
+    #[must_use]
+    pub fn stream_decoder(self) -> StreamDecoder {
+        match self {
+            Self::OpenAiChat => StreamDecoder::OpenAiChat(openai_chat::stream::Decoder::default()),
+            Self::AnthropicMessages => StreamDecoder::AnthropicMessages(anthropic_messages::stream::Decoder::default()),
+            Self::Gemini => StreamDecoder::Gemini(gemini::stream::Decoder::default()),
+        }
+    }
+
+    /// A writer for this dialect's streams.
+    #[must_use]
+    pub fn stream_encoder(self, context: ReplyContext) -> StreamEncoder {
+        match self {
+            Self::OpenAiChat => StreamEncoder::OpenAiChat(openai_chat::stream::Encoder::new(context)),
+            Self::AnthropicMessages => {
+                StreamEncoder::AnthropicMessages(anthropic_messages::stream::Encoder::new(context))
+            }
+            Self::Gemini => StreamEncoder::Gemini(gemini::stream::Encoder::new(context)),
+        }
+    }
+
+    /// The error object of a status body or event, if this is one.
+    #[must_use]
+    pub fn decode_error(self, body: &[u8]) -> Option<ProviderError> {
+        match self {
+            Self::OpenAiChat => openai_chat::error::decode(body),
+            Self::AnthropicMessages => anthropic_messages::error::decode(body),
+            Self::Gemini => gemini::error::decode(body),
+        }
+    }
+
+    /// The JSON body of an error answer, in this dialect's official vocabulary.
+    #[must_use]
+    pub fn encode_error(self, error: &GatewayError, request_id: &str) -> Vec<u8> {
+        match self {
+            Self::OpenAiChat => openai_chat::error::encode(error, request_id),
+            Self::AnthropicMessages => anthropic_messages::error::encode(error, request_id),
+            Self::Gemini => gemini::error::encode(error, request_id),
+        }
+    }
+
+    /// The bytes of an error inside a stream whose status line is out: the dialect's typed end.
+    #[must_use]
+    pub fn encode_stream_error(self, error: &GatewayError, request_id: &str, signalbox: Option<&str>) -> Vec<u8> {
+        match self {
+            Self::OpenAiChat => openai_chat::error::encode_event(error, request_id, signalbox),
+            Self::AnthropicMessages => anthropic_messages::error::encode_event(error, request_id, signalbox),
+            Self::Gemini => gemini::error::encode_event(error, request_id, signalbox),
+        }
+    }
+}
+
+/// Reads any dialect's stream.
+#[derive(Debug)]
+pub enum StreamDecoder {
+    /// OpenAI chat chunks.
+    OpenAiChat(openai_chat::stream::Decoder),
+    /// Anthropic events.
+    AnthropicMessages(anthropic_messages::stream::Decoder),
+    /// Gemini partial responses.
+    Gemini(gemini::stream::Decoder),
+}
+
+impl StreamDecoder {
+    /// Reads one event, appending what it means.
+    ///
+    /// # Errors
+    /// A malformed event (state unchanged, the stream may go on) or the provider's error.
+    pub fn frame(&mut self, frame: &Frame<'_>, out: &mut Vec<StreamEvent>) -> Result<(), StreamFault> {
+        match self {
+            Self::OpenAiChat(d) => d.frame(frame, out),
+            Self::AnthropicMessages(d) => d.frame(frame, out),
+            Self::Gemini(d) => d.frame(frame, out),
+        }
+    }
+
+    /// Whether the answer is complete by the dialect's own rule: at end of input `false` means cut.
+    /// A missing `[DONE]` after a finish reason is complete.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        match self {
+            Self::OpenAiChat(d) => d.complete(),
+            Self::AnthropicMessages(d) => d.complete(),
+            Self::Gemini(d) => d.complete(),
+        }
+    }
+}
+
+/// Writes any dialect's stream. The encoder adds whatever framing its dialect needs (role chunk, `message_start`,
+/// block starts and stops, indices) so that any legal sequence of [`StreamEvent`]s becomes a legal stream.
+#[derive(Debug)]
+pub enum StreamEncoder {
+    /// OpenAI chat chunks.
+    OpenAiChat(openai_chat::stream::Encoder),
+    /// Anthropic events.
+    AnthropicMessages(anthropic_messages::stream::Encoder),
+    /// Gemini partial responses.
+    Gemini(gemini::stream::Encoder),
+}
+
+impl StreamEncoder {
+    /// Appends the wire form of one event; what the dialect cannot carry goes to `losses`.
+    pub fn event(&mut self, event: &StreamEvent, out: &mut Vec<u8>, losses: &mut Vec<Loss>) {
+        match self {
+            Self::OpenAiChat(e) => e.event(event, out, losses),
+            Self::AnthropicMessages(e) => e.event(event, out, losses),
+            Self::Gemini(e) => e.event(event, out, losses),
+        }
+    }
+
+    /// Appends the normal end: finish reason not yet sent, usage, terminator.
+    pub fn end(&mut self, tail: &Tail, out: &mut Vec<u8>) {
+        match self {
+            Self::OpenAiChat(e) => e.end(tail, out),
+            Self::AnthropicMessages(e) => e.end(tail, out),
+            Self::Gemini(e) => e.end(tail, out),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Signalbox: an LLM gateway as one Worker. The map, in the order in which a request travels.
+
+pub mod http; // values: request, response, headers
+pub mod json; // values: JSON members by source text
+pub mod sse; // values: event streams
+pub mod error; // what can go wrong, blame first
+pub mod dialect; // 3 parse: wire languages ↔ the canonical hub
+pub mod upstream; // knowledge: providers and their failures
+pub mod attempt; // 6 attempt: the state machine that gets the answer through
