@@ -1,0 +1,94 @@
+// Builds the release Worker into build/, unless nothing that goes into it has changed.
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { withLock } from './lib/lock.mjs';
+import { buildDir, npmBin, pinnedVersion, root, toolsDir } from './lib/paths.mjs';
+import { capture, endOnSignal, run } from './lib/proc.mjs';
+import { Problem, elapsed, main, note, step } from './lib/say.mjs';
+import { findTool, setup } from './setup.mjs';
+
+const INPUTS = ['src', 'data', '.cargo', 'build.rs', 'Cargo.toml', 'Cargo.lock', 'scripts/build.mjs'];
+const OUTPUTS = ['index.js', 'index_bg.wasm'];
+const STAMP = join(toolsDir, 'build-stamp');
+
+/** Settings of every wasm compilation, so that the linter and the build see the same code. SIMD is for the body scanners. */
+export const wasmEnv = {
+  WASM_BINDGEN_USE_JS_SYS: '1',
+  RUSTFLAGS: '-C target-feature=+simd128',
+  CARGO_ENCODED_RUSTFLAGS: undefined,
+};
+
+export async function build() {
+  await withLock(join(toolsDir, 'build.lock'), async () => {
+    const wanted = await fingerprint();
+    if (isCurrent(wanted)) return note('the Worker in build/ is up to date');
+    step('building the Worker (release, wasm32)');
+    await compile();
+    for (const file of OUTPUTS) {
+      if (!existsSync(join(buildDir, file))) throw new Problem(`worker-build left no build/${file}`);
+    }
+    mkdirSync(dirname(STAMP), { recursive: true });
+    writeFileSync(STAMP, `${wanted} ${outputs()}`);
+    const wasm = readFileSync(join(buildDir, 'index_bg.wasm'));
+    note(`build/index_bg.wasm: ${kb(wasm.length)}, ${kb(gzipSync(wasm).length)} gzip (${elapsed()})`);
+  });
+}
+
+async function compile() {
+  const worker = await findTool({ bin: 'worker-build', version: pinnedVersion('worker') });
+  const bindgen = await findTool({ bin: 'wasm-bindgen', version: pinnedVersion('wasm-bindgen') });
+  if (!worker || !bindgen) throw new Problem('the build tools are missing: run `npm run build`, which installs them');
+  const env = {
+    ...process.env,
+    ...wasmEnv,
+    RUN_TO_COMPLETION: '1', // a client that leaves must not stop the handler before the attempt is accounted for
+    // worker-build downloads whatever it is not given.
+    WASM_BINDGEN_BIN: bindgen,
+    WASM_OPT_BIN: npmBin('wasm-opt'),
+    ESBUILD_BIN: npmBin('esbuild'),
+  };
+  for (const name of ['WASM_OPT_BIN', 'ESBUILD_BIN']) {
+    if (!existsSync(env[name])) throw new Problem(`${env[name]} is missing: run \`npm ci\``);
+  }
+  await run(worker, ['--release'], { env, label: 'worker-build' });
+}
+
+/** A hash over the content of all inputs and the compiler's version: file times say nothing after a checkout. */
+async function fingerprint() {
+  const hash = createHash('sha256');
+  for (const file of INPUTS.flatMap(name => files(join(root, name)))) {
+    hash.update(`${relative(root, file)}\0`).update(readFileSync(file)).update('\0');
+  }
+  hash.update((await capture('rustc', ['--version'])).stdout);
+  return hash.digest('hex');
+}
+
+function files(path) {
+  if (!existsSync(path)) return [];
+  if (!statSync(path).isDirectory()) return [path];
+  return readdirSync(path).sort().flatMap(name => files(join(path, name)));
+}
+
+function isCurrent(wanted) {
+  if (!existsSync(STAMP) || !OUTPUTS.every(file => existsSync(join(buildDir, file)))) return false;
+  return readFileSync(STAMP, 'utf8') === `${wanted} ${outputs()}`;
+}
+
+function outputs() {
+  const hash = createHash('sha256');
+  for (const file of OUTPUTS) hash.update(readFileSync(join(buildDir, file)));
+  return hash.digest('hex');
+}
+
+const kb = bytes => `${Math.round(bytes / 1024)} KiB`;
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  endOnSignal();
+  await main(async () => {
+    await setup();
+    await build();
+  });
+}

@@ -1,0 +1,56 @@
+// Builds a command line tool from the crates registry into .tools/bin.
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { toolsDir } from './paths.mjs';
+import { capture, run } from './proc.mjs';
+import { Problem, note } from './say.mjs';
+
+// These programs run for seconds: build them for a short build, not for speed. Sharing a target folder saves another third.
+const quick = {
+  CARGO_PROFILE_RELEASE_OPT_LEVEL: '1',
+  CARGO_PROFILE_RELEASE_LTO: 'off',
+  CARGO_PROFILE_RELEASE_CODEGEN_UNITS: '16',
+  CARGO_PROFILE_RELEASE_DEBUG: '0',
+};
+
+export async function installTool({ crate, bin, version }, target) {
+  const env = { ...process.env, ...quick, CARGO_TARGET_DIR: target, RUSTFLAGS: '' };
+  if (crate === 'worker-build' && !(await hasOpenSsl())) return withoutTls(version, env);
+  await run('cargo', ['install', '--locked', '--root', toolsDir, '--bin', bin, `${crate}@${version}`], { env, label: `cargo install ${crate}` });
+}
+
+/** worker-build links the system's OpenSSL to download programs, which it never does here: all of them are handed to it. */
+async function hasOpenSsl() {
+  if (process.platform !== 'linux' || process.env.OPENSSL_DIR || process.env.OPENSSL_LIB_DIR) return true;
+  return (await capture('pkg-config', ['--exists', 'openssl'])).code === 0;
+}
+
+/** For machines without OpenSSL's headers: the same source and the same locked crates, without the TLS feature. */
+async function withoutTls(version, env) {
+  note('no OpenSSL headers here: building worker-build without its downloader');
+  const source = await fetchSource('worker-build', version, env);
+  const copy = join(toolsDir, 'src', `worker-build-${version}`);
+  rmSync(copy, { recursive: true, force: true });
+  cpSync(source, copy, { recursive: true });
+  const manifest = join(copy, 'Cargo.toml');
+  const text = readFileSync(manifest, 'utf8');
+  const edited = text.replace(/(\[dependencies\.ureq\][^[]*features = \[[^\]]*?)\s*"native-tls",/, '$1');
+  if (edited === text) throw new Problem('worker-build has changed; install OpenSSL\'s headers (libssl-dev and pkg-config) and run this again');
+  writeFileSync(manifest, `${edited}\n[workspace]\n`);
+  await run('cargo', ['build', '--release', '--manifest-path', manifest, '--bin', 'worker-build'], { env, cwd: copy, label: 'cargo build worker-build' });
+  mkdirSync(join(toolsDir, 'bin'), { recursive: true });
+  cpSync(join(env.CARGO_TARGET_DIR, 'release', 'worker-build'), join(toolsDir, 'bin', 'worker-build'));
+}
+
+/** Lets cargo bring a crate's source into its registry folder, checked against the index, and says where it is. */
+async function fetchSource(crate, version, env) {
+  const folder = join(toolsDir, 'src', `fetch-${crate}`);
+  mkdirSync(join(folder, 'src'), { recursive: true });
+  writeFileSync(join(folder, 'src', 'lib.rs'), '');
+  writeFileSync(join(folder, 'Cargo.toml'),
+    `[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\n${crate} = "=${version}"\n[workspace]\n`);
+  const { code, stdout, stderr } = await capture('cargo', ['metadata', '--format-version', '1'], { env, cwd: folder });
+  const found = code === 0 && JSON.parse(stdout).packages.find(entry => entry.name === crate && entry.version === version);
+  if (!found) throw new Problem(`cargo could not fetch ${crate} ${version}: ${stderr.trim().split('\n').pop()}`);
+  return dirname(found.manifest_path);
+}
