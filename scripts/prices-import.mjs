@@ -11,21 +11,19 @@
 //
 // Which models: those already in data/prices.json, those of data/catalogue.json, and --add. Nothing else comes in.
 // Which source: an entry stays with the source it has (`=format` after --add picks or changes it); a new one takes the
-// first list on the command line that prices it. Another list given in the same run only fills what the winner lacks as
-// a whole (cache_write_1h, batch, priority), and only where both agree on input and output; `source` then reads "a+b".
-// An entry whose source is not on the command line is left as it is. Every disagreement between lists is printed.
+// first list on the command line that prices it. Another list given in the same run only fills what the winner lacks
+// (cache_write_1h, batch, priority), and only where both agree on input and output; `source` then reads "a+b".
+// An entry one of whose sources is not on the command line is left as it is. Every disagreement between lists is printed.
 //
 // What the table cannot say: where a price depends on the time of day (DeepSeek) or on thinking being on (Qwen), the
 // dearest one is taken, so that a cost computed from it is an upper bound. Prices that start after --date are ignored.
 //
-// Without --write nothing is written; the difference is printed either way. Exit 1 if anything is invalid: a number
-// that is negative, not finite or finer than 6 decimals, an unknown provider or member, a free model (price 0), a
-// jump beyond ×5 or ÷5 (unless --accept-large).
+// Without --write nothing is written; the difference is printed either way. Exit 1 if anything is invalid: a number that
+// is negative or not finite, an unknown provider or member, a price of 0, a jump beyond ×5 or ÷5 (unless --accept-large).
 import { readFileSync, writeFileSync, existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const PRICES = fileURLToPath(new URL("../data/prices.json", import.meta.url));
-const CATALOGUE = fileURLToPath(new URL("../data/catalogue.json", import.meta.url));
+const [PRICES, CATALOGUE] = ["prices", "catalogue"].map((n) => fileURLToPath(new URL(`../data/${n}.json`, import.meta.url)));
 export const PROVIDERS = ["anthropic", "deepseek", "fireworks", "gemini", "groq", "mistral", "openai", "openrouter", "qwen", "together", "xai"];
 const MEMBERS = ["input", "output", "cached_input", "cache_write_5m", "cache_write_1h", "audio_input", "audio_output", "image_input", "request"];
 const FILLABLE = ["cache_write_1h", "batch", "priority"];
@@ -35,13 +33,13 @@ const SOURCES = {
   "model-prices": { name: "model-prices (from models.dev, with corrections)", url: "https://github.com/wakamex/model-prices", licence: "MIT" },
 };
 
-// A JSON number, times 10^shift, as an exact decimal string; float noise below the sixth decimal is rounded away.
+// A JSON number, times 10^shift, as a decimal string. Exact to six decimals; finer ones (OpenRouter's twelfths, float
+// noise) are rounded half up if that moves the price by less than 1 in 100,000.
 export function decimal(value, shift = 0) {
   if (typeof value !== "number" || !Number.isFinite(value)) throw new Error(`not a number: ${JSON.stringify(value)}`);
   if (value < 0) throw new Error(`negative: ${value}`);
   const [, whole, fraction = "", exponent = "0"] = /^(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value));
-  let digits = whole + fraction;
-  let point = whole.length + Number(exponent) + shift;
+  let [digits, point] = [whole + fraction, whole.length + Number(exponent) + shift];
   if (point <= 0) { digits = "0".repeat(1 - point) + digits; point = 1; }
   digits = digits.padEnd(point, "0");
   let units = BigInt(digits.slice(0, point) + digits.slice(point, point + 6).padEnd(6, "0"));
@@ -49,41 +47,33 @@ export function decimal(value, shift = 0) {
   if (rest[0] >= "5") units += 1n;
   if (/[1-9]/.test(rest)) {
     const exact = Number(`${digits.slice(0, point)}.${digits.slice(point)}`);
-    if (Math.abs(Number(units) / 1e6 - exact) > 1e-9 * exact) throw new Error(`finer than 6 decimals: ${value}`);
+    if (Math.abs(Number(units) / 1e6 - exact) > 1e-5 * exact) throw new Error(`finer than 6 decimals: ${value}`);
   }
   const text = units.toString().padStart(7, "0");
   return `${text.slice(0, -6)}.${text.slice(-6)}`.replace(/\.?0+$/, "");
 }
 
-const dearer = (a, b) => (a === undefined || (b !== undefined && Number(b) > Number(a)) ? b : a);
-
-// ---- genai-prices ------------------------------------------------------------------------------------------------
+const dearer = (a, b) => (a === undefined || (b !== undefined && Number(b) > Number(a)) ? b : a);// ---- genai-prices ------------------------------------------------------------------------------------------------
 const GENAI_PROVIDER = { gemini: "google", xai: "x-ai" };
 const GENAI_MEMBER = {
   input_mtok: "input", output_mtok: "output", cache_read_mtok: "cached_input", cache_write_mtok: "cache_write_5m",
   cache_write_1h_mtok: "cache_write_1h", input_audio_mtok: "audio_input", output_audio_mtok: "audio_output", input_image_mtok: "image_input",
 };
 function genaiMatches(clause, id) {
-  const any = clause.or ?? clause.or_;
-  const all = clause.and ?? clause.and_;
+  const [any, all] = [clause.or ?? clause.or_, clause.and ?? clause.and_];
   if (any) return any.some((c) => genaiMatches(c, id));
   if (all) return all.every((c) => genaiMatches(c, id));
-  if (clause.equals !== undefined) return id === clause.equals;
-  if (clause.starts_with !== undefined) return id.startsWith(clause.starts_with);
-  if (clause.ends_with !== undefined) return id.endsWith(clause.ends_with);
-  if (clause.contains !== undefined) return id.includes(clause.contains);
-  return clause.regex !== undefined && new RegExp(clause.regex).test(id);
+  const [[kind, text]] = Object.entries(clause);
+  return { equals: () => id === text, starts_with: () => id.startsWith(text), ends_with: () => id.endsWith(text), contains: () => id.includes(text), regex: () => new RegExp(text).test(id) }[kind]?.() ?? false;
 }
 function genaiRecord(prices) {
-  const record = {};
-  const tiers = new Map();
+  const [record, tiers] = [{}, new Map()];
   for (const [from, to] of Object.entries(GENAI_MEMBER)) {
     const price = prices[from];
     if (price === undefined || price === null) continue;
     record[to] = decimal(typeof price === "object" ? price.base : price);
     for (const tier of price.tiers ?? []) {
-      if (!tiers.has(tier.start)) tiers.set(tier.start, { above_input_tokens: tier.start });
-      tiers.get(tier.start)[to] = decimal(tier.price);
+      tiers.set(tier.start, { above_input_tokens: tier.start, ...tiers.get(tier.start), [to]: decimal(tier.price) });
     }
   }
   if (tiers.size) record.tiers = [...tiers.values()].sort((a, b) => a.above_input_tokens - b.above_input_tokens);
@@ -104,7 +94,6 @@ function fromGenai(data, provider, id, date) {
   }
   return record;
 }
-
 // ---- LiteLLM -----------------------------------------------------------------------------------------------------
 const LITELLM_PREFIX = { openai: "", anthropic: "", gemini: "gemini/", mistral: "mistral/", deepseek: "deepseek/", qwen: "dashscope/", xai: "xai/", groq: "groq/", together: "together_ai/", fireworks: "fireworks_ai/", openrouter: "openrouter/" };
 const LITELLM_MEMBER = {
@@ -113,25 +102,21 @@ const LITELLM_MEMBER = {
 };
 const LITELLM_KEY = /^(\w+?)(_above_(?:1|12)hr)?(?:_above_(\d+)k_tokens)?(_batches|_priority)?$/;
 function fromLitellm(data, provider, id) {
-  const model = data[LITELLM_PREFIX[provider] + id];
+  const [model, record] = [data[LITELLM_PREFIX[provider] + id], {}];
   if (!model) return undefined;
-  const record = {};
   const put = (holder, above, member, value) => {
-    if (above === undefined) holder[member] = decimal(value, 6);
-    else {
-      holder.tiers ??= [];
-      let tier = holder.tiers.find((t) => t.above_input_tokens === above);
-      if (!tier) holder.tiers.push((tier = { above_input_tokens: above }));
-      tier[member] = decimal(value, 6);
-      holder.tiers.sort((a, b) => a.above_input_tokens - b.above_input_tokens);
-    }
+    if (above === undefined) return void (holder[member] = decimal(value, 6));
+    const tiers = (holder.tiers ??= []);
+    if (!tiers.some((t) => t.above_input_tokens === above)) tiers.push({ above_input_tokens: above });
+    tiers.find((t) => t.above_input_tokens === above)[member] = decimal(value, 6);
+    tiers.sort((a, b) => a.above_input_tokens - b.above_input_tokens);
   };
   for (const [key, value] of Object.entries(model)) {
     const [, base, ttl, thousands, mode] = LITELLM_KEY.exec(key) ?? [];
     let member = LITELLM_MEMBER[base];
     if (!member || typeof value !== "number" || (value === 0 && member.startsWith("cache_write"))) continue;
-    if (ttl) member = member === "cache_write_5m" ? "cache_write_1h" : undefined;
-    if (!member) continue;
+    if (ttl && member !== "cache_write_5m") continue;
+    if (ttl) member = "cache_write_1h";
     const holder = mode ? (record[mode === "_batches" ? "batch" : "priority"] ??= {}) : record;
     put(holder, thousands && Number(thousands) * 1000, member, value);
   }
@@ -141,7 +126,6 @@ function fromLitellm(data, provider, id) {
   }
   return record.input === undefined ? undefined : record;
 }
-
 // ---- model-prices ------------------------------------------------------------------------------------------------
 const MODEL_PRICES_PROVIDER = { qwen: "alibaba", gemini: "google" };
 function modelPricesRecord(rates, factor) {
@@ -150,7 +134,7 @@ function modelPricesRecord(rates, factor) {
     for (const [from, to] of [["input", "input"], ["output", "output"], ["cache_read", "cached_input"], ["cache_write", "cache_write_5m"]]) {
       if (typeof r[from] === "number" && !(r[from] === 0 && from === "cache_write")) out[to] = decimal(r[from] * factor);
     }
-    if (rates.cache_write_1h_multiple) out.cache_write_1h = decimal(r.input * rates.cache_write_1h_multiple * factor);
+    if (r.cache_write && rates.cache_write_1h_multiple) out.cache_write_1h = decimal(r.input * rates.cache_write_1h_multiple * factor);
     return out;
   };
   const record = pick(rates);
@@ -166,40 +150,47 @@ function fromModelPrices(data, provider, id, date) {
   const factor = typeof schedule?.peak_multiplier === "number" ? schedule.peak_multiplier : 1;
   const record = modelPricesRecord(at("standard"), factor);
   const thinking = at("thinking") && modelPricesRecord(at("thinking"), factor);
-  if (thinking) {
-    for (const m of MEMBERS) if (thinking[m] ?? record[m]) record[m] = dearer(record[m], thinking[m]);
-    for (const tier of record.tiers ?? []) {
-      const same = thinking.tiers?.find((t) => t.above_input_tokens === tier.above_input_tokens) ?? thinking;
-      for (const m of MEMBERS) if (same[m] ?? tier[m]) tier[m] = dearer(tier[m], same[m]);
-    }
+  for (const part of thinking ? [record, ...(record.tiers ?? [])] : []) {
+    const same = part === record ? thinking : (thinking.tiers?.find((t) => t.above_input_tokens === part.above_input_tokens) ?? thinking);
+    for (const m of MEMBERS) if (same[m] ?? part[m]) part[m] = dearer(part[m], same[m]);
   }
   if (at("batch")) record.batch = modelPricesRecord(at("batch"), factor);
   return record;
 }
 
 const FORMATS = { "genai-prices": fromGenai, litellm: fromLitellm, "model-prices": fromModelPrices };
-
 // ---- shape -------------------------------------------------------------------------------------------------------
-// Fixed member order; what says nothing (a picture token at the text price, tier members equal to the base) goes.
+// Fixed member order. What says nothing goes (a picture token at the text price, a tier equal to the base), and so does a
+// cache write cheaper than input: that is a surcharge (OpenRouter on Gemini), not the price of the token.
+const idle = (record, m) => (m === "image_input" && record[m] === record.input) || (m.startsWith("cache_write") && Number(record[m]) < Number(record.input));
+const members = (record) => Object.fromEntries(MEMBERS.filter((m) => record[m] !== undefined && !idle(record, m)).map((m) => [m, record[m]]));
 function tidy(record) {
-  const out = {};
-  for (const m of MEMBERS) if (record[m] !== undefined && !(m === "image_input" && record[m] === record.input)) out[m] = record[m];
-  const tiers = (record.tiers ?? [])
-    .map((tier) => ({ above_input_tokens: tier.above_input_tokens, ...Object.fromEntries(MEMBERS.filter((m) => tier[m] !== undefined && !(m === "image_input" && tier[m] === tier.input)).map((m) => [m, tier[m]])) }))
-    .filter((tier) => MEMBERS.some((m) => tier[m] !== undefined && tier[m] !== out[m]));
+  const out = members(record);
+  const tiers = (record.tiers ?? []).map((tier) => ({ above_input_tokens: tier.above_input_tokens, ...members(tier) })).filter((tier) => MEMBERS.some((m) => tier[m] !== undefined && tier[m] !== out[m]));
   if (tiers.length) out.tiers = tiers;
   for (const mode of ["batch", "priority"]) if (record[mode] && Object.keys(record[mode]).length) out[mode] = tidy(record[mode]);
   return out;
 }
+// Adds to `record` what FILLABLE names and only `other` has, where both agree on input and output; true if anything came.
+function fill(record, other) {
+  if (record.input !== other.input || record.output !== other.output) return false;
+  let gained = false;
+  for (const m of FILLABLE) {
+    if (other[m] === undefined) continue;
+    if (record[m] === undefined) gained = !!(record[m] = structuredClone(other[m]));
+    else if (typeof record[m] === "object") gained = fill(record[m], other[m]) || gained;
+  }
+  for (const tier of record.tiers ?? []) gained = fill(tier, other.tiers?.find((t) => t.above_input_tokens === tier.above_input_tokens) ?? {}) || gained;
+  return gained;
+}
 export function validate(key, record, problems, nested = false) {
   const bad = (why) => problems.push(`${key}: ${why}`);
-  const members = nested ? [] : ["batch", "priority", "source", "date"];
   if (!nested && !PROVIDERS.includes(key.split("/")[0])) bad("unknown provider");
   if (!nested && record.input === undefined) bad("no input price");
   for (const [m, v] of Object.entries(record)) {
     if (MEMBERS.includes(m)) {
       if (typeof v !== "string" || !/^(0|[1-9]\d*)(\.\d{0,5}[1-9])?$/.test(v)) bad(`${m} is not a plain decimal string: ${JSON.stringify(v)}`);
-      else if (["input", "output"].includes(m) && Number(v) === 0) bad(`${m} is 0`);
+      else if (v === "0" && ["input", "output"].includes(m)) bad(`${m} is 0`);
     } else if (m === "tiers") {
       let last = 0;
       for (const { above_input_tokens: above, ...rest } of v) {
@@ -207,8 +198,8 @@ export function validate(key, record, problems, nested = false) {
         last = above;
         validate(`${key} >${above}`, rest, problems, true);
       }
-    } else if (m === "batch" || m === "priority") validate(`${key} ${m}`, v, problems, true);
-    else if (!members.includes(m)) bad(`unknown member ${m}`);
+    } else if (!nested && (m === "batch" || m === "priority")) validate(`${key} ${m}`, v, problems, true);
+    else if (nested || !["source", "date"].includes(m)) bad(`unknown member ${m}`);
   }
   if (Number(record.cached_input) > Number(record.input)) bad("cached input costs more than input");
 }
@@ -223,11 +214,10 @@ function flat(record, prefix = "", out = {}) {
 const sorted = (object) => Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1)));
 export function render(document) {
   const { prices, ...head } = document;
-  const lines = Object.entries(sorted(prices)).map(([k, v]) => `${JSON.stringify(k)}:${JSON.stringify(v)}`);
-  return `${JSON.stringify(head).slice(0, -1)},"prices":{\n${lines.join(",\n")}\n}}\n`;
+  const lines = Object.entries(sorted(prices)).map(([k, v]) => `${JSON.stringify(k)}:${JSON.stringify(v)}`).join(",\n");
+  return `${JSON.stringify(head).slice(0, -1)},"prices":{\n${lines}\n}}\n`;
 }
 
-// ---- command -----------------------------------------------------------------------------------------------------
 function main(argv) {
   const options = { lists: [], add: [], drop: [], date: new Date().toISOString().slice(0, 10) };
   for (let i = 0; i < argv.length; i++) {
@@ -236,16 +226,13 @@ function main(argv) {
     else if (argv[i] === "--format") (options.lists.at(-1) ?? fail("--from comes before --format")).format = take();
     else if (argv[i] === "--release") (options.lists.at(-1) ?? fail("--from comes before --release")).release = take();
     else if (argv[i] === "--add" || argv[i] === "--drop") options[argv[i].slice(2)].push(...take().split(",").filter(Boolean));
-    else if (argv[i] === "--date") options.date = take();
-    else if (argv[i] === "--set-version") options.version = take();
-    else if (["--write", "--accept-large"].includes(argv[i])) options[argv[i].slice(2)] = true;
-    else fail(`unknown argument ${argv[i]}; see the head of this file`);
+    else if (argv[i] === "--date" || argv[i] === "--set-version") options[argv[i].slice(2)] = take();
+    else options[["--write", "--accept-large"].includes(argv[i]) ? argv[i].slice(2) : fail(`unknown argument ${argv[i]}; see the head of this file`)] = true;
   }
-  if (!options.lists.length) fail("nothing to read: --from FILE --format genai-prices|litellm|model-prices");
+  if (!options.lists.length) fail(`nothing to read: --from FILE --format ${Object.keys(FORMATS).join("|")}`);
   const before = existsSync(PRICES) ? JSON.parse(readFileSync(PRICES, "utf8")) : { sources: {}, prices: {} };
   const catalogue = existsSync(CATALOGUE) ? Object.keys(JSON.parse(readFileSync(CATALOGUE, "utf8")).models) : [];
-  const sources = { ...before.sources };
-  const problems = [];
+  const [sources, problems] = [{ ...before.sources }, []];
   for (const list of options.lists) {
     if (!FORMATS[list.format]) fail(`${list.file}: unknown format ${list.format}`);
     list.data = JSON.parse(readFileSync(list.file, "utf8"));
@@ -257,7 +244,13 @@ function main(argv) {
   const prices = {};
   for (const key of new Set([...Object.keys(before.prices), ...catalogue, ...pins.keys()])) {
     if (options.drop.includes(key)) continue;
-    const [provider, id] = [key.slice(0, key.indexOf("/")), key.slice(key.indexOf("/") + 1)];
+    const absent = pins.has(key) ? [] : (before.prices[key]?.source.split("+") ?? []).filter((f) => !options.lists.some((l) => l.format === f));
+    if (absent.length) {
+      console.log(`! ${key}: its price is from ${before.prices[key].source}; left as it is without ${absent.join(", ")}`);
+      prices[key] = before.prices[key];
+      continue;
+    }
+    const [, provider, id] = /^([^/]*)\/(.*)$/.exec(key) ?? fail(`not provider/model: ${key}`);
     const offers = [];
     for (const list of options.lists) {
       try {
@@ -268,25 +261,20 @@ function main(argv) {
     const pin = pins.get(key) ?? before.prices[key]?.source?.split("+")[0];
     const winner = pin ? offers.find((o) => o.list.format === pin) : offers[0];
     if (!winner) {
+      console.log(before.prices[key] ? `! ${key}: ${pin} no longer prices it; kept` : `- ${key}: no price in the given lists`);
       if (before.prices[key]) prices[key] = before.prices[key];
-      if (before.prices[key] && options.lists.some((l) => l.format === pin)) console.log(`! ${key}: ${pin} no longer prices it; kept`);
-      if (!before.prices[key]) console.log(`- ${key}: no price in the given lists`);
       continue;
     }
-    let { record } = winner;
-    let source = winner.list.format;
+    let [record, source] = [winner.record, winner.list.format];
     for (const other of offers.filter((o) => o !== winner)) {
-      for (const m of ["input", "output", "cached_input"]) {
+      for (const m of MEMBERS.slice(0, 3)) {
         if (record[m] !== undefined && other.record[m] !== undefined && record[m] !== other.record[m]) console.log(`? ${key} ${m}: ${winner.list.format} ${record[m]}, ${other.list.format} ${other.record[m]}`);
       }
-      if (record.input !== other.record.input || record.output !== other.record.output) continue;
-      const gained = FILLABLE.filter((m) => record[m] === undefined && other.record[m] !== undefined);
-      if (!gained.length) continue;
-      record = tidy({ ...record, ...Object.fromEntries(gained.map((m) => [m, other.record[m]])) });
+      if (!fill(record, other.record)) continue;
       source += `+${other.list.format}`;
       sources[source] = { name: `${winner.list.format}; what it lacks (${FILLABLE.join(", ")}) from ${source.split("+").slice(1).join(", ")}`, url: sources[winner.list.format].url, licence: "MIT", read: options.date };
     }
-    prices[key] = { ...record, source, date: winner.list.date };
+    prices[key] = { ...tidy(record), source, date: winner.list.date };
   }
   let changes = 0;
   for (const key of new Set([...Object.keys(before.prices), ...Object.keys(prices)])) {
@@ -301,12 +289,11 @@ function main(argv) {
     if (prices[key]) validate(key, prices[key], problems);
   }
   const used = new Set(Object.values(prices).flatMap((p) => [p.source, ...p.source.split("+")]));
-  const version = options.version ?? (changes ? `${options.date}.1` : before.version);
-  const after = { version, date: options.date, currency: "USD", unit: "per_million_tokens", sources: sorted(Object.fromEntries(Object.entries(sources).filter(([k]) => used.has(k)))), prices };
+  const after = { version: options["set-version"] ?? (changes ? `${options.date}.1` : before.version), date: options.date, currency: "USD", unit: "per_million_tokens", sources: sorted(Object.fromEntries(Object.entries(sources).filter(([k]) => used.has(k)))), prices };
   console.log(`${Object.keys(prices).length} models, ${new Set(Object.keys(prices).map((k) => k.split("/")[0])).size} providers, ${changes} changed members, ${problems.length} problems`);
   for (const problem of problems) console.error(`x ${problem}`);
-  if (problems.length) process.exit(1);
-  if (options.write) writeFileSync(PRICES, render(after));
+  if (problems.length) process.exitCode = 1;
+  else if (options.write) writeFileSync(PRICES, render(after));
 }
 function fail(message) { console.error(message); process.exit(2); }
 if (process.argv[1] === fileURLToPath(import.meta.url)) main(process.argv.slice(2));
