@@ -3,8 +3,10 @@
 pub mod http; // values: request, response, headers
 pub mod json; // values: JSON members by source text
 pub mod sse; // values: event streams
+pub mod document; // values: operators' JSON documents, read strictly
 pub mod error; // what can go wrong, blame first
 pub mod identity; // 2 identity: whose assertion, verified → principal
 pub mod dialect; // 3 parse: wire languages ↔ the canonical hub
+pub mod catalogue; // knowledge: models, their prices
 pub mod upstream; // knowledge: providers and their failures
 pub mod attempt; // 6 attempt: the state machine that gets the answer through
