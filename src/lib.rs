@@ -10,3 +10,4 @@ pub mod dialect; // 3 parse: wire languages ↔ the canonical hub
 pub mod catalogue; // knowledge: models, their prices
 pub mod upstream; // knowledge: providers and their failures
 pub mod attempt; // 6 attempt: the state machine that gets the answer through
+pub mod accounting; // 8 account: usage × price → cost, the ledger's books

@@ -1,0 +1,225 @@
+//! Usage × price = cost. The classes of [`Usage`] are disjoint, so each token is priced exactly once (`wire.md` §6, traps
+//! 19 to 21).
+//!
+//! Where a table does not price a class apart:
+//!
+//! | class | charged as | certainty |
+//! |---|---|---|
+//! | cache read | input: a table without a discount grants none | stays |
+//! | cache write, 5 minutes | input | estimated: providers ask a premium |
+//! | cache write, 1 hour | 5-minute write, else input | estimated |
+//! | audio in, audio out | input, output | estimated: audio is dearer |
+//! | reasoning | output, always | stays |
+//!
+//! A long-context tier holds for the whole request, chosen by all prompt tokens, cached ones included. Read
+//! `tests/cost.rs` first.
+
+use serde::{Deserialize, Serialize};
+
+use super::money::{picousd_text, usd};
+use crate::catalogue::price::{PicoUsd, Rates};
+use crate::dialect::canonical::Usage;
+
+/// How sure a cost is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Certainty {
+    /// The provider's own token counts at known rates.
+    Exact,
+    /// Counts or rates are partly ours.
+    Estimated,
+    /// No price is known.
+    Unpriced,
+}
+
+impl Certainty {
+    /// The word in headers and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Estimated => "estimated",
+            Self::Unpriced => "unpriced",
+        }
+    }
+}
+
+/// What an attempt costs. An unpriced one has no amount at all, so that it cannot be mistaken for free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "certainty", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Cost {
+    /// Known.
+    Exact {
+        /// Picodollars.
+        #[serde(with = "picousd_text")]
+        picousd: u64,
+    },
+    /// About so much.
+    Estimated {
+        /// Picodollars.
+        #[serde(with = "picousd_text")]
+        picousd: u64,
+    },
+    /// Nobody knows.
+    Unpriced {},
+}
+
+impl Cost {
+    /// Nothing was charged, and that is certain: an attempt refused before any token.
+    pub const NOTHING: Self = Self::Exact { picousd: 0 };
+    /// No price is known.
+    pub const UNPRICED: Self = Self::Unpriced {};
+
+    /// Picodollars, `None` when unpriced.
+    #[must_use]
+    pub fn picousd(self) -> Option<u64> {
+        match self {
+            Self::Exact { picousd } | Self::Estimated { picousd } => Some(picousd),
+            Self::Unpriced {} => None,
+        }
+    }
+
+    /// Exact decimal US dollars (`0.00012`), `None` when unpriced.
+    #[must_use]
+    pub fn usd(self) -> Option<String> {
+        self.picousd().map(|picousd| usd(u128::from(picousd)))
+    }
+
+    /// How sure it is.
+    #[must_use]
+    pub fn certainty(self) -> Certainty {
+        match self {
+            Self::Exact { .. } => Certainty::Exact,
+            Self::Estimated { .. } => Certainty::Estimated,
+            Self::Unpriced {} => Certainty::Unpriced,
+        }
+    }
+
+    /// The same amount, not claimed to be exact.
+    #[must_use]
+    pub fn as_estimate(self) -> Self {
+        match self {
+            Self::Exact { picousd } => Self::Estimated { picousd },
+            other => other,
+        }
+    }
+
+    /// Two costs of one request together: as sure as the less sure one, unpriced if either is.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        let (Some(a), Some(b)) = (self.picousd(), other.picousd()) else { return Self::UNPRICED };
+        let exact = matches!((self, other), (Self::Exact { .. }, Self::Exact { .. }));
+        Self::of(a.checked_add(b), exact)
+    }
+
+    /// An amount that does not fit is kept at the largest one and called an estimate: it is no real bill.
+    fn of(picousd: Option<u64>, exact: bool) -> Self {
+        match picousd {
+            Some(picousd) if exact => Self::Exact { picousd },
+            other => Self::Estimated { picousd: other.unwrap_or(u64::MAX) },
+        }
+    }
+}
+
+/// Whose counts a usage holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provenance {
+    /// The provider reported them at the end of the answer.
+    Reported,
+    /// They are ours, wholly or in part: see [`estimate`].
+    Estimated,
+}
+
+/// The provider's service tier for this request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ServiceTier {
+    /// The normal one.
+    #[default]
+    Standard,
+    /// Batch or flex.
+    Batch,
+    /// Priority.
+    Priority,
+    /// One whose prices no table holds.
+    Other,
+}
+
+impl ServiceTier {
+    /// The tier by the provider's word for it (OpenAI's and Anthropic's `service_tier`); absent = standard.
+    #[must_use]
+    pub fn of_word(word: Option<&str>) -> Self {
+        match word {
+            None | Some("auto" | "default" | "standard" | "standard_only" | "on_demand") => Self::Standard,
+            Some("batch" | "flex") => Self::Batch,
+            Some("priority") => Self::Priority,
+            Some(_) => Self::Other,
+        }
+    }
+}
+
+/// What a usage costs at a model's rates; `None` rates = unpriced.
+#[must_use]
+pub fn cost(usage: &Usage, provenance: Provenance, rates: Option<&Rates>, tier: ServiceTier) -> Cost {
+    let Some(standard) = rates else { return Cost::UNPRICED };
+    let (rates, tier_priced) = match tier {
+        ServiceTier::Standard => (standard, true),
+        ServiceTier::Batch => (standard.batch.as_deref().unwrap_or(standard), standard.batch.is_some()),
+        ServiceTier::Priority => (standard.priority.as_deref().unwrap_or(standard), standard.priority.is_some()),
+        ServiceTier::Other => (standard, false),
+    };
+    let rates = rates.at(usage.prompt_tokens());
+    let mut bill = Bill { picousd: Some(0), exact: tier_priced && provenance == Provenance::Reported };
+
+    bill.subset(usage.input_tokens, usage.audio_input_tokens, rates.input, rates.audio_input);
+    bill.tokens(usage.cached_input_tokens.unwrap_or(0), rates.cached());
+    let write_5m = rates.cache_write_5m;
+    bill.premium(usage.cache_write_5m_tokens.unwrap_or(0), write_5m, rates.input);
+    bill.premium(usage.cache_write_1h_tokens.unwrap_or(0), rates.cache_write_1h, write_5m.unwrap_or(rates.input));
+    bill.subset(usage.output_tokens, usage.audio_output_tokens, rates.output, rates.audio_output);
+    bill.tokens(usage.reasoning_tokens.unwrap_or(0), rates.output);
+    bill.tokens(1, rates.request_picousd.unwrap_or(0));
+    Cost::of(bill.picousd, bill.exact)
+}
+
+/// The usage of an answer that was cut or aborted before its final counts: what the provider already said stays (Anthropic
+/// counts the prompt in its first event), the rest is estimated. Priced as [`Provenance::Estimated`].
+///
+/// `estimated_input_tokens` is the request view's figure; `output_bytes` are the generated bytes seen, four to a token.
+#[must_use]
+pub fn estimate(reported: Option<&Usage>, estimated_input_tokens: u64, output_bytes: u64) -> Usage {
+    let mut usage = match reported {
+        Some(reported) if reported.prompt_tokens() > 0 => *reported,
+        Some(reported) => Usage { input_tokens: estimated_input_tokens, ..*reported },
+        None => Usage { input_tokens: estimated_input_tokens, ..Usage::default() },
+    };
+    let generated = usage.completion_tokens().max(output_bytes.div_ceil(4));
+    usage.output_tokens = generated.saturating_sub(usage.reasoning_tokens.unwrap_or(0));
+    usage
+}
+
+/// A running sum; `None` once it no longer fits.
+struct Bill {
+    picousd: Option<PicoUsd>,
+    exact: bool,
+}
+
+impl Bill {
+    fn tokens(&mut self, tokens: u64, rate: PicoUsd) {
+        self.picousd = self.picousd.and_then(|sum| sum.checked_add(tokens.checked_mul(rate)?));
+    }
+
+    /// A class that is known to cost more than the rate it falls back to.
+    fn premium(&mut self, tokens: u64, rate: Option<PicoUsd>, fallback: PicoUsd) {
+        self.exact &= tokens == 0 || rate.is_some();
+        self.tokens(tokens, rate.unwrap_or(fallback));
+    }
+
+    /// A class of which a part is audio; more audio than there is of the class cannot be right and is cut to it.
+    fn subset(&mut self, all: u64, audio: Option<u64>, rate: PicoUsd, audio_rate: Option<PicoUsd>) {
+        let audio = audio.unwrap_or(0);
+        self.exact &= audio <= all;
+        let audio = audio.min(all);
+        self.tokens(all - audio, rate);
+        self.premium(audio, audio_rate, rate);
+    }
+}

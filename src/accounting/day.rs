@@ -1,0 +1,54 @@
+//! UTC days by arithmetic: the core has no calendar of the platform's.
+
+/// Milliseconds in a day.
+pub const DAY_MS: u64 = 86_400_000;
+
+/// The UTC day of a Unix time in milliseconds, `YYYY-MM-DD`.
+#[must_use]
+pub fn day_of(unix_ms: u64) -> String {
+    // Days since 0000-03-01, so that the leap day ends a year; then 400-year eras of 146,097 days
+    // (Howard Hinnant, "chrono-compatible low-level date algorithms").
+    let days = unix_ms / DAY_MS + 719_468;
+    let (era, in_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (in_era - in_era / 1_460 + in_era / 36_524 - in_era / 146_096) / 365;
+    let day_of_year = in_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_begin_at_midnight_utc() {
+        for (ms, day) in [
+            (0, "1970-01-01"),
+            (DAY_MS - 1, "1970-01-01"),
+            (DAY_MS, "1970-01-02"),
+            (951_782_400_000, "2000-02-29"),
+            (1_709_164_800_000, "2024-02-29"),
+            (1_709_251_200_000, "2024-03-01"),
+            (1_767_225_599_999, "2025-12-31"),
+            (1_767_225_600_000, "2026-01-01"),
+            (4_107_542_399_999, "2100-02-28"),
+            (4_107_542_400_000, "2100-03-01"),
+        ] {
+            assert_eq!(day_of(ms), day, "{ms}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_days_is_the_order_of_their_names() {
+        let names: Vec<String> = (0..60_000).map(|n| day_of(n * DAY_MS)).collect();
+        assert!(names.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn no_time_overflows() {
+        assert!(day_of(u64::MAX).ends_with(|c: char| c.is_ascii_digit()));
+    }
+}
