@@ -314,6 +314,12 @@ impl Book {
         )
     }
 
+    /// When the earliest of the changed attempts is due, Unix ms.
+    #[must_use]
+    pub fn next_due_ms(&self) -> Option<u64> {
+        self.changes().0.map(|(_, attempt)| attempt.due_ms()).min()
+    }
+
     /// The loaded sums, in order of day and model.
     pub fn counters(&self) -> impl Iterator<Item = (&Place, &Counters)> {
         self.counters.iter()
