@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 /// One thing that is wrong in a document.
@@ -53,9 +54,73 @@ impl Problems {
 /// Reads the text of a document into a tree.
 ///
 /// # Errors
-/// Not JSON.
+/// Not JSON, or a member that stands twice in one object: one of the two would silently lose.
 pub fn parse(text: &str) -> Result<Value, Problem> {
-    serde_json::from_str(text).map_err(|error| Problem { path: String::new(), message: format!("not JSON: {error}") })
+    let tree: Result<Tree, _> = serde_json::from_str(text);
+    tree.map(|Tree(value)| value)
+        .map_err(|error| Problem { path: String::new(), message: format!("not a JSON document: {error}") })
+}
+
+/// A tree whose objects have distinct member names.
+struct Tree(Value);
+
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TreeVisitor).map(Tree)
+    }
+}
+
+struct TreeVisitor;
+
+impl<'de> Visitor<'de> for TreeVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Tree(value)) = seq.next_element()? {
+            list.push(value);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some((name, Tree(value))) = map.next_entry::<String, Tree>()? {
+            if object.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("the member {name:?} stands twice in one object")));
+            }
+            object.insert(name, value);
+        }
+        Ok(Value::Object(object))
+    }
 }
 
 /// A value and its place. Reading methods answer `None` after noting why.
@@ -146,6 +211,15 @@ impl<'a> Item<'a> {
         self.items().iter().filter_map(Self::text).map(str::to_owned).collect()
     }
 
+    /// One non-empty string, or several.
+    #[must_use]
+    pub fn one_or_more(&self) -> Vec<String> {
+        match self.value {
+            Value::Array(_) => self.texts(),
+            _ => self.text().map(str::to_owned).into_iter().collect(),
+        }
+    }
+
     /// `true` or `false`.
     #[must_use]
     pub fn flag(&self) -> Option<bool> {
@@ -229,6 +303,13 @@ mod tests {
         assert!(root.required("wanted").is_none());
         let told: Vec<String> = problems.verdict(()).unwrap_err().iter().map(|p| p.path.clone()).collect();
         assert_eq!(told, ["typo", "models[\"acme/big\"].context", "list[0]", "list[1]", ""]);
+    }
+
+    #[test]
+    fn a_member_that_stands_twice_is_refused_at_any_depth() {
+        assert_eq!(parse(r#"{"a":[{"b":1.5,"c":null}],"d":-1}"#).unwrap(), json!({"a":[{"b":1.5,"c":null}],"d":-1}));
+        assert!(parse(r#"{"a":[{"b":1,"\u0062":2}]}"#).unwrap_err().message.contains("\"b\" stands twice"));
+        assert!(parse("{").unwrap_err().message.starts_with("not a JSON document"));
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub type PicoUsd = u64;
 /// Dearest believable rate: 1,000,000 USD per million tokens. It keeps rate × tokens far inside an `i128`.
 const MAX_RATE: PicoUsd = 1_000_000_000_000;
 
+/// The table that is compiled in; the operator's replaces it whole.
+pub const SNAPSHOT: &str = include_str!("../../data/prices.json");
+
 /// The prices of one model. Rates are picodollars per token; `None` = the document does not price that class apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Rates {
@@ -75,6 +78,7 @@ pub struct Prices {
     /// Day of the import, `YYYY-MM-DD`.
     pub date: String,
     rates: BTreeMap<String, Rates>,
+    embeddings: BTreeMap<String, Rates>,
     origins: BTreeMap<String, Origin>,
 }
 
@@ -99,7 +103,18 @@ impl Prices {
         problems.verdict(prices)
     }
 
-    /// The rates of `provider/model`.
+    /// The rates of an embeddings model (its name says `embed`), whose entry may leave out `output`.
+    #[must_use]
+    pub fn embedding(&self, id: &str) -> Option<&Rates> {
+        self.rates.get(id).or_else(|| self.embeddings.get(id))
+    }
+
+    /// Every priced id, in order of name.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.origins.keys().map(String::as_str)
+    }
+
+    /// The rates of `provider/model` for generation.
     #[must_use]
     pub fn of(&self, id: &str) -> Option<&Rates> {
         self.rates.get(id)
@@ -169,8 +184,10 @@ fn read_document(root: &Item<'_>) -> Option<Prices> {
         if !id.split_once('/').is_some_and(|(provider, model)| !provider.is_empty() && !model.is_empty()) {
             entry.problem("a price is filed under provider/model");
         }
-        if let Some((rates, origin)) = read_entry(&entry) {
-            prices.rates.insert(id.to_owned(), rates);
+        let only_input = entry.value().get("output").is_none() && id.contains("embed");
+        if let Some((rates, origin)) = read_entry(&entry, only_input) {
+            let table = if only_input { &mut prices.embeddings } else { &mut prices.rates };
+            table.insert(id.to_owned(), rates);
             prices.origins.insert(id.to_owned(), origin);
         }
     }
@@ -218,10 +235,10 @@ const TIER: &[&str] = &[
     "request",
 ];
 
-fn read_entry(entry: &Item<'_>) -> Option<(Rates, Origin)> {
+fn read_entry(entry: &Item<'_>, only_input: bool) -> Option<(Rates, Origin)> {
     let object = entry.object(ENTRY)?;
-    let (input, output) = (object.required("input"), object.required("output"));
-    if input.is_none() || output.is_none() {
+    let (input, output) = (object.required("input"), only_input || object.required("output").is_some());
+    if input.is_none() || !output {
         return None;
     }
     let standard = read_rates(&object, &Rates::default())?;

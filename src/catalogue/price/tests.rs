@@ -48,10 +48,24 @@ fn one_bad_number_refuses_the_table() {
 #[test]
 fn a_price_without_input_or_output_is_refused_and_so_is_an_unknown_member() {
     assert!(table(json!({"input": "1"})).unwrap_err()[0].message.contains("output is missing"));
+    let embedding = json!({"version": "1", "prices": {"acme/text-embed-1": {"input": "0.1"}}}).to_string();
+    let prices = Prices::parse(&embedding).unwrap();
+    assert_eq!(prices.of("acme/text-embed-1"), None, "nothing generated is ever charged at an output price of 0");
+    assert_eq!(prices.embedding("acme/text-embed-1").unwrap().input, 100_000);
     assert!(table(json!({"output": "1"})).unwrap_err()[0].message.contains("input is missing"));
     let problems = table(json!({"input": "1", "output": "1", "cached": "1"})).unwrap_err();
     assert_eq!(problems[0].path, "prices[\"acme/big\"].cached");
     assert_eq!(problems.len(), 1);
+}
+
+#[test]
+fn the_compiled_in_table_is_valid_and_priced() {
+    let prices = Prices::parse(SNAPSHOT).unwrap();
+    assert!(prices.ids().count() > 50);
+    for id in prices.ids() {
+        let rates = prices.of(id).or_else(|| prices.embedding(id)).unwrap();
+        assert!(rates.input > 0 && prices.origin(id).unwrap().source.is_some(), "{id}");
+    }
 }
 
 #[test]
@@ -104,5 +118,5 @@ fn a_document_in_another_currency_or_shape_is_refused() {
     ] {
         assert!(Prices::parse(&document.to_string()).is_err(), "{document}");
     }
-    assert!(Prices::parse("{").unwrap_err()[0].message.starts_with("not JSON"));
+    assert!(Prices::parse("{").unwrap_err()[0].message.starts_with("not a JSON document"));
 }

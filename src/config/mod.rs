@@ -1,0 +1,336 @@
+//! The configuration: one document in layers, merged, read whole, valid or refused whole (DESIGN §3).
+//!
+//! What it leaves out: fetching layers and keeping the last good one are the edge's work. Read `tests/config.rs` first.
+
+pub mod choice;
+pub mod limits;
+pub mod merge;
+pub mod provider;
+pub mod schema;
+pub mod telemetry;
+pub mod url;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{json, Value};
+use sha2::{Digest, Sha256};
+
+use crate::catalogue::model::Model;
+use crate::catalogue::task::TASKS;
+use crate::catalogue::{self, Catalogue};
+use crate::document::{parse, Item, Object, Problem, Problems};
+use crate::identity::settings::Settings as Identity;
+use choice::{Alias, Pattern, Policy};
+use limits::Limits;
+use provider::{Provider, Surroundings};
+use telemetry::Telemetry;
+
+/// The document that is compiled in: the first layer.
+pub const DEFAULT: &str = include_str!("../../data/config.default.json");
+
+/// The policy of aliases and requests that name none.
+pub const STANDARD_POLICY: &str = "balanced";
+/// Policies that requests can count on: an operator may change them, not remove them.
+pub const PRESETS: [&str; 4] = ["balanced", "cheapest", "fastest", "best"];
+
+/// A complaint about a configuration.
+pub type ConfigProblem = Problem;
+
+/// The values of variables and secrets by name.
+pub type Environment<'e> = dyn Fn(&str) -> Option<String> + 'e;
+
+/// Under what kind of command the gateway runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The npm scripts on a developer's machine: identity `none`, inline keys and loopback http are allowed.
+    Local,
+    /// Everything else.
+    Production,
+}
+
+/// A valid configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Hash of the merged document, 16 hexadecimal digits.
+    pub version: String,
+    /// Under what kind of command it was read.
+    pub mode: Mode,
+    /// By name.
+    pub providers: BTreeMap<String, Provider>,
+    /// The compiled-in catalogue with the operator's `models` merged over it.
+    pub catalogue: Catalogue,
+    /// By name.
+    pub aliases: BTreeMap<String, Alias>,
+    /// By name; the [`PRESETS`] are always there.
+    pub policies: BTreeMap<String, Policy>,
+    /// Whose assertions count; without a mode nobody is let in.
+    pub identity: Identity,
+    /// Where spans and metrics go.
+    pub telemetry: Telemetry,
+    /// Default limits.
+    pub limits: Limits,
+    /// Largest request body in bytes.
+    pub max_body_bytes: u64,
+    /// Origins of browsers that may call, exact (`https://app.example`).
+    pub cors_origins: Vec<String>,
+    /// Kinds of task that a header may name: the shipped ones and those that `models` or `policies` give values for.
+    pub tasks: BTreeSet<String>,
+}
+
+impl Config {
+    /// Merges the layers, the compiled-in [`DEFAULT`] first, and reads the result. `environment` knows variables and
+    /// secrets; it is asked for the names that providers list and for nothing else.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with its path; the operator's.
+    pub fn load(layers: &[&str], mode: Mode, environment: &Environment<'_>) -> Result<Self, Vec<ConfigProblem>> {
+        let mut problems = Vec::new();
+        let mut documents = Vec::new();
+        for (at, text) in layers.iter().enumerate() {
+            match parse(text) {
+                Ok(layer) if layer.is_object() => documents.push(layer),
+                Ok(_) => problems.push(layer_problem(at, "must be an object")),
+                Err(problem) => problems.push(layer_problem(at, &problem.message)),
+            }
+        }
+        let shipped = parse(catalogue::SNAPSHOT).unwrap_or_default();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Self::read(documents, &shipped, mode, environment)
+    }
+
+    fn read(
+        layers: Vec<Value>,
+        shipped: &Value,
+        mode: Mode,
+        environment: &Environment<'_>,
+    ) -> Result<Self, Vec<ConfigProblem>> {
+        let overlays: Vec<Value> = layers.iter().skip(1).cloned().collect();
+        let shipped_models = shipped.get("models").cloned().unwrap_or_default();
+        let mut merged = json!({ "models": shipped_models });
+        for layer in layers {
+            merge::merge(&mut merged, layer);
+        }
+        let problems = Problems::default();
+        let reader = Reader { overlays: &overlays, mode, environment, problems: &problems };
+        let config = reader.config(&merged, shipped);
+        // A reader that gives up has said why; the fallback only stands in for the compiler.
+        if config.is_none() {
+            problems.add("", "the configuration cannot be read");
+        }
+        match (config, problems.verdict(())) {
+            (Some(config), Ok(())) => Ok(config),
+            (_, verdict) => Err(verdict.err().unwrap_or_default()),
+        }
+    }
+
+    /// What is known of a model: its own entry, else that of the same name at the provider whose prices it has.
+    #[must_use]
+    pub fn model(&self, provider: &Provider, name: &str) -> Option<&Model> {
+        let known = |owner: &str| self.catalogue.model(&format!("{owner}/{name}"));
+        known(&provider.name).or_else(|| known(&provider.prices_of))
+    }
+
+    /// The id under which a model's prices are filed: aliases resolved, at the provider whose prices it has.
+    #[must_use]
+    pub fn price_id(&self, provider: &Provider, name: &str) -> String {
+        let own = self.catalogue.id_of(&format!("{}/{name}", provider.name));
+        let name = own.and_then(|id| id.split_once('/')).map_or(name, |(_, name)| name);
+        let full = format!("{}/{name}", provider.prices_of);
+        self.catalogue.id_of(&full).map_or(full.clone(), str::to_owned)
+    }
+}
+
+fn layer_problem(at: usize, message: &str) -> Problem {
+    let path = if at == 0 { "the compiled-in document".to_owned() } else { format!("overlay {at}") };
+    Problem { path, message: message.to_owned() }
+}
+
+/// Members of the document.
+pub const ROOT: &[&str] = &[
+    "$schema",
+    "providers",
+    "models",
+    "aliases",
+    "policies",
+    "identity",
+    "telemetry",
+    "limits",
+    "max_body_bytes",
+    "cors",
+];
+/// Members of `cors`.
+pub const CORS: &[&str] = &["origins"];
+
+struct Reader<'r> {
+    overlays: &'r [Value],
+    mode: Mode,
+    environment: &'r Environment<'r>,
+    problems: &'r Problems,
+}
+
+impl Reader<'_> {
+    fn config(&self, document: &Value, shipped: &Value) -> Option<Config> {
+        let object = Item::root(document, self.problems).object(ROOT)?;
+        let providers = self.providers(&object);
+        let catalogue = catalogue(&object, shipped, &providers);
+        let policies: BTreeMap<String, Policy> = read_table(&object, "policies", choice::read_policy);
+        for preset in PRESETS.iter().filter(|preset| !policies.contains_key(**preset)) {
+            object.item().problem(format!("policies.{preset} is built in: it may be changed, not removed"));
+        }
+        let aliases: BTreeMap<String, Alias> = read_table(&object, "aliases", choice::read_alias);
+        check_price_owners(&object, &providers, shipped);
+        check_aliases(&object, &aliases, &policies, &providers, &catalogue);
+        let tasks = tasks(&catalogue, &policies);
+        let limits = object.member("limits").map_or(Some(Limits::default()), |v| limits::read(&v))?;
+        let body = object.member("max_body_bytes").map_or(Some(MAX_BODY_BYTES), |v| v.count(1, PLATFORM_BODY_BYTES));
+        let telemetry = object.member("telemetry");
+        let telemetry =
+            telemetry.map_or(Some(Telemetry::default()), |v| telemetry::read(&v, self.mode, self.environment));
+        Some(Config {
+            version: version_of(document),
+            mode: self.mode,
+            identity: self.identity(&object)?,
+            providers,
+            catalogue,
+            aliases,
+            policies,
+            telemetry: telemetry?,
+            limits,
+            max_body_bytes: body?,
+            cors_origins: cors_origins(&object),
+            tasks,
+        })
+    }
+
+    fn providers(&self, object: &Object<'_>) -> BTreeMap<String, Provider> {
+        let mut providers = BTreeMap::new();
+        for (name, item) in object.member("providers").iter().flat_map(Item::entries) {
+            let explicit_base_url = self.overlays.iter().any(|layer| provider::sets_base_url(layer, name));
+            let around = Surroundings { mode: self.mode, environment: self.environment, explicit_base_url, name };
+            if let Some(provider) = provider::read(&item, &around) {
+                providers.insert(name.to_owned(), provider);
+            }
+        }
+        providers
+    }
+
+    fn identity(&self, object: &Object<'_>) -> Option<Identity> {
+        let Some(item) = object.member("identity") else { return Some(Identity::default()) };
+        match serde_json::from_value::<Identity>(item.value().clone()) {
+            Ok(identity) => {
+                for problem in identity.problems(self.mode == Mode::Local) {
+                    let (path, message) = problem.split_once(": ").unwrap_or(("identity", &problem));
+                    self.problems.add(path, message);
+                }
+                Some(identity)
+            }
+            Err(error) => {
+                item.problem(error.to_string());
+                None
+            }
+        }
+    }
+}
+
+/// 25 MiB: a conversation with pictures in it.
+const MAX_BODY_BYTES: u64 = 25 * 1024 * 1024;
+/// What the platform lets in at all on the plans that most use.
+const PLATFORM_BODY_BYTES: u64 = 100 * 1024 * 1024;
+
+fn read_table<T>(object: &Object<'_>, name: &str, read: fn(&Item<'_>) -> Option<T>) -> BTreeMap<String, T> {
+    let entries = object.member(name).map_or_else(Vec::new, |v| v.entries());
+    entries.iter().filter_map(|(name, item)| Some(((*name).to_owned(), read(item)?))).collect()
+}
+
+fn catalogue(object: &Object<'_>, shipped: &Value, providers: &BTreeMap<String, Provider>) -> Catalogue {
+    let version = shipped.get("version").and_then(Value::as_str).unwrap_or_default();
+    let none = Value::Null;
+    let shipped = shipped.get("models").unwrap_or(&none);
+    let Some(models) = object.member("models") else { return Catalogue::default() };
+    let mut catalogue = Catalogue::read(version, &models, shipped);
+    for (id, item) in models.entries() {
+        // Shipped models may belong to a provider that the operator took out; an own model without one is a slip.
+        let known = id.split_once('/').is_none_or(|(provider, _)| providers.contains_key(provider));
+        if !known && shipped.get(id).is_none() {
+            item.problem("no provider of that name is configured");
+        }
+    }
+    for provider in providers.values().filter(|p| p.prices_of != p.name) {
+        catalogue.inherit(&provider.name, &provider.prices_of);
+    }
+    catalogue
+}
+
+/// Whose prices a provider's models have must be somebody known, or they would all be unpriced for a typing slip.
+fn check_price_owners(object: &Object<'_>, providers: &BTreeMap<String, Provider>, shipped: &Value) {
+    let models = shipped.get("models").and_then(Value::as_object);
+    let shipped_owner =
+        |name: &str| models.is_some_and(|m| m.keys().any(|id| id.split_once('/').is_some_and(|(p, _)| p == name)));
+    for (name, item) in object.member("providers").iter().flat_map(Item::entries) {
+        let Some(owner) = providers.get(name).map(|provider| &provider.prices_of) else { continue };
+        if !providers.contains_key(owner) && !shipped_owner(owner) {
+            item.problem(format!("prices_of: no provider is named {owner:?}"));
+        }
+    }
+}
+
+fn check_aliases(
+    object: &Object<'_>,
+    aliases: &BTreeMap<String, Alias>,
+    policies: &BTreeMap<String, Policy>,
+    providers: &BTreeMap<String, Provider>,
+    catalogue: &Catalogue,
+) {
+    let Some(table) = object.member("aliases") else { return };
+    for (name, item) in table.entries() {
+        let shadowed = name.split_once('/').is_some_and(|(first, _)| providers.contains_key(first));
+        if name.is_empty() || shadowed || name.ends_with(":floor") || name.ends_with(":nitro") {
+            item.problem("no request could mean this alias: its name reads as something else");
+        }
+        let Some(alias) = aliases.get(name) else { continue };
+        if !policies.contains_key(&alias.policy) {
+            item.problem(format!("policy: no policy is named {:?}", alias.policy));
+        }
+        for pattern in &alias.candidates {
+            let known = match pattern {
+                Pattern::Any => true,
+                Pattern::Provider(provider) => providers.contains_key(provider),
+                Pattern::Model(full) => full.split_once('/').is_some_and(|(p, _)| providers.contains_key(p)),
+                Pattern::Bare(bare) => !catalogue.bearers(bare).is_empty(),
+            };
+            if !known {
+                item.problem(format!("candidates: {:?} is no configured provider's", String::from(pattern.clone())));
+            }
+        }
+    }
+}
+
+fn tasks(catalogue: &Catalogue, policies: &BTreeMap<String, Policy>) -> BTreeSet<String> {
+    let valued = catalogue.models().flat_map(|(_, model)| model.quality.keys());
+    let weighed = policies.values().flat_map(|policy| policy.tasks.keys());
+    TASKS.iter().map(|task| (*task).to_owned()).chain(valued.cloned()).chain(weighed.cloned()).collect()
+}
+
+/// Origins as browsers send them: scheme, host, port; no wildcard, no `null`, no path.
+fn cors_origins(object: &Object<'_>) -> Vec<String> {
+    let Some(cors) = object.member("cors").and_then(|v| v.object(CORS)) else { return Vec::new() };
+    let items = cors.member("origins").map_or_else(Vec::new, |v| v.items());
+    let mut origins = Vec::new();
+    for item in items {
+        let Some(text) = item.text() else { continue };
+        let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+        let plain = host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._:[]".contains(&b));
+        if host.is_empty() || !plain {
+            item.problem("must be an exact origin such as https://app.example, in lower case and without a path");
+        }
+        origins.push(text.to_owned());
+    }
+    origins
+}
+
+fn version_of(document: &Value) -> String {
+    let digest = Sha256::digest(document.to_string().as_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

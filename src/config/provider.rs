@@ -1,0 +1,328 @@
+//! Providers: whose models can be called, where, with which secret, and what they may see.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::url::base_url;
+use super::{Environment, Mode};
+use crate::dialect::Dialect;
+use crate::document::{Item, Object};
+
+/// An account at somebody who serves models.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provider {
+    /// The name in front of its models.
+    pub name: String,
+    /// How it is spoken to.
+    pub kind: Kind,
+    /// Without trailing slash, as the provider's own SDK means it (OpenAI's with `/v1`, Anthropic's and Gemini's
+    /// without). `None` = not set yet (Azure) or not needed (a binding).
+    pub base_url: Option<String>,
+    /// The secret; see [`Provider::state`].
+    pub api_key: Option<Secret>,
+    /// The names of the secret, the first that is set counts. Empty = the provider wants none.
+    pub api_key_env: Vec<String>,
+    /// Headers for every call, names in lower case. Values may be secret.
+    pub headers: Vec<(String, Secret)>,
+    /// Whose peculiarities it has: one of [`PROFILES`].
+    pub profile: String,
+    /// Whose prices its models have, its own name by default.
+    pub prices_of: String,
+    /// Where prompts are processed, such as `eu`; `None` = unknown.
+    pub region: Option<String>,
+    /// Hands prompts on to others.
+    pub reseller: bool,
+    /// May train on prompts.
+    pub trains_on_data: bool,
+    /// `false` = kept in the configuration, never called.
+    pub enabled: bool,
+}
+
+/// How a provider is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Chat Completions.
+    OpenaiChat,
+    /// Responses.
+    OpenaiResponses,
+    /// Messages.
+    AnthropicMessages,
+    /// generateContent.
+    Gemini,
+    /// The AI binding.
+    WorkersAi,
+}
+
+/// Words for [`Kind`].
+pub const KINDS: [(&str, Kind); 5] = [
+    ("openai-chat", Kind::OpenaiChat),
+    ("openai-responses", Kind::OpenaiResponses),
+    ("anthropic-messages", Kind::AnthropicMessages),
+    ("gemini", Kind::Gemini),
+    ("workers-ai", Kind::WorkersAi),
+];
+
+impl Kind {
+    /// The dialect spoken, `None` where this version has none for it: such a provider is no candidate.
+    #[must_use]
+    pub fn dialect(self) -> Option<Dialect> {
+        match self {
+            Self::OpenaiChat => Some(Dialect::OpenAiChat),
+            Self::AnthropicMessages => Some(Dialect::AnthropicMessages),
+            Self::Gemini => Some(Dialect::Gemini),
+            Self::OpenaiResponses | Self::WorkersAi => None,
+        }
+    }
+
+    /// The word in documents.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| word)
+    }
+}
+
+/// Peculiarities that are known (`wire.md` §1.5–1.8). A provider under another name has those of its `profile`, which
+/// is its own name where that is one of these, else the plain one of its kind.
+pub const PROFILES: [&str; 17] = [
+    "openai",
+    "openai-compatible",
+    "anthropic",
+    "gemini",
+    "mistral",
+    "deepseek",
+    "qwen",
+    "openrouter",
+    "groq",
+    "xai",
+    "together",
+    "fireworks",
+    "azure",
+    "workers-ai",
+    "vllm",
+    "llama.cpp",
+    "ollama",
+];
+
+/// Whether a provider can be called at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Yes.
+    Ready,
+    /// The operator switched it off.
+    Disabled,
+    /// This version does not speak its dialect.
+    UnsupportedKind,
+    /// No base URL is configured.
+    NoBaseUrl,
+    /// Its secret is not set.
+    NoSecret,
+}
+
+impl Provider {
+    /// Whether it can be called at all.
+    #[must_use]
+    pub fn state(&self) -> State {
+        if !self.enabled {
+            State::Disabled
+        } else if self.kind.dialect().is_none() {
+            State::UnsupportedKind
+        } else if self.base_url.is_none() {
+            State::NoBaseUrl
+        } else if self.api_key.is_none() && !self.api_key_env.is_empty() {
+            State::NoSecret
+        } else {
+            State::Ready
+        }
+    }
+}
+
+/// A text that must not leak: it has no `Display`, no serialisation, and its `Debug` is a placeholder.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a text into custody.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for the one place that sends it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Members of a provider.
+pub const PROVIDER: &[&str] = &[
+    "kind",
+    "base_url",
+    "base_url_env",
+    "api_key",
+    "api_key_env",
+    "headers",
+    "headers_env",
+    "profile",
+    "prices_of",
+    "region",
+    "reseller",
+    "trains_on_data",
+    "enabled",
+];
+
+/// What reading a provider depends on beyond the document.
+pub(super) struct Surroundings<'e> {
+    pub mode: Mode,
+    pub environment: &'e Environment<'e>,
+    /// The base URL stands in an overlay: more explicit than the environment, which beats the compiled-in one.
+    pub explicit_base_url: bool,
+    /// Likewise for an inline key: with one, the environment is not asked.
+    pub name: &'e str,
+}
+
+pub(super) fn read(item: &Item<'_>, around: &Surroundings<'_>) -> Option<Provider> {
+    let object = item.object(PROVIDER)?;
+    let Surroundings { mode, environment, name, .. } = *around;
+    if !is_provider_name(name) {
+        item.problem("a provider is named by at most 64 letters, digits, '-', '_' and '.'");
+    }
+    let kind = object.required("kind").and_then(|v| v.word(&KINDS))?;
+    let text = |member| object.member(member).and_then(|v| v.text()).map(str::to_owned);
+    let flag = |member, standard| object.member(member).map_or(Some(standard), |v| v.flag());
+    let api_key_env = names(&object, "api_key_env");
+    let api_key = inline_key(&object, mode).or_else(|| first_set(environment, &api_key_env).map(Secret::new));
+    Some(Provider {
+        name: name.to_owned(),
+        kind,
+        base_url: read_base_url(&object, around),
+        api_key,
+        api_key_env,
+        headers: headers(&object, environment, mode == Mode::Local),
+        profile: profile(&object, name, kind)?,
+        prices_of: text("prices_of").unwrap_or_else(|| name.to_owned()),
+        region: text("region"),
+        reseller: flag("reseller", false)?,
+        trains_on_data: flag("trains_on_data", false)?,
+        enabled: flag("enabled", true)?,
+    })
+}
+
+fn is_provider_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+/// Names of environment variables or secrets.
+fn names(object: &Object<'_>, member: &str) -> Vec<String> {
+    let Some(item) = object.member(member) else { return Vec::new() };
+    let names = item.one_or_more();
+    let is_name = |n: &String| n.len() <= 128 && n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    // A key pasted where its name belongs would otherwise sit in logs as a "name": the text is not quoted.
+    if !names.iter().all(is_name) {
+        item.problem("must name environment variables: letters, digits and _");
+    }
+    names
+}
+
+fn first_set(environment: &Environment<'_>, names: &[String]) -> Option<String> {
+    names.iter().filter_map(|name| environment(name)).find(|value| !value.trim().is_empty())
+}
+
+fn inline_key(object: &Object<'_>, mode: Mode) -> Option<Secret> {
+    let item = object.member("api_key")?;
+    if mode != Mode::Local {
+        item.problem("an inline key is for local use only; name a secret by api_key_env");
+    }
+    item.text().map(Secret::new)
+}
+
+fn read_base_url(object: &Object<'_>, around: &Surroundings<'_>) -> Option<String> {
+    let names = names(object, "base_url_env");
+    if !around.explicit_base_url {
+        if let Some(text) = first_set(around.environment, &names) {
+            return match base_url(text.trim(), around.mode) {
+                Ok(url) => Some(url),
+                Err(why) => {
+                    object.item().problem(format!("the base URL in the variable {} {why}", names.join(" or ")));
+                    None
+                }
+            };
+        }
+    }
+    let item = object.member("base_url")?;
+    base_url(item.text()?, around.mode).map_err(|why| item.problem(why)).ok()
+}
+
+/// Headers that hold credentials or belong to the transport.
+const CREDENTIALS: [&str; 6] =
+    ["authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-authorization"];
+const TRANSPORT: [&str; 9] = [
+    "host",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "connection",
+    "upgrade",
+    "te",
+    "trailer",
+    "content-encoding",
+];
+
+/// Reads `headers` (values as they stand, credentials among them only if `may_hold_keys`) and `headers_env` (values from
+/// secrets; unset ones are left out).
+pub(super) fn headers(
+    object: &Object<'_>,
+    environment: &Environment<'_>,
+    may_hold_keys: bool,
+) -> Vec<(String, Secret)> {
+    let mut list = Vec::new();
+    for member in ["headers", "headers_env"] {
+        for (name, item) in object.member(member).iter().flat_map(Item::entries) {
+            let lower = name.to_ascii_lowercase();
+            if lower.is_empty() || !lower.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.!#$%&'*+^`|~".contains(&b))
+            {
+                item.problem("is no header name");
+            } else if TRANSPORT.contains(&lower.as_str()) {
+                item.problem("belongs to the transport and cannot be set");
+            } else if member == "headers" && !may_hold_keys && CREDENTIALS.contains(&lower.as_str()) {
+                item.problem("holds a credential: name a secret for it in headers_env");
+            }
+            let Some(text) = item.text() else { continue };
+            let value = if member == "headers" { Some(text.to_owned()) } else { environment(text) };
+            if let Some(value) = value.filter(|v| !v.is_empty()) {
+                if value.bytes().any(|b| b < 0x20 || b == 0x7f) {
+                    item.problem("holds control characters");
+                }
+                list.push((lower, Secret::new(value)));
+            }
+        }
+    }
+    list
+}
+
+fn profile(object: &Object<'_>, name: &str, kind: Kind) -> Option<String> {
+    if let Some(item) = object.member("profile") {
+        return item.word(&PROFILES.map(|p| (p, p))).map(str::to_owned);
+    }
+    let plain = match kind {
+        Kind::OpenaiChat | Kind::OpenaiResponses => "openai-compatible",
+        Kind::AnthropicMessages => "anthropic",
+        Kind::Gemini => "gemini",
+        Kind::WorkersAi => "workers-ai",
+    };
+    Some(if PROFILES.contains(&name) { name } else { plain }.to_owned())
+}
+
+/// Whether a layer sets the base URL of a provider.
+pub(super) fn sets_base_url(layer: &Value, provider: &str) -> bool {
+    let member = layer.get("providers").and_then(|p| p.get(provider)).and_then(|p| p.get("base_url"));
+    member.is_some_and(|url| !url.is_null())
+}

@@ -1,0 +1,45 @@
+//! The members that the loader knows, by the name of the definition in `docs/config.schema.json` that must list the same.
+
+use super::{choice, limits, provider, telemetry};
+use crate::catalogue::model;
+
+/// Definition → members. The empty name is the document itself.
+pub const SHAPES: [(&str, &[&str]); 17] = [
+    ("", super::ROOT),
+    ("cors", super::CORS),
+    ("provider", provider::PROVIDER),
+    ("model", model::MODEL),
+    ("quality", model::QUALITY),
+    ("alias", choice::ALIAS),
+    ("policy", choice::POLICY),
+    ("weights", choice::WEIGHTS),
+    ("task", choice::TASK),
+    ("data", choice::DATA),
+    ("attempts", choice::ATTEMPTS),
+    ("patience", choice::PATIENCE),
+    ("telemetry", telemetry::TELEMETRY),
+    ("collector", telemetry::COLLECTOR),
+    ("limits", limits::LIMITS),
+    ("limit", limits::LIMIT),
+    ("budget", limits::BUDGET),
+];
+
+/// Definition → words that it allows.
+#[must_use]
+pub fn words() -> Vec<(&'static str, Vec<&'static str>)> {
+    fn first<T>(words: &[(&'static str, T)]) -> Vec<&'static str> {
+        words.iter().map(|(word, _)| *word).collect()
+    }
+    vec![
+        ("kind", first(&provider::KINDS)),
+        ("profile", provider::PROFILES.to_vec()),
+        ("capability", model::CAPABILITIES.to_vec()),
+        ("tier", first(&model::TIERS)),
+        ("reasoning", first(&model::REASONING)),
+        ("quality_kind", first(&model::QUALITY_KINDS)),
+        ("exposure", first(&choice::EXPOSURES)),
+        ("when_all_open", first(&choice::WHEN_ALL_OPEN)),
+        ("telemetry_profile", first(&telemetry::TELEMETRY_PROFILES)),
+        ("period", first(&limits::PERIODS)),
+    ]
+}

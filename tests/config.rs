@@ -1,0 +1,263 @@
+//! What an operator may write, what is refused, and that the published schema says the same.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+
+use serde_json::{json, Value};
+use signalbox::config::provider::{Kind, State};
+use signalbox::config::{schema, Config, ConfigProblem, Mode, DEFAULT};
+
+fn load(overlay: &Value, mode: Mode) -> Result<Config, Vec<ConfigProblem>> {
+    Config::load(&[DEFAULT, &overlay.to_string()], mode, &|_| None)
+}
+
+fn paths(overlay: &Value, mode: Mode) -> Vec<String> {
+    load(overlay, mode).map_or_else(|problems| problems.into_iter().map(|p| p.path).collect(), |_| Vec::new())
+}
+
+fn keyed(name: &str) -> Option<String> {
+    name.ends_with("_API_KEY").then(|| format!("key of {name}"))
+}
+
+#[test]
+fn the_compiled_in_document_is_valid_in_production_and_closed() {
+    let config = Config::load(&[DEFAULT], Mode::Production, &keyed).unwrap();
+    let kinds: Vec<(&str, Kind)> = config.providers.values().map(|p| (p.name.as_str(), p.kind)).collect();
+    assert_eq!(kinds.len(), 13);
+    assert!(kinds.contains(&("anthropic", Kind::AnthropicMessages)) && kinds.contains(&("gemini", Kind::Gemini)));
+    assert_eq!(config.identity.mode, None, "not configured means closed");
+    let not_ready: Vec<(&str, State)> =
+        config.providers.values().map(|p| (p.name.as_str(), p.state())).filter(|(_, s)| *s != State::Ready).collect();
+    assert_eq!(not_ready, [("azure", State::NoBaseUrl), ("workers-ai", State::UnsupportedKind)]);
+    assert_eq!(config.providers["azure"].prices_of, "openai");
+    assert!(config.providers["openrouter"].reseller);
+    assert_eq!(config.max_body_bytes, 25 * 1024 * 1024);
+    assert!(config.model(&config.providers["openai"], "gpt-4o").is_some());
+    assert_eq!(config.price_id(&config.providers["azure"], "gpt-4o"), "openai/gpt-4o");
+    assert_eq!(config.price_id(&config.providers["openai"], "gpt-4o-2024-11-20"), "openai/gpt-4o");
+}
+
+#[test]
+fn keys_and_base_urls_go_by_the_sdks_names() {
+    let environment = |name: &str| match name {
+        "GEMINI_BASE_URL" => Some("https://second.example/".to_owned()),
+        "GOOGLE_GEMINI_BASE_URL" => Some("https://first.example".to_owned()),
+        "OPENAI_BASE_URL" => Some("https://proxy.example/v1/".to_owned()),
+        "AZURE_OPENAI_BASE_URL" => Some("https://mine.openai.azure.com/openai/v1".to_owned()),
+        "ANTHROPIC_API_KEY" => Some("k".to_owned()),
+        "GROQ_API_KEY" => Some("  ".to_owned()),
+        _ => None,
+    };
+    let config = Config::load(&[DEFAULT], Mode::Production, &environment).unwrap();
+    let url = |name: &str| config.providers[name].base_url.clone().unwrap();
+    assert_eq!(url("gemini"), "https://first.example");
+    assert_eq!(url("openai"), "https://proxy.example/v1");
+    assert_eq!(url("azure"), "https://mine.openai.azure.com/openai/v1");
+    assert_eq!(url("mistral"), "https://api.mistral.ai/v1");
+    assert_eq!(config.providers["anthropic"].state(), State::Ready);
+    assert_eq!(config.providers["groq"].state(), State::NoSecret, "blank is not set");
+
+    // What an operator writes out is more explicit than a variable that happens to be set.
+    let overlay = json!({"providers": {"openai": {"base_url": "https://eu.example/v1"}}}).to_string();
+    let config = Config::load(&[DEFAULT, &overlay], Mode::Production, &environment).unwrap();
+    assert_eq!(config.providers["openai"].base_url.as_deref(), Some("https://eu.example/v1"));
+
+    let problems =
+        Config::load(&[DEFAULT], Mode::Production, &|n| (n == "XAI_BASE_URL").then(|| "http://x.example".into()));
+    let problem = &problems.unwrap_err()[0];
+    assert_eq!(problem.path, "providers.xai");
+    assert!(problem.message.contains("XAI_BASE_URL"), "{problem}");
+}
+
+#[test]
+fn an_overlay_adds_changes_and_removes() {
+    let overlay = json!({
+        "providers": {"groq": null, "acme": {"kind": "openai-chat", "base_url": "https://llm.acme.example/v1",
+            "api_key_env": "ACME_API_KEY", "prices_of": "openai"}},
+        "models": {"acme/big": {"context": 131_072, "capabilities": ["tools", "vision"],
+            "quality": {"default": {"value": 0.7, "kind": "assumed"}, "legal": {"value": 0.9, "kind": "measured"}}},
+            "openai/gpt-4o": {"context": 64_000}, "openai/gpt-4o-mini": null},
+        "aliases": {"house": {"candidates": ["acme/big", "openai/*", "gpt-5"], "policy": "cheapest"}, "auto": null},
+        "policies": {"balanced": {"weights": {"cost": 0.5}, "tasks": {"code": {"weights": {"quality": 2}}}}},
+        "limits": {"groups": {"free": {"budget": {"usd": "1.50", "period": "day"}}}}
+    });
+    let config = load(&overlay, Mode::Production).unwrap();
+    assert!(!config.providers.contains_key("groq"));
+    assert_eq!(config.providers["acme"].profile, "openai-compatible");
+    let gpt = config.catalogue.model("openai/gpt-4o").unwrap();
+    assert_eq!(gpt.context, Some(64_000));
+    assert!(gpt.traits().vision && gpt.tier.is_some(), "the rest of a shipped model stays");
+    assert_eq!(config.catalogue.model("openai/gpt-4o-mini"), None);
+    assert!(config.tasks.contains("legal") && config.tasks.contains("code") && !config.tasks.contains("poker"));
+    assert!(config.aliases.contains_key("house") && !config.aliases.contains_key("auto"));
+    let balanced = &config.policies["balanced"];
+    assert_eq!((balanced.weights.quality_micro, balanced.weights.cost_micro), (1_000_000, 500_000));
+    assert_eq!((balanced.tasks["code"].quality_micro, balanced.tasks["code"].cost_micro), (2_000_000, 500_000));
+    assert_eq!(config.limits.groups["free"].budget.unwrap().picousd, 1_500_000_000_000);
+    assert_ne!(config.version, Config::load(&[DEFAULT], Mode::Production, &|_| None).unwrap().version);
+}
+
+#[test]
+fn what_is_for_local_use_is_refused_elsewhere() {
+    for (overlay, path) in [
+        (json!({"identity": {"mode": "none"}}), "identity.mode"),
+        (json!({"providers": {"openai": {"api_key": "sk-x"}}}), "providers.openai.api_key"),
+        (json!({"providers": {"openai": {"base_url": "http://127.0.0.1:9/v1"}}}), "providers.openai.base_url"),
+        (
+            json!({"providers": {"openai": {"headers": {"Authorization": "x"}}}}),
+            "providers.openai.headers.Authorization",
+        ),
+        (json!({"telemetry": {"otlp": [{"endpoint": "http://localhost:4318"}]}}), "telemetry.otlp[0].endpoint"),
+    ] {
+        assert_eq!(paths(&overlay, Mode::Production), [path]);
+        assert_eq!(paths(&overlay, Mode::Local), Vec::<String>::new(), "{overlay}");
+    }
+    let local = load(&json!({"providers": {"openai": {"api_key": "sk-x"}}}), Mode::Local).unwrap();
+    assert_eq!(local.providers["openai"].api_key.as_ref().unwrap().expose(), "sk-x");
+}
+
+#[test]
+fn every_mistake_is_refused_with_its_path() {
+    for (overlay, path) in [
+        (json!({"provider": {}}), "provider"),
+        (json!({"providers": {"acme": {"base_url": "https://a.example"}}}), "providers.acme"),
+        (json!({"providers": {"acme": {"kind": "openai"}}}), "providers.acme.kind"),
+        (json!({"providers": {"a/b": {"kind": "gemini"}}}), "providers[\"a/b\"]"),
+        (json!({"providers": {"openai": {"apikey_env": "X"}}}), "providers.openai.apikey_env"),
+        (json!({"providers": {"openai": {"api_key_env": "sk-live-123"}}}), "providers.openai.api_key_env"),
+        (json!({"providers": {"openai": {"base_url": "http://a.example"}}}), "providers.openai.base_url"),
+        (json!({"providers": {"openai": {"profile": "opnai"}}}), "providers.openai.profile"),
+        (json!({"providers": {"openai": {"prices_of": "opnai"}}}), "providers.openai"),
+        (json!({"providers": {"openai": {"headers": {"Host": "x"}}}}), "providers.openai.headers.Host"),
+        (json!({"providers": {"openai": {"headers": {"x-a": "a\nb: c"}}}}), "providers.openai.headers.x-a"),
+        (json!({"models": {"acme/x": {}}}), "models[\"acme/x\"]"),
+        (json!({"models": {"openai/x": {"context": "1"}}}), "models[\"openai/x\"].context"),
+        (json!({"aliases": {"a": {"candidates": []}}}), "aliases.a.candidates"),
+        (json!({"aliases": {"a": {"candidates": ["nobody/x"]}}}), "aliases.a"),
+        (json!({"aliases": {"a": {"candidates": ["no-such-model"]}}}), "aliases.a"),
+        (json!({"aliases": {"a": {"candidates": ["*"], "policy": "none"}}}), "aliases.a"),
+        (json!({"aliases": {"openai/a": {"candidates": ["*"]}}}), "aliases[\"openai/a\"]"),
+        (json!({"policies": {"p": {"weights": {"quality": -1}}}}), "policies.p.weights.quality"),
+        (json!({"policies": {"p": {"weights": {"speed": 1}}}}), "policies.p.weights.speed"),
+        (json!({"policies": {"p": {"rules": ["true"]}}}), "policies.p.rules[0]"),
+        (json!({"policies": {"p": {"c_ref_usd": 0}}}), "policies.p.c_ref_usd"),
+        (json!({"policies": {"p": {"attempts": {"max_attempts": 0}}}}), "policies.p.attempts.max_attempts"),
+        (json!({"policies": {"p": {"attempts": {"idle_ms": 5}}}}), "policies.p.attempts.idle_ms"),
+        (json!({"policies": {"p": {"data": {"regions": []}}}}), "policies.p.data.regions"),
+        (json!({"policies": {"cheapest": null}}), ""),
+        (json!({"limits": {"principals": {}}}), "limits"),
+        (json!({"limits": {"default": {"budget": {"usd": 5, "period": "day"}}}}), "limits.default.budget.usd"),
+        (json!({"limits": {"default": {"max_cost_usd": "-1"}}}), "limits.default.max_cost_usd"),
+        (json!({"telemetry": {"sampling": 2}}), "telemetry.sampling"),
+        (json!({"telemetry": {"otlp": [{}]}}), "telemetry.otlp[0]"),
+        (json!({"identity": {"mode": "jwt"}}), "identity.issuers"),
+        (json!({"identity": {"modes": "jwt"}}), "identity"),
+        (json!({"max_body_bytes": 0}), "max_body_bytes"),
+        (json!({"cors": {"origins": ["*"]}}), "cors.origins[0]"),
+        (json!({"cors": {"origins": ["null"]}}), "cors.origins[0]"),
+        (json!({"cors": {"origins": ["https://a.example/"]}}), "cors.origins[0]"),
+    ] {
+        let found = paths(&overlay, Mode::Production);
+        assert!(found.iter().any(|p| p == path), "{overlay}: {found:?}");
+        assert!(
+            found.iter().all(|p| p.starts_with(path.split('.').next().unwrap()) || p.is_empty()),
+            "{overlay}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_layer_that_is_no_object_or_says_a_thing_twice_is_refused() {
+    for overlay in [
+        "",
+        "[]",
+        "null",
+        "{",
+        r#"{"models":{},"models":{}}"#,
+        r#"{"providers":{"openai":{"region":"a","region":"b"}}}"#,
+    ] {
+        let problems = Config::load(&[DEFAULT, overlay], Mode::Local, &|_| None).unwrap_err();
+        assert_eq!(problems[0].path, "overlay 1", "{overlay}");
+    }
+}
+
+#[test]
+fn secrets_never_appear_in_a_debug_rendering_or_a_problem() {
+    let environment = |name: &str| Some(format!("canary-{name}"));
+    let overlay =
+        json!({"providers": {"openai": {"base_url": "https://x.example", "headers_env": {"x-extra": "EXTRA"}}}});
+    let without_urls = |name: &str| (!name.ends_with("_BASE_URL")).then(|| environment(name)).flatten();
+    let config = Config::load(&[DEFAULT, &overlay.to_string()], Mode::Local, &without_urls).unwrap();
+    assert_eq!(config.providers["openai"].api_key.as_ref().unwrap().expose(), "canary-OPENAI_API_KEY");
+    assert_eq!(config.providers["openai"].headers[0].1.expose(), "canary-EXTRA");
+    assert!(!format!("{config:?}").contains("canary"));
+    let problems = Config::load(&[DEFAULT], Mode::Local, &environment).unwrap_err();
+    assert!(problems.iter().all(|p| !p.to_string().contains("canary")), "{problems:?}");
+}
+
+#[test]
+fn the_standard_bounds_of_trying_are_those_of_the_attempt_machine() {
+    let ours = Config::load(&[DEFAULT], Mode::Local, &|_| None).unwrap().policies["balanced"].attempts;
+    let theirs = signalbox::attempt::plan::Limits::default();
+    assert_eq!(
+        (ours.total_ms, ours.max_attempts, ours.max_wait_ms, ours.backoff_base_ms, ours.backoff_cap_ms, ours.whole_ms),
+        (
+            theirs.total_ms,
+            theirs.max_attempts,
+            theirs.max_wait_ms,
+            theirs.backoff_base_ms,
+            theirs.backoff_cap_ms,
+            theirs.whole_ms
+        )
+    );
+    assert_eq!((ours.first_content_ms, ours.idle_ms), (theirs.first_content_ms, theirs.idle_ms));
+}
+
+fn published() -> Value {
+    serde_json::from_str(include_str!("../docs/config.schema.json")).unwrap()
+}
+
+fn names<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    names.into_iter().collect()
+}
+
+#[test]
+fn the_published_schema_lists_the_members_and_words_that_the_loader_knows() {
+    let schema = published();
+    for (definition, members) in schema::SHAPES {
+        let shape = if definition.is_empty() { &schema } else { &schema["$defs"][definition] };
+        let listed = shape["properties"].as_object().unwrap_or_else(|| panic!("{definition} has no properties"));
+        assert_eq!(names(listed.keys().map(String::as_str)), names(members.iter().copied()), "{definition:?}");
+        assert_eq!(shape["additionalProperties"], false, "{definition:?}");
+    }
+    for (definition, words) in schema::words() {
+        let listed = schema["$defs"][definition]["enum"].as_array().unwrap().iter().map(|w| w.as_str().unwrap());
+        assert_eq!(names(listed), names(words), "{definition}");
+    }
+    // No definition is left over that the loader does not know: identity reads itself and is compared below.
+    let known: BTreeSet<&str> =
+        schema::SHAPES.iter().map(|(d, _)| *d).chain(schema::words().into_iter().map(|(d, _)| d)).collect();
+    for definition in schema["$defs"].as_object().unwrap().keys() {
+        let identity = ["identity", "issuer", "claims", "algorithm", "headers"].contains(&definition.as_str());
+        assert!(known.contains(definition.as_str()) || identity, "{definition}");
+    }
+}
+
+#[test]
+fn the_published_schema_of_identity_is_what_identity_reads() {
+    let defs = &published()["$defs"];
+    let issuer = json!({"issuer": "https://id.example", "jwks_url": "https://id.example/jwks", "audiences": ["a"],
+        "algorithms": defs["algorithm"]["enum"], "claims": {"principal": "sub", "tenant": "org", "groups": "g", "gateway": "s"},
+        "max_age_s": 60, "skew_s": 5, "token_type": "at+jwt", "clients": ["c"], "operator_groups": ["ops"],
+        "cf_access": true, "banned_kids": ["k"], "banned_jtis": ["j"]});
+    let identity = json!({"mode": "jwt", "issuers": [issuer]});
+    // Everything that the schema lists can be set, and everything that is read comes back out under a listed name.
+    let config = load(&json!({"identity": identity}), Mode::Production).unwrap();
+    let read = serde_json::to_value(&config.identity).unwrap();
+    for (definition, value) in
+        [("identity", &read), ("issuer", &read["issuers"][0]), ("claims", &read["issuers"][0]["claims"])]
+    {
+        let listed = names(defs[definition]["properties"].as_object().unwrap().keys().map(String::as_str));
+        assert_eq!(names(value.as_object().unwrap().keys().map(String::as_str)), listed, "{definition}");
+    }
+}
