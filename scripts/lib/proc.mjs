@@ -1,5 +1,6 @@
 // Child processes. Whatever is started here is ended here, by its own process id, and never by name.
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { nodeBin, root } from './paths.mjs';
 import { Problem } from './say.mjs';
@@ -72,8 +73,18 @@ export function onEnd(end) {
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => ask(signal));
   if (process.env.npm_lifecycle_event) {
-    const parent = process.ppid;
-    setInterval(() => !asked && process.ppid !== parent && ask('SIGHUP'), 1000).unref();
+    const before = ancestors();
+    setInterval(() => !asked && ancestors() !== before && ask('SIGHUP'), 1000).unref();
+  }
+}
+
+/** Our parent and its parent: npm runs scripts through a shell that outlives it. */
+function ancestors() {
+  try {
+    const stat = readFileSync(`/proc/${process.ppid}/stat`, 'utf8');
+    return `${process.ppid} ${stat.slice(stat.lastIndexOf(')')).split(' ')[2]}`;
+  } catch {
+    return String(process.ppid); // no /proc here
   }
 }
 

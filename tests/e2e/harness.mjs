@@ -1,0 +1,150 @@
+// Runs the built Worker in workerd, with a simulator behind it and its configuration in KV. One harness per test file.
+//
+// wrangler's createTestHarness would do most of this, but it routes the Worker's outgoing requests through this process's
+// fetch: a refused, reset or cut upstream would then look different from what workerd makes of it. Its building block,
+// startWorker, leaves them on real sockets.
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { unstable_startWorker as startWorker } from 'wrangler';
+import { wranglerEnv } from '../../scripts/lib/env.mjs';
+import { startSimulator } from '../../tools/simulator/server.mjs';
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+/** Whether the Worker has been built. */
+export const built = existsSync(join(root, 'build', 'index.js'));
+
+/** What tests start from: simulated providers, no identity. A merge patch over the compiled-in defaults. */
+export function baseConfig(sim) {
+  return {
+    identity: { mode: 'none' },
+    providers: {
+      openai: { base_url: sim.baseUrl('openai'), api_key: 'sim-openai' },
+      anthropic: { base_url: sim.baseUrl('anthropic'), api_key: 'sim-anthropic' },
+      gemini: { base_url: sim.baseUrl('gemini'), api_key: 'sim-gemini' },
+      flaky: { kind: 'openai-chat', base_url: sim.baseUrl('openai', 'status-503'), api_key: 'sim-flaky', prices_of: 'openai' },
+    },
+  };
+}
+
+/**
+ * Starts the gateway.
+ *   config    merge patch over baseConfig, or a function of the simulator that gives one; null: no configuration at all
+ *   vars      plain variables (SIGNALBOX_MODE is `local` unless given otherwise)
+ *   secrets   secret variables
+ *   prices    what the KV key `prices` holds
+ *   entry, wranglerConfig   another Worker than build/index.js, and another wrangler configuration file
+ *
+ * Gives {url, sim, kv, logs, call, durable, evict, restart, close}.
+ */
+export async function startHarness({ config = {}, vars = {}, secrets = {}, prices, entry = join(root, 'build', 'index.js'), wranglerConfig = join(root, 'wrangler.toml') } = {}) {
+  Object.assign(process.env, quiet);
+  const sim = await startSimulator();
+  const storage = mkdtempSync(join(tmpdir(), 'signalbox-test-'));
+  const logs = [];
+  let worker;
+
+  const start = async () => {
+    worker = await startWorker({
+      config: wranglerConfig,
+      entrypoint: entry,
+      envFiles: [join(storage, 'none.env')], // instead of a developer's .dev.vars
+      bindings: bindings({ SIGNALBOX_MODE: 'local', ...vars }, secrets),
+      dev: {
+        server: { hostname: '127.0.0.1', port: 0 },
+        persist: storage,
+        inspector: false,
+        watch: false,
+        registry: undefined,
+        logLevel: 'none',
+        structuredLogsHandler: line => logs.push(line),
+      },
+    });
+    return (await worker.url).href.replace(/\/$/, '');
+  };
+
+  const harness = {
+    sim,
+    logs,
+    /** KV CATALOGUE, as the Worker sees it. */
+    kv: undefined,
+    url: undefined,
+
+    /** A JSON request to the gateway. */
+    call(path, body, { method = body === undefined ? 'GET' : 'POST', headers = {}, ...rest } = {}) {
+      return fetch(`${harness.url}${path}`, {
+        method, headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+        body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body), ...rest,
+      });
+    },
+
+    /** A Durable Object's stub: `(await harness.durable('LEDGER', 'name')).fetch(url)`. */
+    async durable(binding, name) {
+      const namespace = await runtime().getDurableObjectNamespace(binding);
+      return namespace.get(namespace.idFromName(name));
+    },
+
+    /** Puts a Durable Object out of memory; its storage stays. */
+    async evict(className, name) {
+      await runtime().unsafeEvictDurableObject('signalbox', className, { name });
+    },
+
+    /** Ends workerd and starts it again on the same storage: what an isolate loses, and what it must not lose. */
+    async restart() {
+      await worker.dispose();
+      harness.url = await start();
+      harness.kv = await runtime().getKVNamespace('CATALOGUE');
+    },
+
+    async close() {
+      await worker?.dispose();
+      await sim.close();
+      rmSync(storage, { recursive: true, force: true, maxRetries: 3 });
+    },
+  };
+  const runtime = () => worker.raw.runtimes[0].mf;
+
+  try {
+    harness.url = await start();
+    harness.kv = await runtime().getKVNamespace('CATALOGUE');
+    const patch = typeof config === 'function' ? config(sim) : config;
+    if (patch !== null) await harness.kv.put('config', JSON.stringify(merge(baseConfig(sim), patch)));
+    if (prices !== undefined) await harness.kv.put('prices', JSON.stringify(prices));
+  } catch (error) {
+    await harness.close();
+    throw error;
+  }
+  return harness;
+}
+
+/** RFC 7396, as the gateway overlays configurations; null stays, because the result is itself a patch. */
+export function merge(target, patch) {
+  if (patch === null || typeof patch !== 'object' || Array.isArray(patch)) return patch;
+  const base = target !== null && typeof target === 'object' && !Array.isArray(target) ? target : {};
+  return { ...base, ...Object.fromEntries(Object.entries(patch).map(([key, value]) => [key, merge(base[key], value)])) };
+}
+
+/** For a test that needs a third-party peer: a skip that counts as a failure where CI=true. */
+export const missingPeer = (name, why) => ({ skip: `missing peer ${name}: ${why}` });
+
+/** Waits for a condition of the world outside: polls, because there is nothing to listen to. */
+export async function until(condition, { timeout = 10_000, every = 25, what = 'the condition' } = {}) {
+  const limit = Date.now() + timeout;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (Date.now() > limit) throw new Error(`${what} did not come about within ${timeout} ms`);
+    await new Promise(resolve => setTimeout(resolve, every));
+  }
+}
+
+function bindings(vars, secrets) {
+  const plain = Object.entries(vars).map(([name, value]) => [name, { type: 'plain_text', value: String(value) }]);
+  const hidden = Object.entries(secrets).map(([name, value]) => [name, { type: 'secret_text', value }]);
+  return Object.fromEntries([...plain, ...hidden]);
+}
+
+/** wrangler reads these when it starts something. */
+const quiet = wranglerEnv({});
