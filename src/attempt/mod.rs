@@ -1,4 +1,6 @@
 //! Getting the answer through: a state machine that is fed events and answers with actions. It owns no clock, no timer
 //! and no socket.
 pub mod budget;
+mod limits;
+mod outcome;
 pub mod plan;

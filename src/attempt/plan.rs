@@ -1,12 +1,19 @@
-//! The attempt machine.
+//! The attempt machine: which candidate is called when, and when it is time to stop (DESIGN §5).
+//!
+//! One driver executes the actions and reports events; at most one call is in flight. The machine decides on classes
+//! and numbers only: it never sees a body, a key or a byte of an answer. What an error tells the caller stands in
+//! `outcome.rs`. Read `tests/attempts/main.rs` first.
 
-use crate::error::GatewayError;
-use crate::upstream::failure::AttemptFailure;
+use super::outcome::{self, Failed};
+use crate::error::{ErrorKind, GatewayError};
+use crate::upstream::failure::{AttemptFailure, FailureClass, RetryScope};
+
+pub use super::limits::{Deadlines, Limits, Patience};
 
 /// A candidate as far as attempts are concerned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
-    /// `provider/model`.
+    /// `provider/model`. Candidates with the same provider share a key: what a key meets, they all meet.
     pub name: String,
     /// Window in tokens, where known.
     pub context: Option<u64>,
@@ -16,72 +23,15 @@ pub struct Candidate {
     pub expected_ms: u64,
 }
 
-/// How long a model may think before it speaks (DESIGN §5 "Deadlines").
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
-    /// 10 s to first content, 15 s of silence.
-    Normal,
-    /// 60 s and 60 s.
-    Reasoning,
-    /// 300 s and 300 s.
-    HighEffort,
-}
-
-/// Bounds of a request, from policy and caller. Milliseconds.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Limits {
-    /// From the request's arrival to its end.
-    pub total_ms: u64,
-    /// Outbound calls in all.
-    pub max_attempts: u32,
-    /// Longest Retry-After that is waited out.
-    pub max_wait_ms: u64,
-    /// First step of the exponential backoff.
-    pub backoff_base_ms: u64,
-    /// Cap of the exponential backoff.
-    pub backoff_cap_ms: u64,
-    /// First-content bound per [`Patience`].
-    pub first_content_ms: [u64; 3],
-    /// Content-silence bound per [`Patience`].
-    pub idle_ms: [u64; 3],
-    /// Smallest bound of a non-stream attempt.
-    pub whole_ms: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            total_ms: 600_000,
-            max_attempts: 6,
-            max_wait_ms: 3_000,
-            backoff_base_ms: 250,
-            backoff_cap_ms: 8_000,
-            first_content_ms: [10_000, 60_000, 300_000],
-            idle_ms: [15_000, 60_000, 300_000],
-            whole_ms: 120_000,
-        }
-    }
-}
-
-/// Deadlines of one attempt, as instants on the caller's clock (ms). `None` = only the total binds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deadlines {
-    /// Headers and first content must have come.
-    pub first_content_at: Option<u64>,
-    /// Longest content silence afterwards, a duration.
-    pub idle_ms: Option<u64>,
-    /// The attempt must have ended.
-    pub end_at: u64,
-}
-
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The request is ready to go.
     Start,
-    /// The attempt in flight failed before its first content went out.
+    /// The attempt in flight failed before its first content went out. Deadlines that pass are reported as silent
+    /// failures of class [`FailureClass::Timeout`].
     Failed(AttemptFailure),
-    /// The attempt in flight broke after its first content went out.
+    /// The attempt in flight broke after its first content went out, and could not be continued.
     Broke(AttemptFailure),
     /// The attempt in flight delivered its first content (streams).
     Content,
@@ -112,7 +62,7 @@ pub enum Action {
     },
     /// Let the first content out; there is no way back.
     Commit,
-    /// All is delivered.
+    /// All is delivered. Also the answer to anything that is reported after the end.
     Finish,
     /// Abort what is in flight and settle; nobody listens.
     Abandon,
@@ -125,8 +75,10 @@ pub enum Action {
 pub struct AttemptRecord {
     /// Index into the candidates.
     pub candidate: usize,
-    /// HTTP status or a word (`timeout`, `connect`, `cut`).
+    /// HTTP status (`200` for an answer) or a word (`timeout`, `connect`, `cut`, `cancelled`, …).
     pub outcome: String,
+    /// Class of the failure; `None` for an answer and for what the caller's leaving cut short.
+    pub class: Option<FailureClass>,
     /// When it was sent.
     pub started_ms: u64,
     /// When it ended.
@@ -136,31 +88,271 @@ pub struct AttemptRecord {
 /// The machine for one request.
 #[derive(Debug)]
 pub struct Machine {
-    _candidates: Vec<Candidate>,
+    candidates: Vec<Candidate>,
+    standing: Vec<Standing>,
+    limits: Limits,
+    stream: bool,
+    total_end: u64,
+    state: State,
+    attempts: u32,
+    /// Retries at the same candidate so far.
+    retries: u32,
+    /// A provider's delay has been waited out; once is enough.
+    waited_out: bool,
+    records: Vec<AttemptRecord>,
+    failures: Vec<Failed>,
+}
+
+/// Where a candidate stands.
+#[derive(Debug, Clone, Copy, Default)]
+struct Standing {
+    tries: u32,
+    /// What another candidate met, this one would meet too.
+    excluded: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Ready,
+    InFlight { candidate: usize, sent_ms: u64, content: bool },
+    Waiting { candidate: usize },
+    Over { abandoned: bool },
 }
 
 impl Machine {
     /// A machine that has done nothing. `candidates` are in the order of preference.
     #[must_use]
-    pub fn new(candidates: Vec<Candidate>, _limits: Limits, _stream: bool, _arrived_ms: u64) -> Self {
-        Self { _candidates: candidates }
+    pub fn new(candidates: Vec<Candidate>, limits: Limits, stream: bool, arrived_ms: u64) -> Self {
+        Self {
+            standing: vec![Standing::default(); candidates.len()],
+            candidates,
+            total_end: arrived_ms.saturating_add(limits.total_ms),
+            limits,
+            stream,
+            state: State::Ready,
+            attempts: 0,
+            retries: 0,
+            waited_out: false,
+            records: Vec::new(),
+            failures: Vec::new(),
+        }
     }
 
     /// Takes an event, answers with the next action. `may_retry` withdraws from the retry budget of a candidate's
-    /// upstream and says whether there was something left.
-    pub fn step(
-        &mut self,
-        _event: Event,
-        _now_ms: u64,
-        _random: u64,
-        _may_retry: &mut dyn FnMut(usize) -> bool,
-    ) -> Action {
-        Action::Finish
+    /// upstream and says whether there was something left; it is asked only when all else speaks for a retry. `random`
+    /// is uniform. After the end every event is answered by `Finish` (by `Abandon` if that was the end).
+    pub fn step(&mut self, event: Event, now_ms: u64, random: u64, may_retry: &mut dyn FnMut(usize) -> bool) -> Action {
+        match (self.state, event) {
+            (State::Over { abandoned: true }, _) => Action::Abandon,
+            (State::Over { abandoned: false }, _) => Action::Finish,
+            (state, Event::ClientGone) => {
+                if let State::InFlight { candidate, sent_ms, .. } = state {
+                    self.record(candidate, "cancelled".to_owned(), None, sent_ms, now_ms);
+                }
+                self.state = State::Over { abandoned: true };
+                Action::Abandon
+            }
+            (State::Ready, Event::Start) => self.next(now_ms),
+            (State::Waiting { .. }, Event::WaitOver) if now_ms >= self.total_end => self.give_up(now_ms),
+            (State::Waiting { candidate }, Event::WaitOver) => self.send(candidate, now_ms),
+            (State::InFlight { candidate, sent_ms, .. }, Event::Content) => {
+                self.state = State::InFlight { candidate, sent_ms, content: true };
+                Action::Commit
+            }
+            (State::InFlight { candidate, sent_ms, .. }, Event::Ended) => {
+                self.record(candidate, "200".to_owned(), None, sent_ms, now_ms);
+                self.state = State::Over { abandoned: false };
+                Action::Finish
+            }
+            (State::InFlight { candidate, sent_ms, content: false }, Event::Failed(failure)) => {
+                self.failed(candidate, sent_ms, failure, now_ms, random, may_retry)
+            }
+            (State::InFlight { candidate, sent_ms, .. }, Event::Failed(failure) | Event::Broke(failure)) => {
+                self.record_failure(candidate, sent_ms, &failure, now_ms);
+                self.end_with(outcome::broken(&failure))
+            }
+            // An event that does not fit is the driver's defect; the caller still gets one honest end.
+            (_, event) => self.end_with(GatewayError::new(
+                ErrorKind::Internal,
+                format!("the gateway lost track of its attempts ({})", name_of(&event)),
+            )),
+        }
     }
 
     /// Attempts so far, in order; the one in flight is not among them.
     #[must_use]
     pub fn records(&self) -> &[AttemptRecord] {
-        &[]
+        &self.records
+    }
+
+    /// `openai/gpt-x:429,anthropic/claude-y:200`: finished attempts, and the one in flight once it has content.
+    #[must_use]
+    pub fn attempts_header(&self) -> String {
+        let answering = match self.state {
+            State::InFlight { candidate, content: true, .. } => Some((candidate, "200")),
+            _ => None,
+        };
+        let finished = self.records.iter().map(|record| (record.candidate, record.outcome.as_str()));
+        let parts = finished.chain(answering).map(|(candidate, outcome)| format!("{}:{outcome}", self.name(candidate)));
+        parts.collect::<Vec<_>>().join(",")
+    }
+
+    /// The instant by which the request must have ended, whatever else.
+    #[must_use]
+    pub fn total_end_ms(&self) -> u64 {
+        self.total_end
+    }
+
+    /// A failure before anything went out: the same again, the next, or the end.
+    fn failed(
+        &mut self,
+        candidate: usize,
+        sent_ms: u64,
+        failure: AttemptFailure,
+        now_ms: u64,
+        random: u64,
+        may_retry: &mut dyn FnMut(usize) -> bool,
+    ) -> Action {
+        self.record_failure(candidate, sent_ms, &failure, now_ms);
+        let scope = failure.retry_scope();
+        let wait_ms = match scope {
+            RetryScope::SameThenOther => self.pause(candidate, &failure, now_ms, random),
+            _ => None,
+        };
+        let hinted = failure.retry_after_ms.is_some();
+        self.exclude_by(candidate, &failure);
+        self.failures.push(Failed { candidate, failure, at_ms: now_ms });
+        if matches!(scope, RetryScope::Never | RetryScope::Answer) {
+            return self.give_up(now_ms);
+        }
+        match wait_ms.filter(|_| may_retry(candidate)) {
+            Some(ms) => {
+                self.retries = self.retries.saturating_add(1);
+                self.waited_out |= hinted;
+                if ms == 0 {
+                    return self.send(candidate, now_ms);
+                }
+                self.state = State::Waiting { candidate };
+                Action::Wait { ms }
+            }
+            None => self.next(now_ms),
+        }
+    }
+
+    /// How long to wait before the same candidate is tried once more; `None` = not at all.
+    fn pause(&self, candidate: usize, failure: &AttemptFailure, now_ms: u64, random: u64) -> Option<u64> {
+        let tried_once = self.standing.get(candidate).is_some_and(|standing| standing.tries == 1);
+        if !tried_once || self.attempts >= self.limits.max_attempts {
+            return None;
+        }
+        let preferred = candidate == 0;
+        let nobody_else = self.untried().is_none();
+        let jitter = self.limits.backoff_ms(self.retries, random);
+        let ms = match failure.retry_after_ms {
+            Some(hint) => {
+                let worth_it = hint <= self.limits.max_wait_ms && !self.waited_out && (preferred || nobody_else);
+                worth_it.then(|| hint.max(jitter))
+            }
+            // A rate limit without a delay: another candidate is the better wait. Where there is none, never at once.
+            None if failure.class == FailureClass::RateLimited => {
+                (preferred && nobody_else).then(|| self.limits.backoff_base_ms.saturating_add(jitter))
+            }
+            None => Some(jitter),
+        }?;
+        (now_ms.saturating_add(ms) < self.total_end).then_some(ms)
+    }
+
+    /// Candidates that would meet the same failure are not asked.
+    fn exclude_by(&mut self, candidate: usize, failure: &AttemptFailure) {
+        let Some(failed) = self.candidates.get(candidate) else { return };
+        let smaller = |other: &Candidate| {
+            failure.retry_scope() == RetryScope::LargerWindow
+                && matches!((other.context, failed.context), (Some(other), Some(own)) if other <= own)
+        };
+        let same_key = |other: &Candidate| failure.is_account_wide() && provider(other) == provider(failed);
+        for (other, standing) in self.candidates.iter().zip(&mut self.standing) {
+            standing.excluded |= smaller(other) || same_key(other);
+        }
+    }
+
+    fn untried(&self) -> Option<usize> {
+        self.standing.iter().position(|standing| standing.tries == 0 && !standing.excluded)
+    }
+
+    fn next(&mut self, now_ms: u64) -> Action {
+        match self.untried() {
+            Some(candidate) if self.attempts < self.limits.max_attempts && now_ms < self.total_end => {
+                self.send(candidate, now_ms)
+            }
+            _ => self.give_up(now_ms),
+        }
+    }
+
+    fn send(&mut self, candidate: usize, now_ms: u64) -> Action {
+        self.attempts = self.attempts.saturating_add(1);
+        if let Some(standing) = self.standing.get_mut(candidate) {
+            standing.tries = standing.tries.saturating_add(1);
+        }
+        self.state = State::InFlight { candidate, sent_ms: now_ms, content: false };
+        Action::Send { attempt: self.attempts, candidate, deadlines: self.deadlines(candidate, now_ms) }
+    }
+
+    /// Only who can be replaced is hurried: the last candidate has what is left of the total.
+    fn deadlines(&self, candidate: usize, now_ms: u64) -> Deadlines {
+        let replaceable = self.attempts < self.limits.max_attempts && self.untried().is_some();
+        match self.candidates.get(candidate).filter(|_| replaceable) {
+            Some(c) if self.stream => self.limits.streamed(c.patience, now_ms, self.total_end),
+            Some(c) => self.limits.whole(c.expected_ms, now_ms, self.total_end),
+            None => Deadlines { first_content_at: None, idle_ms: None, end_at: self.total_end },
+        }
+    }
+
+    fn give_up(&mut self, now_ms: u64) -> Action {
+        let out_of_time = now_ms >= self.total_end;
+        self.end_with(outcome::given_up(&self.failures, now_ms, out_of_time))
+    }
+
+    fn end_with(&mut self, mut error: GatewayError) -> Action {
+        self.state = State::Over { abandoned: false };
+        error.metadata = outcome::metadata(&self.records, |candidate| self.name(candidate));
+        Action::GiveUp(Box::new(error))
+    }
+
+    fn record_failure(&mut self, candidate: usize, sent_ms: u64, failure: &AttemptFailure, now_ms: u64) {
+        // A status of success is no outcome of a failure: the error came inside a 200.
+        let status = failure.status.filter(|status| *status >= 300);
+        let outcome = status.map_or_else(|| failure.class.name().to_owned(), |status| status.to_string());
+        self.record(candidate, outcome, Some(failure.class), sent_ms, now_ms);
+    }
+
+    fn record(
+        &mut self,
+        candidate: usize,
+        outcome: String,
+        class: Option<FailureClass>,
+        started_ms: u64,
+        ended_ms: u64,
+    ) {
+        self.records.push(AttemptRecord { candidate, outcome, class, started_ms, ended_ms });
+    }
+
+    fn name(&self, candidate: usize) -> &str {
+        self.candidates.get(candidate).map_or("", |c| c.name.as_str())
+    }
+}
+
+fn provider(candidate: &Candidate) -> &str {
+    candidate.name.split_once('/').map_or(candidate.name.as_str(), |(provider, _)| provider)
+}
+
+fn name_of(event: &Event) -> &'static str {
+    match event {
+        Event::Start => "start",
+        Event::Failed(_) => "failed",
+        Event::Broke(_) => "broke",
+        Event::Content => "content",
+        Event::Ended => "ended",
+        Event::WaitOver => "wait over",
+        Event::ClientGone => "client gone",
     }
 }

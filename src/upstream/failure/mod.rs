@@ -149,6 +149,18 @@ impl AttemptFailure {
             && self.error.as_ref().is_some_and(|e| evidence::foreign_reasoning(e.code.as_deref(), &e.message))
     }
 
+    /// Every model behind the same key would meet it: a refused credential or an empty account, unless the provider
+    /// speaks of this model alone.
+    #[must_use]
+    pub fn is_account_wide(&self) -> bool {
+        let says = |word: &str| self.error.as_ref().is_some_and(|e| e.raw.contains(word) || e.message.contains(word));
+        match self.class {
+            FailureClass::QuotaExhausted => !says("PerModel"),
+            FailureClass::Auth => !(self.status == Some(403) && says("model")),
+            _ => false,
+        }
+    }
+
     fn names_a_lost_object(&self) -> bool {
         let Some(error) = &self.error else { return false };
         ["file_expired", "thread_not_found"]
