@@ -312,6 +312,14 @@ fn a_report_that_kept_its_wrapper_says_the_same() {
 }
 
 #[test]
+fn a_word_that_the_dialect_did_not_take_over_still_counts() {
+    let body = br#"{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"PerDay"}]}]}}"#;
+    let mut error = read_error(body).unwrap();
+    error.kind = None;
+    assert_eq!(classify_event(OpenAiChat, "gemini", error).class, QuotaExhausted);
+}
+
+#[test]
 fn delays_come_from_headers_before_bodies() {
     let minute =
         r#"{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[{"retryDelay":"46s"}]}}"#;

@@ -54,6 +54,9 @@ impl<'a> Evidence<'a> {
                 word(Some(reason));
             }
             word(report.kind.as_deref());
+            // A dialect that relays another's errors may have no member for the other's word.
+            word(error.get("type").and_then(Value::as_str));
+            word(error.get("status").and_then(Value::as_str));
         }
         let named = || named_status(report?.code.as_deref(), &error);
         Self {
