@@ -1,0 +1,123 @@
+// npm run bench: what the gateway costs, as multiples of a bare JavaScript Worker that only parses and forwards.
+// Prints ratios and sets them beside the aims; it judges nothing, because another machine or a busy one gives other numbers.
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { build } from '../scripts/build.mjs';
+import { scrubbed } from '../scripts/lib/env.mjs';
+import { buildDir } from '../scripts/lib/paths.mjs';
+import { onEnd, startNode, stopAll } from '../scripts/lib/proc.mjs';
+import { Problem, elapsed, main, note, step } from '../scripts/lib/say.mjs';
+import { setup } from '../scripts/setup.mjs';
+import { begun } from './load.mjs';
+import { effort, measure } from './measure.mjs';
+import { busySeconds, loadAverage, machine, residentMb } from './procfs.mjs';
+import { render, sizeOf, summarize } from './report.mjs';
+import { chosen } from './scenarios.mjs';
+import { firstLine, runtime, startBare, startGateway, workerSettings } from './workerd.mjs';
+
+const USAGE = `usage: npm run bench -- [--quick] [--rounds N] [--only NAME]... [--json FILE] [--build FOLDER]
+  --quick         fewer and shorter rounds, for a first look
+  --rounds N      rounds, also of the paced streams
+  --only NAME     only this scenario; may be given several times
+  --json FILE     also writes the figures there, the single rounds included
+  --build FOLDER  measures that build as it is, instead of build/ brought up to date`;
+const EXIT = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+const ended = new Promise(end => onEnd(end));
+let folder;
+
+await main(async () => {
+  try {
+    return EXIT[await Promise.race([ended, run()])];
+  } finally {
+    await stopAll(2000);
+    if (folder) rmSync(folder, { recursive: true, force: true });
+  }
+});
+process.exit(); // a signal leaves requests under way
+
+async function run() {
+  const { plan, scenarios, json, from } = options();
+  needProcfs();
+  await setup();
+  if (!from) await build();
+  const loadBefore = loadAverage();
+  step('starting an upstream, the bare Worker and the gateway');
+  folder = freshFolder();
+  const settings = await workerSettings();
+  const child = startNode(fileURLToPath(new URL('./upstream.mjs', import.meta.url)), [], { env: scrubbed() });
+  const upstream = `http://127.0.0.1:${await firstLine(child)}/v1`;
+  const config = { identity: { mode: 'none' }, providers: { openai: { base_url: upstream, api_key: 'bench' } } };
+  const bare = { name: 'bare Worker', ...(await startBare({ folder: join(folder, 'bare'), settings, upstream })) };
+  const gateway = { name: 'gateway', ...(await startGateway({ folder: join(folder, 'gateway'), buildDir: from ?? buildDir, settings, config })) };
+  const results = await measure([bare, gateway], scenarios, plan, [process.pid, child.pid, bare.pid, gateway.pid]);
+  const report = {
+    about: {
+      date: new Date().toISOString().slice(0, 16).replace('T', ' ') + ' UTC', ...machine(), workerd: runtime().version, node: process.versions.node,
+      rounds: plan.rounds, pacedRounds: Math.min(plan.pacedRounds, plan.rounds), connections: plan.connections, pacedConnections: plan.pacedConnections,
+      loadBefore, loadAfter: loadAverage(), memoryMb: { bare: residentMb(bare.pid), gateway: residentMb(gateway.pid) },
+    },
+    books: await books(gateway.port),
+    wasm: sizeOf(readFileSync(join(folder, 'gateway', 'build', 'index_bg.wasm'))),
+    scenarios: results.map(summarize),
+  };
+  console.log(render(report));
+  if (json) write(json, { ...report, rounds: results.map(({ scenario, turns: [one, other] }) => ({ name: scenario.name, bare: one, gateway: other })) });
+  note(`done (${elapsed()})`);
+}
+
+function options() {
+  let values;
+  try {
+    ({ values } = parseArgs({ options: {
+      quick: { type: 'boolean', default: false }, rounds: { type: 'string' }, only: { type: 'string', multiple: true, default: [] },
+      json: { type: 'string' }, build: { type: 'string' },
+    } }));
+  } catch (error) {
+    throw new Problem(`${error.message}\n${USAGE}`);
+  }
+  const plan = effort(values);
+  if (values.rounds !== undefined) {
+    const rounds = Number(values.rounds);
+    if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) throw new Problem(`--rounds needs a number between 1 and 100\n${USAGE}`);
+    plan.rounds = plan.pacedRounds = rounds;
+  }
+  // npm runs us in the repository; paths are the caller's.
+  const path = value => value && resolve(process.env.INIT_CWD ?? process.cwd(), value);
+  return { plan, scenarios: chosen(values.only), json: path(values.json), from: path(values.build) };
+}
+
+/** A folder for this run; those of runs that died without cleaning up go. */
+function freshFolder() {
+  const base = fileURLToPath(new URL('./out', import.meta.url));
+  mkdirSync(base, { recursive: true });
+  for (const entry of readdirSync(base)) {
+    const owner = /^run-(\d+)$/.exec(entry)?.[1];
+    if (owner && !existsSync(`/proc/${owner}`)) rmSync(join(base, entry), { recursive: true, force: true });
+  }
+  return join(base, `run-${process.pid}`);
+}
+
+/** What the gateway's own ledger says of this run: a cheap gateway that forgot to write would be no news. */
+async function books(port) {
+  const answer = await fetch(`http://127.0.0.1:${port}/v1/usage`).catch(error => ({ ok: false, status: error.message }));
+  if (!answer.ok) return { problem: `GET /v1/usage: ${answer.status}` };
+  const { totals } = await answer.json().catch(() => ({}));
+  if (!totals) return { problem: 'GET /v1/usage: no totals' };
+  return { begun: begun.get(port), requests: totals.requests, open: totals.open, exact: totals.certainty?.exact?.attempts };
+}
+
+function needProcfs() {
+  try {
+    busySeconds();
+  } catch {
+    throw new Problem('the bench reads the CPU time of processes from /proc, which this system does not have; run it on Linux');
+  }
+}
+
+function write(file, report) {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
+  note(`written to ${file}`);
+}
