@@ -1,6 +1,7 @@
 // Builds a command line tool from the crates registry into .tools/bin.
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { toolsDir } from './paths.mjs';
 import { capture, run } from './proc.mjs';
 import { Problem, note } from './say.mjs';
@@ -49,8 +50,10 @@ async function fetchSource(crate, version, env) {
   writeFileSync(join(folder, 'src', 'lib.rs'), '');
   writeFileSync(join(folder, 'Cargo.toml'),
     `[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\n${crate} = "=${version}"\n[workspace]\n`);
-  const { code, stdout, stderr } = await capture('cargo', ['metadata', '--format-version', '1'], { env, cwd: folder });
-  const found = code === 0 && JSON.parse(stdout).packages.find(entry => entry.name === crate && entry.version === version);
-  if (!found) throw new Problem(`cargo could not fetch ${crate} ${version}: ${stderr.trim().split('\n').pop()}`);
-  return dirname(found.manifest_path);
+  await run('cargo', ['fetch'], { env, cwd: folder, label: `cargo fetch ${crate}` });
+  // cargo says nothing about packages without a library, so look where it keeps them
+  const sources = join(process.env.CARGO_HOME ?? join(homedir(), '.cargo'), 'registry', 'src');
+  const found = readdirSync(sources).map(registry => join(sources, registry, `${crate}-${version}`)).find(path => existsSync(path));
+  if (!found) throw new Problem(`cargo fetched ${crate} ${version}, but not into ${sources}`);
+  return found;
 }

@@ -37,7 +37,7 @@ export function baseConfig(sim) {
  *   prices    what the KV key `prices` holds
  *   entry, wranglerConfig   another Worker than build/index.js, and another wrangler configuration file
  *
- * Gives {url, sim, kv, logs, call, durable, evict, restart, close}.
+ * Gives {url, sim, kv, logs, call, configure, durable, evict, restart, close}.
  */
 export async function startHarness({ config = {}, vars = {}, secrets = {}, prices, entry = join(root, 'build', 'index.js'), wranglerConfig = join(root, 'wrangler.toml') } = {}) {
   Object.assign(process.env, quiet);
@@ -78,6 +78,12 @@ export async function startHarness({ config = {}, vars = {}, secrets = {}, price
         method, headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
         body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body), ...rest,
       });
+    },
+
+    /** Replaces the configuration (a merge patch over baseConfig), with a new isolate so that it counts at once. */
+    async configure(patch) {
+      await harness.kv.put('config', JSON.stringify(merge(baseConfig(sim), patch)));
+      await harness.restart();
     },
 
     /** A Durable Object's stub: `(await harness.durable('LEDGER', 'name')).fetch(url)`. */
