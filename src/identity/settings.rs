@@ -108,6 +108,14 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    const ALL: [Self; 7] = [Self::RS256, Self::RS384, Self::RS512, Self::PS256, Self::ES256, Self::ES384, Self::EdDSA];
+
+    /// The algorithm of a JOSE name, exact in case.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+
     /// The JOSE name, exact in case.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -1,0 +1,178 @@
+//! Where official SDKs put the key, and here the token: one place, or several that agree.
+
+use std::borrow::Cow;
+
+use crate::http::Headers;
+
+/// Cloudflare Access's header.
+const ACCESS: &str = "cf-access-jwt-assertion";
+/// Headers that carry nothing but a key: Anthropic, Gemini, Azure OpenAI.
+const KEY_HEADERS: [&str; 3] = ["x-api-key", "x-goog-api-key", "api-key"];
+
+/// What a request brought.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Credential<'r> {
+    /// Nothing.
+    None,
+    /// One token.
+    Token {
+        /// The token.
+        token: Cow<'r, str>,
+        /// It came in Cloudflare Access's header.
+        via_access: bool,
+    },
+    /// Something that cannot be a token, such as another authorisation scheme.
+    Unusable,
+    /// Two that differ: whose call this is would depend on who reads it.
+    Several,
+}
+
+/// Finds the credential. `access` tells whether Cloudflare Access's header counts.
+///
+/// Access adds its assertion to calls whose SDK insists on sending a key as well; beside an assertion a key without a dot,
+/// which cannot be a token, is taken for the placeholder that it is.
+#[must_use]
+pub fn find<'r>(headers: &'r Headers, query: &'r str, access: bool) -> Credential<'r> {
+    let mut found: Vec<Credential<'r>> = Vec::new();
+    for (name, value) in headers.iter() {
+        if name == "authorization" {
+            found.push(bearer(value));
+        } else if KEY_HEADERS.contains(&name) && !value.trim().is_empty() {
+            found.push(token(Cow::Borrowed(value.trim())));
+        }
+    }
+    found.extend(query_keys(query).map(token));
+    if access {
+        let assertions: Vec<&str> = headers.iter().filter(|(name, _)| *name == ACCESS).map(|(_, v)| v).collect();
+        if !assertions.is_empty() {
+            found.retain(|other| !matches!(other, Credential::Token { token, .. } if !token.contains('.')));
+            let via = |v: &'r str| Credential::Token { token: Cow::Borrowed(v.trim()), via_access: true };
+            found.extend(assertions.into_iter().map(via));
+        }
+    }
+    let mut found = found.into_iter();
+    let Some(first) = found.next() else { return Credential::None };
+    if found.all(|other| other == first) {
+        first
+    } else {
+        Credential::Several
+    }
+}
+
+fn token(token: Cow<'_, str>) -> Credential<'_> {
+    // A comma joins two headers of one name, and no token has one.
+    if token.contains(',') {
+        Credential::Several
+    } else {
+        Credential::Token { token, via_access: false }
+    }
+}
+
+fn bearer(value: &str) -> Credential<'_> {
+    if value.contains(',') {
+        return Credential::Several;
+    }
+    match value.trim().split_once(' ') {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") && !rest.trim().is_empty() => {
+            token(Cow::Borrowed(rest.trim()))
+        }
+        _ => Credential::Unusable,
+    }
+}
+
+/// The values of Gemini's `key` parameter.
+fn query_keys(query: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.filter(|(name, value)| *name == "key" && !value.is_empty()).map(|(_, value)| percent_decoded(value))
+}
+
+/// Percent-encoding undone once; what is not valid stays, and then is no token either.
+fn percent_decoded(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = |at: usize| after.get(at).and_then(|b| char::from(*b).to_digit(16));
+        match (first, hex(0), hex(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push(u8::try_from(high * 16 + low).unwrap_or_default());
+                rest = after.get(2..).unwrap_or_default();
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8(bytes).map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(headers: &[(&str, &str)], query: &str) -> String {
+        let headers: Headers = headers.iter().copied().collect();
+        match find(&headers, query, true) {
+            Credential::None => "none".into(),
+            Credential::Unusable => "unusable".into(),
+            Credential::Several => "several".into(),
+            Credential::Token { token, via_access } => {
+                format!("{token}{}", if via_access { " via access" } else { "" })
+            }
+        }
+    }
+
+    #[test]
+    fn every_sdk_puts_its_key_where_it_is_found() {
+        for (headers, query, expected) in [
+            (&[][..], "", "none"),
+            (&[("authorization", "Bearer a.b.c")], "", "a.b.c"),
+            (&[("authorization", "bearer  a.b.c ")], "", "a.b.c"),
+            (&[("x-api-key", "a.b.c")], "", "a.b.c"),
+            (&[("x-goog-api-key", "a.b.c")], "", "a.b.c"),
+            (&[("api-key", "a.b.c")], "", "a.b.c"),
+            (&[], "alt=sse&key=a.b.c", "a.b.c"),
+            (&[], "key=a%2Eb.c&alt=sse", "a.b.c"),
+            (&[("cf-access-jwt-assertion", "a.b.c")], "", "a.b.c via access"),
+            (&[("x-api-key", "")], "monkey=1&key=", "none"),
+        ] {
+            assert_eq!(found(headers, query), expected, "{headers:?} {query}");
+        }
+    }
+
+    #[test]
+    fn places_that_agree_are_one_credential_and_others_are_too_many() {
+        for (headers, query, expected) in [
+            (&[("authorization", "Bearer a.b.c"), ("x-api-key", "a.b.c")][..], "key=a.b.c", "a.b.c"),
+            (&[("authorization", "Bearer a.b.c"), ("x-api-key", "a.b.d")], "", "several"),
+            (&[("authorization", "Bearer a.b.c")], "key=x", "several"),
+            (&[("authorization", "Bearer a.b.c"), ("authorization", "Bearer a.b.d")], "", "several"),
+            (&[("authorization", "Bearer a.b.c, Bearer a.b.c")], "", "several"),
+            (&[("authorization", "Basic x"), ("x-api-key", "a.b.c")], "", "several"),
+            (&[("x-api-key", "a.b.c,a.b.d")], "", "several"),
+            (&[], "key=a&key=b", "several"),
+        ] {
+            assert_eq!(found(headers, query), expected, "{headers:?} {query}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_bearer_token_is_not_taken_for_one() {
+        for value in ["a.b.c", "Basic dTpw", "Bearer", "Bearer ", "", "Token a.b.c"] {
+            assert_eq!(found(&[("authorization", value)], ""), "unusable", "{value}");
+        }
+    }
+
+    #[test]
+    fn beside_an_assertion_a_placeholder_key_does_not_count_and_a_token_does() {
+        let assertion = ("cf-access-jwt-assertion", "a.b.c");
+        assert_eq!(found(&[assertion, ("x-api-key", "unused")], ""), "a.b.c via access");
+        assert_eq!(found(&[assertion, ("authorization", "Bearer unused")], "key=none"), "a.b.c via access");
+        assert_eq!(found(&[assertion, ("x-api-key", "x.y.z")], ""), "several");
+        let headers: Headers = [assertion].into_iter().collect();
+        assert_eq!(find(&headers, "", false), Credential::None, "where Access is not configured anyone can write this");
+    }
+}

@@ -1,0 +1,48 @@
+//! What identity asks of the world: public-key cryptography and a document over https.
+
+use super::settings::Algorithm;
+
+/// The platform could not do what was asked; says nothing about the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortFailure;
+
+/// Verifies signatures.
+#[allow(async_fn_in_trait)] // one thread: nothing here has to be Send
+pub trait SignatureVerifier {
+    /// Whether `signature` signs `input` under a public key. `jwk` is a JSON Web Key with the members of the key itself
+    /// only (`kty`, `n`, `e`, `crv`, `x`, `y`); signatures are as JWS has them (ECDSA: r and s, not DER).
+    ///
+    /// # Errors
+    /// The key cannot be imported or cryptography is not at hand; a signature that does not hold is `Ok(false)`.
+    async fn verify(
+        &self,
+        algorithm: Algorithm,
+        jwk: &str,
+        input: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, PortFailure>;
+}
+
+/// A key set as it was served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// HTTP status; redirects are not followed.
+    pub status: u16,
+    /// `cache-control`, empty when there is none.
+    pub cache_control: String,
+    /// The body, at most [`super::jwks::MAX_BODY_BYTES`].
+    pub body: Vec<u8>,
+}
+
+/// Fetches key sets.
+#[allow(async_fn_in_trait)] // one thread: nothing here has to be Send
+pub trait JwksSource {
+    /// GETs a configured URL without following redirects; gives up after 2 s or on a larger body.
+    ///
+    /// # Errors
+    /// Nothing came, or too much.
+    async fn fetch(&self, url: &str) -> Result<Served, PortFailure>;
+
+    /// Waits. One request cannot wait for another's fetch on this platform, but it can look again.
+    async fn pause(&self, ms: u64);
+}
