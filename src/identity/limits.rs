@@ -1,45 +1,71 @@
-//! What a principal may use. Issuers sign it into tokens, operators set it as defaults; of two, the stricter holds.
+//! Limits that an issuer signs into its tokens. Operators set defaults beside them (`config::limits`, the same words); of
+//! two, the stricter holds.
 //!
 //! The claim is one object, under the name that [`super::settings::ClaimNames::gateway`] says (`signalbox`):
-//! `{"limits": {"cost_usd_per_day": "5", "models": ["openai/*"]}, "explain": true}`. A limit that cannot be understood is
-//! refused, never skipped: a missing limit means none.
+//! `{"limits": {"budget": {"usd": "5", "period": "day"}, "models": ["openai/*"]}, "explain": true}`. A limit that cannot be
+//! understood is refused, never skipped: a missing limit means none.
 
 use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::Deserialize;
 
 use crate::accounting::money::Usd;
 
-/// Bounds on use; absent = unbounded.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields, default)]
+/// Bounds on one principal's use; absent = unbounded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Requests begun in any minute.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub requests_per_minute: Option<u64>,
     /// Prompt and generated tokens in any minute.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub tokens_per_minute: Option<u64>,
-    /// Cost in a UTC day.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
-    pub cost_usd_per_day: Option<Usd>,
-    /// Cost in a UTC month.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
-    pub cost_usd_per_month: Option<Usd>,
-    /// Cost of one request, retries included.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
-    pub cost_usd_per_request: Option<Usd>,
     /// Requests under way at once.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub concurrent_requests: Option<u64>,
     /// Generated tokens of one request.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub max_output_tokens: Option<u64>,
-    /// Models by `provider/model`; a trailing `*` stands for any rest. An empty list allows none.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
-    pub models: Option<Vec<String>>,
+    /// Picodollars of one request, retries included.
+    pub max_cost_picousd: Option<u64>,
+    /// Picodollars in a UTC day.
+    pub day_picousd: Option<u64>,
+    /// Picodollars in a UTC month.
+    pub month_picousd: Option<u64>,
+    /// Lists of model patterns (`*`, `provider/*`, `provider/model`, `model`); a model has to stand in each list.
+    pub models: Vec<Vec<String>>,
+}
+
+/// The limits as a claim has them.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Wire {
+    #[serde(deserialize_with = "present")]
+    budget: Option<Budget>,
+    #[serde(deserialize_with = "present")]
+    requests_per_minute: Option<u64>,
+    #[serde(deserialize_with = "present")]
+    tokens_per_minute: Option<u64>,
+    #[serde(deserialize_with = "present")]
+    concurrent_requests: Option<u64>,
+    #[serde(deserialize_with = "present")]
+    max_output_tokens: Option<u64>,
+    #[serde(deserialize_with = "present")]
+    max_cost_usd: Option<Usd>,
+    #[serde(deserialize_with = "present")]
+    models: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Budget {
+    usd: Usd,
+    period: Period,
+}
+
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Period {
+    Day,
+    Month,
 }
 
 impl Limits {
@@ -49,34 +75,35 @@ impl Limits {
         Self {
             requests_per_minute: smaller(self.requests_per_minute, other.requests_per_minute),
             tokens_per_minute: smaller(self.tokens_per_minute, other.tokens_per_minute),
-            cost_usd_per_day: smaller(self.cost_usd_per_day, other.cost_usd_per_day),
-            cost_usd_per_month: smaller(self.cost_usd_per_month, other.cost_usd_per_month),
-            cost_usd_per_request: smaller(self.cost_usd_per_request, other.cost_usd_per_request),
             concurrent_requests: smaller(self.concurrent_requests, other.concurrent_requests),
             max_output_tokens: smaller(self.max_output_tokens, other.max_output_tokens),
-            models: match (&self.models, &other.models) {
-                (Some(mine), Some(theirs)) => Some(common(mine, theirs)),
-                (mine, theirs) => mine.as_ref().or(theirs.as_ref()).cloned(),
-            },
+            max_cost_picousd: smaller(self.max_cost_picousd, other.max_cost_picousd),
+            day_picousd: smaller(self.day_picousd, other.day_picousd),
+            month_picousd: smaller(self.month_picousd, other.month_picousd),
+            models: self.models.iter().chain(&other.models).cloned().collect(),
         }
-    }
-
-    /// Whether a model (`provider/model`) may be used.
-    #[must_use]
-    pub fn allows(&self, model: &str) -> bool {
-        self.models.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| covers(pattern, model)))
     }
 
     /// Whether money is bounded in any way (DESIGN §2 treats unpriced models differently then).
     #[must_use]
     pub fn bounds_cost(&self) -> bool {
-        [self.cost_usd_per_day, self.cost_usd_per_month, self.cost_usd_per_request].iter().any(Option::is_some)
+        [self.max_cost_picousd, self.day_picousd, self.month_picousd].iter().any(Option::is_some)
     }
 }
 
-impl Serialize for Limits {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Self::serialize(self, serializer)
+impl From<Wire> for Limits {
+    fn from(wire: Wire) -> Self {
+        let budget = |period| wire.budget.as_ref().filter(|budget| budget.period == period).map(|budget| budget.usd.0);
+        Self {
+            requests_per_minute: wire.requests_per_minute,
+            tokens_per_minute: wire.tokens_per_minute,
+            concurrent_requests: wire.concurrent_requests,
+            max_output_tokens: wire.max_output_tokens,
+            max_cost_picousd: wire.max_cost_usd.map(|usd| usd.0),
+            day_picousd: budget(Period::Day),
+            month_picousd: budget(Period::Month),
+            models: wire.models.into_iter().collect(),
+        }
     }
 }
 
@@ -85,15 +112,15 @@ impl<'de> Deserialize<'de> for Limits {
         // Left to itself serde also reads structs from lists, and an empty list would mean no limits.
         struct ObjectOnly;
         impl<'de> Visitor<'de> for ObjectOnly {
-            type Value = Limits;
+            type Value = Wire;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object of limits")
             }
-            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Limits, A::Error> {
-                Limits::deserialize(MapAccessDeserializer::new(members))
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Wire, A::Error> {
+                Wire::deserialize(MapAccessDeserializer::new(members))
             }
         }
-        deserializer.deserialize_map(ObjectOnly)
+        deserializer.deserialize_map(ObjectOnly).map(Self::from)
     }
 }
 
@@ -102,35 +129,10 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
     T::deserialize(deserializer).map(Some)
 }
 
-fn smaller<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
+fn smaller(a: Option<u64>, b: Option<u64>) -> Option<u64> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
-    }
-}
-
-/// Patterns for what both lists allow: of two where one covers the other, the narrower.
-fn common(mine: &[String], theirs: &[String]) -> Vec<String> {
-    let mut both: Vec<String> = Vec::new();
-    for (a, b) in mine.iter().flat_map(|a| theirs.iter().map(move |b| (a, b))) {
-        let narrower = if covers(a, b) {
-            b
-        } else if covers(b, a) {
-            a
-        } else {
-            continue;
-        };
-        if !both.contains(narrower) {
-            both.push(narrower.clone());
-        }
-    }
-    both
-}
-
-fn covers(pattern: &str, model: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(prefix) => model.starts_with(prefix),
-        None => pattern == model,
     }
 }
 
@@ -144,32 +146,23 @@ mod tests {
 
     #[test]
     fn of_two_limits_the_stricter_holds() {
-        let claim = limits(r#"{"requests_per_minute":10,"cost_usd_per_day":"5.5","models":["openai/*","acme/big"]}"#);
-        let default =
-            limits(r#"{"requests_per_minute":60,"cost_usd_per_day":2,"max_output_tokens":100,"models":["*"]}"#);
-        let both = limits(
-            r#"{"requests_per_minute":10,"cost_usd_per_day":"2","max_output_tokens":100,"models":["openai/*","acme/big"]}"#,
+        let claim = limits(
+            r#"{"requests_per_minute":10,"budget":{"usd":"5.5","period":"day"},"max_cost_usd":"1","models":["openai/*"]}"#,
         );
-        assert_eq!(claim.stricter(&default), both);
-        assert_eq!(default.stricter(&claim), both);
-        assert_eq!(claim.stricter(&Limits::default()), claim);
-        assert_eq!(limits(&serde_json::to_string(&claim).unwrap()), claim);
-    }
-
-    #[test]
-    fn only_what_both_lists_allow_is_allowed() {
-        let allowed = |a: &str, b: &str, model: &str| {
-            let list = |json: &str| Limits { models: Some(serde_json::from_str(json).unwrap()), ..Limits::default() };
-            let (a, b) = (list(a), list(b));
-            let both = a.stricter(&b).allows(model);
-            assert_eq!(both, a.allows(model) && b.allows(model));
-            both
+        let other = limits(
+            r#"{"requests_per_minute":60,"budget":{"usd":20,"period":"month"},"max_cost_usd":0.5,"models":["*","x/y"]}"#,
+        );
+        let both = Limits {
+            requests_per_minute: Some(10),
+            max_cost_picousd: Some(500_000_000_000),
+            day_picousd: Some(5_500_000_000_000),
+            month_picousd: Some(20_000_000_000_000),
+            models: vec![vec!["openai/*".into()], vec!["*".into(), "x/y".into()]],
+            ..Limits::default()
         };
-        assert!(allowed(r#"["openai/*"]"#, r#"["openai/gpt*","x/y"]"#, "openai/gpt-5"));
-        assert!(!allowed(r#"["openai/*"]"#, r#"["openai/gpt*"]"#, "openai/o3"));
-        assert!(!allowed(r#"["openai/*"]"#, r#"["anthropic/*"]"#, "openai/o3"));
-        assert!(!allowed("[]", r#"["*"]"#, "openai/o3"));
-        assert!(!allowed(r#"["openai/gpt"]"#, r#"["*"]"#, "openai/gpt-5"), "without a star a name is exact");
+        assert_eq!(claim.stricter(&other), both);
+        assert_eq!(claim.stricter(&Limits::default()), claim);
+        assert!(both.bounds_cost() && !limits(r#"{"requests_per_minute":1}"#).bounds_cost());
     }
 
     #[test]
@@ -178,12 +171,19 @@ mod tests {
             r#"{"requests_per_minute":-1}"#,
             r#"{"requests_per_minute":1.5}"#,
             r#"{"requests_per_minute":"10"}"#,
-            r#"{"cost_usd_per_day":"-1"}"#,
-            r#"{"cost_usd_per_day":"NaN"}"#,
-            r#"{"cost_usd_per_day":-0.5}"#,
-            r#"{"budget":5}"#,
-            r#"{"models":"*"}"#,
             r#"{"requests_per_minute":null}"#,
+            r#"{"budget":5}"#,
+            r#"{"budget":{"usd":"-1","period":"day"}}"#,
+            r#"{"budget":{"usd":"NaN","period":"day"}}"#,
+            r#"{"budget":{"usd":-0.5,"period":"day"}}"#,
+            r#"{"budget":{"usd":"5"}}"#,
+            r#"{"budget":{"usd":"5","period":"week"}}"#,
+            r#"{"budget":{"usd":"5","period":"day","currency":"EUR"}}"#,
+            r#"{"budget":null}"#,
+            r#"{"max_cost_usd":"1e3"}"#,
+            r#"{"rpm":5}"#,
+            r#"{"models":"*"}"#,
+            r#"{"models":[1]}"#,
             r#"{"models":null}"#,
             "[]",
             "[10]",
