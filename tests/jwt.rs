@@ -3,6 +3,8 @@
 //! The fake cryptography signs with a hash that binds algorithm, key and input, so a signature holds exactly where a real
 //! one would; real keys are used end to end.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // helpers of tests
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::Future;
