@@ -16,9 +16,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::money::{picousd_text, usd};
 use crate::catalogue::price::{PicoUsd, Rates};
 use crate::dialect::canonical::Usage;
+use crate::money::{picousd_text, usd};
 
 /// How sure a cost is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

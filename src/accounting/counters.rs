@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::cost::{Certainty, Cost};
 use super::ledger::{Attempt, End, Outcome};
-use super::money::PicoSum;
 use crate::dialect::canonical::Usage;
+use crate::money::PicoSum;
 
 /// Sums over a set of attempts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

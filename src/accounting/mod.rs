@@ -8,8 +8,8 @@ pub mod counters;
 pub mod day;
 pub mod gather;
 pub mod ledger;
-pub mod money;
 pub mod report;
 
+pub use crate::money;
 pub use cost::{cost, estimate, Certainty, Cost, Provenance, ServiceTier};
 pub use ledger::{Book, Opened, Outcome, Row, Settled};

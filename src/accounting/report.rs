@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::counters::Counters;
 use super::ledger::Place;
-use super::money::PicoSum;
+use crate::money::PicoSum;
 
 /// Days that an answer lists at most; its totals and models cover everything.
 pub const DAYS: usize = 92;

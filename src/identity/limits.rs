@@ -11,7 +11,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::Deserialize;
 
-use crate::accounting::money::Usd;
+use crate::money::Usd;
 
 /// Bounds on one principal's use; absent = unbounded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

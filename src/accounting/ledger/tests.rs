@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::accounting::money::PicoSum;
+use crate::money::PicoSum;
 
 const T0: u64 = 1_767_225_600_000; // 2026-01-01T00:00:00Z
 
