@@ -41,6 +41,7 @@ async function withoutTls(version, env) {
   await run('cargo', ['build', '--release', '--manifest-path', manifest, '--bin', 'worker-build'], { env, cwd: copy, label: 'cargo build worker-build' });
   mkdirSync(join(toolsDir, 'bin'), { recursive: true });
   cpSync(join(env.CARGO_TARGET_DIR, 'release', 'worker-build'), join(toolsDir, 'bin', 'worker-build'));
+  rmSync(join(toolsDir, 'src'), { recursive: true, force: true });
 }
 
 /** Lets cargo bring a crate's source into its registry folder, checked against the index, and says where it is. */
