@@ -159,6 +159,8 @@ pub struct Observation {
     pub finish: Option<FinishReason>,
     /// In the provider's words.
     pub raw_finish: Option<String>,
+    /// The first choice called a function: Gemini ends such an answer with `STOP`, often in a later event.
+    pub called: bool,
     /// The dialect's terminator was seen (`[DONE]`, `message_stop`; Gemini: a final finish reason).
     pub done: bool,
     /// Bytes of generated text, reasoning and arguments so far, to estimate a cut answer's tokens.

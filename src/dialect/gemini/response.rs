@@ -1,15 +1,347 @@
-//! Answers: wire ↔ canonical.
-use crate::dialect::canonical::ChatResponse;
-use crate::dialect::{Encoded, ReplyContext, StreamFault, Tail};
-/// Reads an answer.
+//! Whole answers: wire ↔ canonical.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use super::stream::Decoder;
+use super::types::{Blob, Part as WirePart, Text};
+use super::write::Json;
+use super::{finish, usage};
+use crate::dialect::canonical::{
+    ChatResponse, Choice, Extra, Finish, FinishReason, Loss, Media, MediaSource, Part, ReasoningPart, StreamEvent,
+    ToolCall,
+};
+use crate::dialect::{Dialect, Encoded, ReplyContext, StreamFault, Tail};
+
+/// Reads an answer. A streamed answer that was gathered into one array is read as what it adds up to.
 ///
 /// # Errors
-/// An error in a 200, or foreign bytes.
-pub fn decode(_body: &[u8]) -> Result<ChatResponse, StreamFault> {
-    Ok(ChatResponse::default())
+/// An error in a 200, foreign bytes, or an answer with neither candidates nor a verdict on the prompt.
+pub fn decode(body: &[u8]) -> Result<ChatResponse, StreamFault> {
+    let (mut decoder, mut events) = (Decoder::default(), Vec::new());
+    decoder.payload(body, &mut events)?;
+    let mut whole = Gathered::default();
+    for event in events {
+        whole.add(event);
+    }
+    // A candidate without content gives no event and is a choice all the same.
+    for index in decoder.indices() {
+        whole.choice(index);
+    }
+    if whole.choices.is_empty() {
+        return Err(StreamFault::Malformed("a Gemini answer without candidates".to_owned()));
+    }
+    Ok(ChatResponse { choices: whole.choices.into_values().collect(), ..whole.response })
 }
+
+/// Events gathered into an answer.
+#[derive(Debug, Default)]
+struct Gathered {
+    response: ChatResponse,
+    choices: BTreeMap<u32, Choice>,
+    /// The choice whose last part is reasoning that has not ended.
+    thinking: Option<u32>,
+}
+
+impl Gathered {
+    fn add(&mut self, event: StreamEvent) {
+        match event {
+            StreamEvent::Start { id, model, created } => {
+                self.response.id = id;
+                self.response.model = model;
+                self.response.created = created;
+            }
+            StreamEvent::TextDelta { choice, text } => match self.parts(choice).last_mut() {
+                Some(Part::Text(before)) => before.push_str(&text),
+                _ => self.parts(choice).push(Part::Text(text)),
+            },
+            StreamEvent::ReasoningDelta { choice, text } => {
+                let open = self.thinking.replace(choice) == Some(choice);
+                match self.parts(choice).last_mut() {
+                    Some(Part::Reasoning(before)) if open => before.text.push_str(&text),
+                    _ => self.parts(choice).push(Part::Reasoning(thought(text, None))),
+                }
+            }
+            StreamEvent::ReasoningEnd { choice, signature, .. } => {
+                let open = self.thinking.take() == Some(choice);
+                match self.parts(choice).last_mut() {
+                    Some(Part::Reasoning(before)) if open => before.signature = signature,
+                    _ => self.parts(choice).push(Part::Reasoning(thought(String::new(), signature))),
+                }
+            }
+            StreamEvent::ToolCallStart { choice, id, name, signature, .. } => {
+                let call = ToolCall { id, name, arguments: String::new(), signature };
+                self.parts(choice).push(Part::ToolCall(call));
+            }
+            StreamEvent::ToolCallDelta { choice, arguments, .. } => {
+                // The decoder gives a call's arguments before anything else of the choice.
+                if let Some(Part::ToolCall(call)) = self.parts(choice).last_mut() {
+                    call.arguments.push_str(&arguments);
+                }
+            }
+            StreamEvent::Finish { choice, finish } => self.choice(choice).finish = Some(finish),
+            StreamEvent::Usage(counts) => self.response.usage = Some(counts),
+            StreamEvent::Extra(extra) => self.extra(extra),
+            StreamEvent::RefusalDelta { .. } | StreamEvent::ToolCallEnd { .. } => {}
+        }
+    }
+
+    /// Parts that only Gemini has come as extras in a stream and keep their place in a whole answer.
+    fn extra(&mut self, extra: Extra) {
+        let place = extra.field.strip_prefix("candidates[").and_then(|rest| rest.split_once("].content.parts."));
+        match place.and_then(|(index, kind)| Some((index.parse().ok()?, kind.to_owned()))) {
+            Some((choice, kind)) => {
+                let part = media(&kind, &extra.value).unwrap_or(Part::Native {
+                    dialect: Dialect::Gemini,
+                    kind,
+                    raw: extra.value,
+                });
+                self.parts(choice).push(part);
+            }
+            None => self.response.extras.push(extra),
+        }
+    }
+
+    fn parts(&mut self, index: u32) -> &mut Vec<Part> {
+        &mut self.choice(index).parts
+    }
+
+    fn choice(&mut self, index: u32) -> &mut Choice {
+        self.choices.entry(index).or_insert_with(|| Choice { index, ..Choice::default() })
+    }
+}
+
+fn thought(text: String, signature: Option<String>) -> ReasoningPart {
+    ReasoningPart { text, signature, redacted: false, origin: Dialect::Gemini }
+}
+
+/// A generated picture, sound or document; signed ones stay native, because their signature has no other place.
+fn media(kind: &str, raw: &RawValue) -> Option<Part> {
+    let part: WirePart<'_> = serde_json::from_str(raw.get()).ok()?;
+    if kind != "inlineData" || part.signature.is_some() || part.thought == Some(true) || !part.rest.is_empty() {
+        return None;
+    }
+    let blob: Blob<'_> = serde_json::from_str(part.inline_data?.get()).ok()?;
+    Some(part_of_blob(blob))
+}
+
+/// Media by its type.
+pub(super) fn part_of_blob(blob: Blob<'_>) -> Part {
+    let mime = blob.mime.map(|Text(mime)| mime.into_owned()).unwrap_or_default();
+    let data = blob.data.map(|Text(data)| data.into_owned()).unwrap_or_default();
+    let place = part_kind(&mime);
+    let media = Media {
+        source: MediaSource::Base64 { mime, data },
+        detail: None,
+        name: blob.name.map(|Text(name)| name.into_owned()),
+    };
+    place(media)
+}
+
+/// The kind of part that holds media of a type.
+pub(super) fn part_kind(mime: &str) -> fn(Media) -> Part {
+    match mime.split('/').next() {
+        Some("image") => Part::Image,
+        Some("audio") => Part::Audio,
+        _ => Part::File,
+    }
+}
+
 /// Writes an answer.
 #[must_use]
-pub fn encode(_response: &ChatResponse, _context: &ReplyContext, _tail: &Tail) -> Encoded {
-    Encoded { body: Vec::new(), losses: Vec::new() }
+pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> Encoded {
+    let mut body = Vec::with_capacity(512);
+    let mut losses: Vec<Loss> = response.extras.iter().map(unsaid).collect();
+    {
+        let mut wire = Json::object(&mut body);
+        {
+            let mut candidates = wire.array_in("candidates");
+            for choice in &response.choices {
+                write_candidate(choice, &mut candidates.object_item(), &mut losses);
+            }
+        }
+        if let Some(counts) = tail.usage.as_ref().or(response.usage.as_ref()) {
+            usage::encode(counts, wire.member("usageMetadata"));
+        }
+        wire.text("modelVersion", response.model.as_ref().unwrap_or(&context.model));
+        wire.text("responseId", response.id.as_ref().unwrap_or(&context.request_id));
+        if let Some(signalbox) = &tail.signalbox {
+            wire.raw("signalbox", signalbox);
+        }
+    }
+    Encoded { body, losses }
+}
+
+fn write_candidate(choice: &Choice, candidate: &mut Json<'_>, losses: &mut Vec<Loss>) {
+    {
+        let mut content = candidate.object_in("content");
+        {
+            let mut parts = content.array_in("parts");
+            let mut list = choice.parts.iter().peekable();
+            while let Some(part) = list.next() {
+                let signature = match part {
+                    // A signature without thoughts belongs to the text that follows it.
+                    Part::Reasoning(signed) if signed.text.is_empty() && !signed.redacted => {
+                        let next = list.next_if(|next| matches!(next, Part::Text(_)));
+                        own_signature(signed, choice.index, losses).map(|signature| (signature, next))
+                    }
+                    _ => None,
+                };
+                if let Some((signature, next)) = signature {
+                    let mut wire = parts.object_item();
+                    wire.text("text", if let Some(Part::Text(text)) = next { text } else { "" });
+                    wire.text("thoughtSignature", signature);
+                } else {
+                    write_part(part, choice.index, &mut parts, losses);
+                }
+            }
+        }
+        content.text("role", "model");
+    }
+    if let Some(end) = &choice.finish {
+        candidate.text("finishReason", finish::encode(end));
+        write_finish_message(end, candidate);
+    }
+    candidate.value("index", choice.index);
+}
+
+fn write_part(part: &Part, choice: u32, parts: &mut Json<'_>, losses: &mut Vec<Loss>) {
+    match part {
+        Part::Text(text) => parts.object_item().text("text", text),
+        Part::Refusal(text) => {
+            losses.push(refusal_as_text(choice));
+            parts.object_item().text("text", text);
+        }
+        Part::Reasoning(reasoning) => {
+            let signature = own_signature(reasoning, choice, losses);
+            if reasoning.text.is_empty() && signature.is_none() {
+                return;
+            }
+            let mut wire = parts.object_item();
+            wire.text("text", &reasoning.text);
+            wire.value("thought", true);
+            if let Some(signature) = signature {
+                wire.text("thoughtSignature", signature);
+            }
+        }
+        Part::ToolCall(call) => {
+            let mut wire = parts.object_item();
+            losses.extend(write_call(&mut wire, &call.id, &call.name, &call.arguments, call.signature.as_deref()));
+        }
+        Part::Image(media) | Part::Audio(media) | Part::File(media) => match &media.source {
+            MediaSource::Base64 { mime, data } => {
+                let mut wire = parts.object_item();
+                let mut blob = wire.object_in("inlineData");
+                blob.text("mimeType", mime);
+                blob.text("data", data);
+            }
+            MediaSource::Url { url, mime } => {
+                let mut wire = parts.object_item();
+                let mut file = wire.object_in("fileData");
+                if let Some(mime) = mime {
+                    file.text("mimeType", mime);
+                }
+                file.text("fileUri", url);
+            }
+            MediaSource::FileId { .. } => {
+                losses.push(Loss::unsupported(place(choice), "a file id of another provider"))
+            }
+        },
+        Part::Native { dialect: Dialect::Gemini, raw, .. } => {
+            parts.item().extend_from_slice(raw.get().as_bytes());
+        }
+        Part::Native { kind, .. } => {
+            losses.push(Loss::unsupported(place(choice), format!("a {kind} block has no place in a Gemini answer")));
+        }
+        Part::ToolResult(_) => {
+            losses.push(Loss::unsupported(place(choice), "a tool result has no place in an answer"));
+        }
+    }
+}
+
+/// The signature, where a Gemini model can read it.
+fn own_signature<'r>(reasoning: &'r ReasoningPart, choice: u32, losses: &mut Vec<Loss>) -> Option<&'r str> {
+    let signature = reasoning.signature.as_deref()?;
+    if reasoning.origin == Dialect::Gemini && !reasoning.redacted {
+        return Some(signature);
+    }
+    losses.push(foreign_signature(choice, reasoning.redacted));
+    None
+}
+
+/// Writes the members of a `functionCall` part. Arguments that are no JSON object (a cut answer) are kept as a text.
+pub(super) fn write_call(
+    part: &mut Json<'_>,
+    id: &str,
+    name: &str,
+    arguments: &str,
+    signature: Option<&str>,
+) -> Option<Loss> {
+    let mut loss = None;
+    {
+        let mut call = part.object_in("functionCall");
+        if !id.is_empty() {
+            call.text("id", id);
+        }
+        call.text("name", name);
+        if !write_arguments(&mut call, arguments) {
+            let reason = "the arguments are no JSON object: kept as the text `__raw`";
+            loss = Some(Loss::converted(format!("functionCall {name}"), reason));
+        }
+    }
+    if let Some(signature) = signature {
+        part.text("thoughtSignature", signature);
+    }
+    loss
+}
+
+/// Writes `args`: the arguments' own text where it is an object, else wrapped; false when it was wrapped.
+pub(super) fn write_arguments(call: &mut Json<'_>, arguments: &str) -> bool {
+    let text = arguments.trim();
+    if text.is_empty() {
+        call.raw("args", "{}");
+    } else if text.starts_with('{') && serde_json::from_str::<&RawValue>(text).is_ok() {
+        call.raw("args", text);
+    } else {
+        call.object_in("args").text("__raw", arguments);
+        return false;
+    }
+    true
+}
+
+/// What went wrong, in the provider's words, where Google's finish reason does not tell.
+pub(super) fn write_finish_message(end: &Finish, candidate: &mut Json<'_>) {
+    let failed = matches!(end.reason, FinishReason::Failed | FinishReason::Paused);
+    if failed && finish::encode(end) != end.raw {
+        candidate.text("finishMessage", &end.raw);
+    }
+}
+
+/// The report that a refusal became ordinary text.
+pub(super) fn refusal_as_text(choice: u32) -> Loss {
+    Loss::converted(format!("choices[{choice}].refusal"), "Gemini has no refusals apart from text")
+}
+
+/// The report that a signature stays here: sent back to a Gemini model it would be refused.
+pub(super) fn foreign_signature(choice: u32, redacted: bool) -> Loss {
+    let what = if redacted { "redacted thoughts" } else { "a thought signature" };
+    Loss::advisory(
+        format!("choices[{choice}].reasoning"),
+        format!("{what} of another provider cannot be replayed here"),
+    )
+}
+
+/// The report of a member that has no place.
+pub(super) fn unsaid(extra: &Extra) -> Loss {
+    let reason = "has no place in a Gemini answer";
+    if extra.advisory {
+        Loss::advisory(&extra.field, reason)
+    } else {
+        Loss::unsupported(&extra.field, reason)
+    }
+}
+
+fn place(choice: u32) -> String {
+    format!("choices[{choice}].content")
 }

@@ -1,0 +1,214 @@
+//! A Gemini client's request → canonical (`wire.md` §2.5).
+
+use serde_json::value::RawValue;
+
+use super::contents::Reader;
+use super::{locate, wanted_format, Wanted};
+use crate::dialect::canonical::{ChatRequest, Extra, Format, Reasoning, Role, Tool, ToolChoice, Turn};
+use crate::dialect::gemini::schema::to_json_schema;
+use crate::dialect::gemini::types::{
+    FunctionCalling, GenerationConfig, Int, Request, Rest, System, Text, Thinking, Tool as WireTool,
+};
+use crate::error::GatewayError;
+
+/// Reads a request. The model is empty and a stream is not wanted: both stand in the path.
+///
+/// # Errors
+/// The caller's, naming the field.
+pub fn decode(body: &[u8]) -> Result<ChatRequest, GatewayError> {
+    let wire: Request<'_> = locate::body(body)?;
+    let mut request = ChatRequest { include_usage: true, ..ChatRequest::default() };
+    let mut reader = Reader::default();
+    if let Some(System(system)) = wire.system {
+        let parts = system.parts.map(|parts| parts.0).unwrap_or_default();
+        let parts = reader.parts(parts, "systemInstruction", Role::System)?;
+        request.turns.extend(parts.into_iter().map(|(_, parts)| Turn { role: Role::System, parts }));
+    }
+    let contents = wire.contents.map(|contents| contents.0).unwrap_or_default();
+    if contents.is_empty() {
+        return Err(GatewayError::invalid("contents", "contents is not specified"));
+    }
+    for (at, content) in contents.into_iter().enumerate() {
+        let role = if locate::is_model(content.role.as_deref(), at)? { Role::Assistant } else { Role::User };
+        let parts = content.parts.map(|parts| parts.0).unwrap_or_default();
+        let turns = reader.parts(parts, &format!("contents[{at}]"), role)?;
+        request.turns.extend(turns.into_iter().map(|(role, parts)| Turn { role, parts }));
+    }
+    request.extras = reader.extras;
+    for (at, tool) in wire.tools.map(|tools| tools.0).unwrap_or_default().into_iter().enumerate() {
+        read_tool(tool, at, &mut request)?;
+    }
+    if let Some(config) = wire.tool_config {
+        add_extras("toolConfig.", config.rest, &mut request.extras);
+        if let Some(calling) = config.calling {
+            read_calling(calling, &mut request);
+        }
+    }
+    if let Some(config) = wire.generation_config {
+        read_config(config, &mut request)?;
+    }
+    for (name, value) in wire.rest {
+        // Some clients repeat the path's model.
+        match (name.as_ref(), serde_json::from_str::<Text<'_>>(value.get())) {
+            ("model", Ok(model)) => request.model = model.trim_start_matches("models/").to_owned(),
+            _ => request.extras.push(extra(&name, value.to_owned())),
+        }
+    }
+    Ok(request)
+}
+
+fn read_tool(tool: WireTool<'_>, at: usize, request: &mut ChatRequest) -> Result<(), GatewayError> {
+    for (function_at, function) in tool.functions.map(|list| list.0).unwrap_or_default().into_iter().enumerate() {
+        let path = format!("tools[{at}].functionDeclarations[{function_at}]");
+        let Some(name) = function.name else {
+            return Err(GatewayError::invalid(format!("{path}.name"), "a function declaration needs a name"));
+        };
+        let parameters =
+            function.json_schema.map(ToOwned::to_owned).or_else(|| function.parameters.map(to_json_schema));
+        add_extras(&format!("{path}."), function.rest, &mut request.extras);
+        request.tools.push(Tool {
+            name: name.to_string(),
+            description: function.description.map(|text| text.to_string()).filter(|text| !text.is_empty()),
+            parameters,
+            strict: None,
+        });
+    }
+    add_extras(&format!("tools[{at}]."), tool.rest, &mut request.extras);
+    Ok(())
+}
+
+fn read_calling(calling: FunctionCalling<'_>, request: &mut ChatRequest) {
+    const PATH: &str = "toolConfig.functionCallingConfig.";
+    let allowed: Vec<Text<'_>> = calling.allowed.map(|list| list.0).unwrap_or_default();
+    let every = request.tools.iter().all(|tool| allowed.iter().any(|name| **name == *tool.name));
+    let mode = calling.mode.as_deref().unwrap_or_default().to_ascii_uppercase();
+    request.tool_choice = match (mode.as_str(), allowed.as_slice()) {
+        ("ANY", [only]) => Some(ToolChoice::Named(only.to_string())),
+        ("ANY", _) => Some(ToolChoice::Required),
+        ("NONE", _) => Some(ToolChoice::None),
+        ("AUTO" | "VALIDATED", _) => Some(ToolChoice::Auto),
+        _ => None,
+    };
+    if mode == "VALIDATED" {
+        for tool in &mut request.tools {
+            tool.strict = Some(true);
+        }
+    }
+    // One name is a named choice; all names are no restriction; anything between has no word in the hub.
+    let said = (mode == "ANY" && allowed.len() == 1) || every || allowed.is_empty();
+    if !said {
+        let names: Vec<&str> = allowed.iter().map(|name| &**name).collect();
+        let value = serde_json::value::to_raw_value(&names).ok();
+        request.extras.extend(value.map(|value| extra(&format!("{PATH}allowedFunctionNames"), value)));
+    }
+    add_extras(PATH, calling.rest, &mut request.extras);
+}
+
+fn read_config(config: GenerationConfig<'_>, request: &mut ChatRequest) -> Result<(), GatewayError> {
+    request.format = match wanted_format(&config) {
+        Some(Wanted::Object) => Some(Format::JsonObject),
+        Some(Wanted::Schema(schema, openapi)) => Some(Format::JsonSchema {
+            name: "response".to_owned(),
+            description: None,
+            schema: if openapi { to_json_schema(schema) } else { schema.to_owned() },
+            strict: None,
+        }),
+        None => None,
+    };
+    if let Some(mime) = config.mime.filter(|mime| !is_plain_or_json(mime)) {
+        let value = serde_json::value::to_raw_value(&*mime).ok();
+        request.extras.extend(value.map(|value| extra("generationConfig.responseMimeType", value)));
+    }
+    for format in config.format.map(|list| list.0).unwrap_or_default() {
+        add_extras("generationConfig.responseFormat.", format.rest, &mut request.extras);
+    }
+    let count = |number: Option<Int>, name: &str| match number {
+        Some(Int(number)) => u64::try_from(number).map(Some).map_err(|_| {
+            let path = format!("generationConfig.{name}");
+            let message = format!("{path} must not be negative");
+            GatewayError::invalid(path, message)
+        }),
+        None => Ok(None),
+    };
+    request.max_output_tokens = count(config.max_output_tokens, "maxOutputTokens")?;
+    request.n = count(config.candidate_count, "candidateCount")?;
+    request.temperature = config.temperature;
+    request.top_p = config.top_p;
+    // Google declares top-k as an integer and its SDKs send a float.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    {
+        request.top_k = config.top_k.map(|top_k| top_k as u64);
+    }
+    request.stop = config.stop.map(|list| list.0).unwrap_or_default().iter().map(ToString::to_string).collect();
+    request.seed = config.seed.map(|Int(seed)| seed);
+    request.presence_penalty = config.presence_penalty;
+    request.frequency_penalty = config.frequency_penalty;
+    if config.response_logprobs == Some(true) {
+        request.logprobs = Some(count(config.logprobs, "logprobs")?.unwrap_or(0));
+    }
+    if let Some(thinking) = config.thinking {
+        read_thinking(thinking, request);
+    }
+    add_extras("generationConfig.", config.rest, &mut request.extras);
+    Ok(())
+}
+
+fn is_plain_or_json(mime: &str) -> bool {
+    ["", "text/plain", "application/json"].iter().any(|known| mime.eq_ignore_ascii_case(known))
+}
+
+fn read_thinking(thinking: Thinking<'_>, request: &mut ChatRequest) {
+    let level = thinking.level.map(|level| level.to_ascii_lowercase());
+    request.reasoning = match (level, thinking.budget) {
+        (Some(level), _) if level != "thinking_level_unspecified" => Some(Reasoning::Effort(level)),
+        (_, Some(Int(0))) => Some(Reasoning::Disabled),
+        (_, Some(Int(tokens))) => Some(u64::try_from(tokens).map_or(Reasoning::Adaptive, Reasoning::Budget)),
+        _ => None,
+    };
+    if let Some(include) = thinking.include {
+        // Whether thoughts are shown says nothing about the answer.
+        if let Ok(value) = serde_json::value::to_raw_value(&include) {
+            let field = "generationConfig.thinkingConfig.includeThoughts".to_owned();
+            request.extras.push(Extra { field, value, advisory: true, is_default: !include });
+        }
+    }
+    add_extras("generationConfig.thinkingConfig.", thinking.rest, &mut request.extras);
+}
+
+/// Keeps members that the hub has no word for.
+pub(super) fn add_extras(path: &str, rest: Rest<'_>, extras: &mut Vec<Extra>) {
+    extras.extend(rest.into_iter().map(|(name, value)| extra(&format!("{path}{name}"), value.to_owned())));
+}
+
+/// What a member without a place means for other dialects, by its name and value.
+fn extra(field: &str, value: Box<RawValue>) -> Extra {
+    let name = field.rsplit('.').next().unwrap_or_default();
+    let compact: String = value.get().split_ascii_whitespace().collect();
+    let is_default = match name {
+        "safetySettings" | "safety_settings" | "labels" => matches!(compact.as_str(), "[]" | "{}"),
+        "responseModalities" | "response_modalities" => compact == "[]" || compact.eq_ignore_ascii_case("[\"text\"]"),
+        "serviceTier" | "service_tier" => {
+            compact.eq_ignore_ascii_case("\"standard\"") || compact.to_ascii_lowercase().ends_with("unspecified\"")
+        }
+        "behavior" => compact.eq_ignore_ascii_case("\"blocking\"") || compact.ends_with("UNSPECIFIED\""),
+        "includeServerSideToolInvocations"
+        | "audioTimestamp"
+        | "enableEnhancedCivicAnswers"
+        | "streamFunctionCallArguments" => compact == "false",
+        _ => false,
+    };
+    let advisory = match name {
+        "labels"
+        | "mediaResolution"
+        | "media_resolution"
+        | "streamFunctionCallArguments"
+        | "enableEnhancedCivicAnswers"
+        | "response"
+        | "responseJsonSchema"
+        | "response_json_schema"
+        | "partMetadata" => true,
+        "store" => compact == "false",
+        _ => false,
+    };
+    Extra { field: field.to_owned(), value, advisory, is_default }
+}

@@ -1,0 +1,81 @@
+//! Pictures, sounds and documents for a Gemini model.
+
+use super::contents::google_only;
+use crate::dialect::canonical::{Loss, Media, MediaSource, Part};
+use crate::dialect::gemini::write::Json;
+use crate::dialect::{Dialect, ModelTraits};
+
+/// Picture types that Gemini reads (ai.google.dev/gemini-api/docs/image-understanding, read 2026-11).
+const PICTURES: [&str; 5] = ["image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"];
+
+/// Writes one part, or says why it cannot be written.
+pub fn write(
+    part: &Part,
+    traits: &ModelTraits,
+    field: &str,
+    list: &mut Json<'_>,
+    losses: &mut Vec<Loss>,
+) -> Result<(), Loss> {
+    let refused = |reason: &str| Err(Loss::unsupported(field, reason));
+    let media = match part {
+        Part::Image(media) if traits.vision => media,
+        Part::Audio(media) if traits.audio => media,
+        Part::File(media) if traits.files => media,
+        Part::Image(_) => return refused("this model does not see pictures"),
+        Part::Audio(_) => return refused("this model does not hear"),
+        Part::File(_) => return refused("this model does not read documents"),
+        _ => return refused("Gemini has no place for it there"),
+    };
+    match &media.source {
+        MediaSource::Base64 { mime, data } => {
+            let mime = type_of(mime);
+            if matches!(part, Part::Image(_)) && !PICTURES.contains(&mime) {
+                return refused("Gemini reads PNG, JPEG, WebP, HEIC and HEIF pictures");
+            }
+            let mut item = list.object_item();
+            let mut blob = item.object_in("inlineData");
+            blob.text("mimeType", mime);
+            blob.text("data", data);
+        }
+        MediaSource::Url { url, mime } if google_only(url) => write_file(url, mime.as_deref(), list),
+        MediaSource::FileId { id, dialect: Dialect::Gemini } => write_file(id, None, list),
+        MediaSource::Url { .. } => {
+            return refused("Gemini fetches its own files and YouTube only: send the bytes as a data URL");
+        }
+        MediaSource::FileId { .. } => return refused("a file id of another provider"),
+    }
+    if media.name.is_some() {
+        losses.push(Loss::advisory(format!("{field}.filename"), "Gemini takes no file names"));
+    }
+    Ok(())
+}
+
+/// The media resolution that stands for OpenAI's `detail`, for the request as a whole: the highest that is asked for.
+pub fn resolution<'r>(all: impl Iterator<Item = &'r Media>) -> Option<&'static str> {
+    let details = all.filter_map(|media| media.detail.as_deref());
+    let rank = details.filter_map(|detail| match detail {
+        "low" => Some(0),
+        "high" => Some(1),
+        "original" => Some(2),
+        _ => None,
+    });
+    rank.max().map(|rank| if rank == 0 { "MEDIA_RESOLUTION_LOW" } else { "MEDIA_RESOLUTION_HIGH" })
+}
+
+fn write_file(uri: &str, mime: Option<&str>, list: &mut Json<'_>) {
+    let mut item = list.object_item();
+    let mut file = item.object_in("fileData");
+    if let Some(mime) = mime {
+        file.text("mimeType", mime);
+    }
+    file.text("fileUri", uri);
+}
+
+/// The registered name of a type that is often written otherwise.
+fn type_of(mime: &str) -> &str {
+    if mime.eq_ignore_ascii_case("image/jpg") {
+        "image/jpeg"
+    } else {
+        mime
+    }
+}

@@ -1,0 +1,370 @@
+//! Wire shapes, borrowed from the body. Google's JSON form of protocol buffers is read as Google reads it: names in
+//! camelCase or snake_case, `null` is absence, integers may be texts, a list of one may stand without its brackets.
+//! Members without a place are kept as source text in `rest`.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Members that a shape has no place for, in source order.
+pub type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+
+/// Text, borrowed where the source has no escapes.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A whole number as Google writes them: a number, or a text of digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Int(pub i64);
+
+impl Int {
+    /// The number, 0 for negative ones.
+    pub fn count(self) -> u64 {
+        u64::try_from(self.0).unwrap_or(0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Int {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct IntVisitor;
+        impl Visitor<'_> for IntVisitor {
+            type Value = Int;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number")
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Int, E> {
+                Ok(Int(value))
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Int, E> {
+                Ok(Int(i64::try_from(value).unwrap_or(i64::MAX)))
+            }
+            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Int, E> {
+                // A float cast saturates; what is lost beyond 2^53 was lost in the sender's float already.
+                #[allow(clippy::cast_possible_truncation)]
+                if value.fract() == 0.0 {
+                    Ok(Int(value as i64))
+                } else {
+                    Err(E::custom("expected a whole number"))
+                }
+            }
+            fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Int, E> {
+                value.parse().map(Int).map_err(|_| E::custom("expected a whole number"))
+            }
+        }
+        deserializer.deserialize_any(IntVisitor)
+    }
+}
+
+/// A list, or one element without brackets.
+#[derive(Debug)]
+pub struct Many<T>(pub Vec<T>);
+
+impl<T> Default for Many<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ManyVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ManyVisitor<T> {
+            type Value = Many<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    list.push(item);
+                }
+                Ok(Many(list))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                Ok(Many(vec![T::deserialize(MapAccessDeserializer::new(map))?]))
+            }
+        }
+        deserializer.deserialize_any(ManyVisitor(PhantomData))
+    }
+}
+
+/// Declares a shape whose members are all optional and whose unknown members are kept.
+macro_rules! shapes {
+    ($($(#[$doc:meta])* $name:ident<$lt:lifetime> {
+        $($(#[$field_doc:meta])* $field:ident: $ty:ty = $key:literal $(| $alias:literal)?,)*
+    })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Default)]
+        pub struct $name<$lt> {
+            $($(#[$field_doc])* pub $field: Option<$ty>,)*
+            /// Everything else.
+            pub rest: Rest<$lt>,
+        }
+
+        impl<'de: $lt, $lt> Deserialize<'de> for $name<$lt> {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct ShapeVisitor;
+                impl<'de> Visitor<'de> for ShapeVisitor {
+                    type Value = $name<'de>;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("an object")
+                    }
+                    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                        let mut shape = $name::default();
+                        while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
+                            match key.as_ref() {
+                                $($key $(| $alias)? => shape.$field = map.next_value()?,)*
+                                _ => shape.rest.push((key, map.next_value()?)),
+                            }
+                        }
+                        shape.rest.retain(|(_, value)| value.get() != "null");
+                        Ok(shape)
+                    }
+                }
+                deserializer.deserialize_map(ShapeVisitor)
+            }
+        }
+    )*};
+}
+
+shapes! {
+    /// A request body.
+    Request<'a> {
+        contents: Many<Content<'a>> = "contents",
+        system: System<'a> = "systemInstruction" | "system_instruction",
+        tools: Many<Tool<'a>> = "tools",
+        tool_config: ToolConfig<'a> = "toolConfig" | "tool_config",
+        generation_config: GenerationConfig<'a> = "generationConfig" | "generation_config",
+    }
+    /// One turn.
+    Content<'a> {
+        role: Text<'a> = "role",
+        parts: Many<Part<'a>> = "parts",
+    }
+    /// A piece of a turn; one of its kinds is set, `rest` holds those that only Gemini has.
+    Part<'a> {
+        text: Text<'a> = "text",
+        thought: bool = "thought",
+        signature: Text<'a> = "thoughtSignature" | "thought_signature",
+        function_call: FunctionCall<'a> = "functionCall" | "function_call",
+        /// A [`FunctionResponse`], read on demand like the two below.
+        function_response: &'a RawValue = "functionResponse" | "function_response",
+        /// A [`Blob`].
+        inline_data: &'a RawValue = "inlineData" | "inline_data",
+        /// A [`FileData`].
+        file_data: &'a RawValue = "fileData" | "file_data",
+    }
+    /// A call; Vertex may stream its arguments.
+    FunctionCall<'a> {
+        id: Text<'a> = "id",
+        name: Text<'a> = "name",
+        args: &'a RawValue = "args",
+        partial_args: Many<PartialArg<'a>> = "partialArgs" | "partial_args",
+        will_continue: bool = "willContinue" | "will_continue",
+    }
+    /// One value, or a piece of a text value, of streamed arguments.
+    PartialArg<'a> {
+        path: Text<'a> = "jsonPath" | "json_path",
+        string: Text<'a> = "stringValue" | "string_value",
+        number: &'a RawValue = "numberValue" | "number_value",
+        boolean: bool = "boolValue" | "bool_value",
+        /// More of the same text follows.
+        will_continue: bool = "willContinue" | "will_continue",
+    }
+    /// A call's result.
+    FunctionResponse<'a> {
+        id: Text<'a> = "id",
+        name: Text<'a> = "name",
+        response: &'a RawValue = "response",
+        parts: Many<Part<'a>> = "parts",
+    }
+    /// Media bytes.
+    Blob<'a> {
+        mime: Text<'a> = "mimeType" | "mime_type",
+        data: Text<'a> = "data",
+        name: Text<'a> = "displayName" | "display_name",
+    }
+    /// Media by address.
+    FileData<'a> {
+        mime: Text<'a> = "mimeType" | "mime_type",
+        uri: Text<'a> = "fileUri" | "file_uri",
+        name: Text<'a> = "displayName" | "display_name",
+    }
+    /// Function declarations or a tool of Google's.
+    Tool<'a> {
+        functions: Many<FunctionDeclaration<'a>> = "functionDeclarations" | "function_declarations",
+    }
+    /// A function.
+    FunctionDeclaration<'a> {
+        name: Text<'a> = "name",
+        description: Text<'a> = "description",
+        parameters: &'a RawValue = "parameters",
+        json_schema: &'a RawValue = "parametersJsonSchema" | "parameters_json_schema",
+    }
+    /// How tools are used.
+    ToolConfig<'a> {
+        calling: FunctionCalling<'a> = "functionCallingConfig" | "function_calling_config",
+    }
+    /// How functions are called.
+    FunctionCalling<'a> {
+        mode: Text<'a> = "mode",
+        allowed: Many<Text<'a>> = "allowedFunctionNames" | "allowed_function_names",
+    }
+    /// Generation settings.
+    GenerationConfig<'a> {
+        temperature: f64 = "temperature",
+        top_p: f64 = "topP" | "top_p",
+        top_k: f64 = "topK" | "top_k",
+        candidate_count: Int = "candidateCount" | "candidate_count",
+        max_output_tokens: Int = "maxOutputTokens" | "max_output_tokens",
+        stop: Many<Text<'a>> = "stopSequences" | "stop_sequences",
+        seed: Int = "seed",
+        presence_penalty: f64 = "presencePenalty" | "presence_penalty",
+        frequency_penalty: f64 = "frequencyPenalty" | "frequency_penalty",
+        response_logprobs: bool = "responseLogprobs" | "response_logprobs",
+        logprobs: Int = "logprobs",
+        mime: Text<'a> = "responseMimeType" | "response_mime_type",
+        openapi_schema: &'a RawValue = "responseSchema" | "response_schema",
+        json_schema: &'a RawValue = "responseJsonSchema" | "response_json_schema",
+        format: Many<ResponseFormat<'a>> = "responseFormat" | "response_format",
+        thinking: Thinking<'a> = "thinkingConfig" | "thinking_config",
+    }
+    /// The newer way to ask for JSON.
+    ResponseFormat<'a> {
+        text: TextFormat<'a> = "text",
+    }
+    /// Form of a text answer.
+    TextFormat<'a> {
+        mime: Text<'a> = "mimeType" | "mime_type",
+        schema: &'a RawValue = "schema",
+    }
+    /// Thinking settings.
+    Thinking<'a> {
+        include: bool = "includeThoughts" | "include_thoughts",
+        budget: Int = "thinkingBudget" | "thinking_budget",
+        level: Text<'a> = "thinkingLevel" | "thinking_level",
+    }
+    /// A whole or partial answer.
+    Chunk<'a> {
+        candidates: Many<Candidate<'a>> = "candidates",
+        prompt_feedback: &'a RawValue = "promptFeedback" | "prompt_feedback",
+        usage: UsageMetadata<'a> = "usageMetadata" | "usage_metadata",
+        model: Text<'a> = "modelVersion" | "model_version",
+        id: Text<'a> = "responseId" | "response_id",
+        created: Text<'a> = "createTime" | "create_time",
+        error: &'a RawValue = "error",
+    }
+    /// A choice of an answer.
+    Candidate<'a> {
+        index: Int = "index",
+        content: Content<'a> = "content",
+        finish_reason: Text<'a> = "finishReason" | "finish_reason",
+    }
+    /// Token counts.
+    UsageMetadata<'a> {
+        prompt: Int = "promptTokenCount" | "prompt_token_count",
+        cached: Int = "cachedContentTokenCount" | "cached_content_token_count",
+        candidates: Int = "candidatesTokenCount" | "candidates_token_count",
+        thoughts: Int = "thoughtsTokenCount" | "thoughts_token_count",
+        tool_use: Int = "toolUsePromptTokenCount" | "tool_use_prompt_token_count",
+        total: Int = "totalTokenCount" | "total_token_count",
+        prompt_details: Many<ModalityCount<'a>> = "promptTokensDetails" | "prompt_tokens_details",
+        cache_details: Many<ModalityCount<'a>> = "cacheTokensDetails" | "cache_tokens_details",
+        tool_use_details: Many<ModalityCount<'a>> = "toolUsePromptTokensDetails" | "tool_use_prompt_tokens_details",
+        candidates_details: Many<ModalityCount<'a>> = "candidatesTokensDetails" | "candidates_tokens_details",
+    }
+    /// Tokens of one modality.
+    ModalityCount<'a> {
+        modality: Text<'a> = "modality",
+        tokens: Int = "tokenCount" | "token_count",
+    }
+    /// The verdict on a prompt.
+    PromptFeedback<'a> {
+        block_reason: Text<'a> = "blockReason" | "block_reason",
+    }
+}
+
+/// System instructions: a turn, or a bare text as some SDKs let it be written.
+#[derive(Debug)]
+pub struct System<'a>(pub Content<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for System<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SystemVisitor;
+        impl<'de> Visitor<'de> for SystemVisitor {
+            type Value = System<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a content object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                Content::deserialize(MapAccessDeserializer::new(map)).map(System)
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(System(of_text(Cow::Borrowed(text))))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(System(of_text(Cow::Owned(text.to_owned()))))
+            }
+        }
+        fn of_text(text: Cow<'_, str>) -> Content<'_> {
+            let part = Part { text: Some(Text(text)), ..Part::default() };
+            Content { parts: Some(Many(vec![part])), ..Content::default() }
+        }
+        deserializer.deserialize_any(SystemVisitor)
+    }
+}
+
+/// An object as it stands: members in order, `null`s included.
+#[derive(Debug)]
+pub struct Object<'a>(pub Rest<'a>);
+
+impl<'a> Object<'a> {
+    /// Reads an object; `None` for any other value.
+    pub fn read(raw: &'a RawValue) -> Option<Self> {
+        serde_json::from_str(raw.get()).ok()
+    }
+
+    /// A member's value.
+    pub fn value(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor;
+        impl<'de> Visitor<'de> for ObjectVisitor {
+            type Value = Object<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut list = Vec::new();
+                while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
+                    list.push((key, value));
+                }
+                Ok(Object(list))
+            }
+        }
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}

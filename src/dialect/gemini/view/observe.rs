@@ -1,0 +1,187 @@
+//! What answers and events of a native Gemini upstream tell in passing.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::dialect::canonical::FinishReason;
+use crate::dialect::gemini::types::{Int, Many, Text, UsageMetadata};
+use crate::dialect::gemini::{error, finish, stream, usage};
+use crate::dialect::{Observation, Seen, StreamFault};
+use crate::sse::Frame;
+
+/// An answer at arm's length: texts stay source text.
+#[derive(Deserialize)]
+struct Chunk<'a> {
+    #[serde(borrow, default)]
+    candidates: Option<Many<Candidate<'a>>>,
+    #[serde(borrow, default, rename = "promptFeedback", alias = "prompt_feedback")]
+    prompt_feedback: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "usageMetadata", alias = "usage_metadata")]
+    usage: Option<UsageMetadata<'a>>,
+    #[serde(borrow, default, rename = "modelVersion", alias = "model_version")]
+    model: Option<Text<'a>>,
+    #[serde(borrow, default, rename = "responseId", alias = "response_id")]
+    id: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Candidate<'a> {
+    #[serde(default)]
+    index: Option<Int>,
+    #[serde(borrow, default)]
+    content: Option<Content<'a>>,
+    #[serde(borrow, default, rename = "finishReason", alias = "finish_reason")]
+    finish_reason: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Content<'a> {
+    #[serde(borrow, default)]
+    parts: Option<Many<Part<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Part<'a> {
+    #[serde(borrow, default)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "functionCall", alias = "function_call")]
+    function_call: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "executableCode", alias = "executable_code")]
+    executable_code: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "codeExecutionResult", alias = "code_execution_result")]
+    code_result: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "inlineData", alias = "inline_data")]
+    inline_data: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "toolCall", alias = "tool_call")]
+    tool_call: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "toolResponse", alias = "tool_response")]
+    tool_response: Option<&'a RawValue>,
+}
+
+/// Reads usage, finish and ids of a whole answer.
+///
+/// # Errors
+/// An error in a 200, or foreign bytes.
+pub fn observe_response(body: &[u8]) -> Result<Observation, StreamFault> {
+    let mut seen = Observation::default();
+    let mut answered = false;
+    for chunk in chunks(body)? {
+        answered |= chunk.candidates.is_some() || chunk.prompt_feedback.is_some();
+        observe(chunk, &mut seen)?;
+    }
+    if answered {
+        Ok(seen)
+    } else {
+        Err(StreamFault::Malformed("a Gemini answer without candidates".to_owned()))
+    }
+}
+
+/// Reads one event of a native stream.
+///
+/// # Errors
+/// Malformed events and provider errors, bare JSON ones included.
+pub fn observe_event(frame: &Frame<'_>, seen: &mut Observation) -> Result<Seen, StreamFault> {
+    let data = match (&frame.data, frame.bare_json()) {
+        (Some(data), _) => data.trim_ascii(),
+        (None, Some(json)) => json,
+        (None, None) => return Ok(Seen::default()),
+    };
+    let mut was = Seen::default();
+    if data.is_empty() || data == b"[DONE]" {
+        return Ok(was);
+    }
+    for chunk in chunks(data)? {
+        let now = observe(chunk, seen)?;
+        was.content |= now.content;
+        was.usage |= now.usage;
+        was.terminal = now.terminal;
+    }
+    Ok(was)
+}
+
+fn chunks(json: &[u8]) -> Result<Vec<Chunk<'_>>, StreamFault> {
+    serde_json::from_slice::<Many<Chunk<'_>>>(json)
+        .map(|list| list.0)
+        .map_err(|error| StreamFault::Malformed(format!("not a Gemini answer: {error}")))
+}
+
+fn observe(chunk: Chunk<'_>, seen: &mut Observation) -> Result<Seen, StreamFault> {
+    if let Some(error) = chunk.error {
+        return Err(StreamFault::Provider(error::read(error)));
+    }
+    let mut was = Seen::default();
+    if seen.id.is_none() {
+        seen.id = chunk.id.as_deref().map(str::to_owned);
+    }
+    if seen.model.is_none() {
+        seen.model = chunk.model.as_deref().map(str::to_owned);
+    }
+    if let Some(counts) = chunk.usage.as_ref().and_then(usage::decode) {
+        seen.usage = Some(counts);
+        was.usage = true;
+    }
+    for candidate in chunk.candidates.map(|list| list.0).unwrap_or_default() {
+        let (bytes, content, called) = content_of(&candidate);
+        seen.output_bytes = seen.output_bytes.saturating_add(bytes);
+        was.content |= content;
+        // Content after a finish reason means that it was not the last one.
+        seen.done &= !content;
+        let first = candidate.index.is_none_or(|Int(index)| index == 0);
+        seen.called |= first && called;
+        let raw = candidate.finish_reason.as_deref().unwrap_or_default();
+        if let Some(end) = finish::decode(raw, seen.called) {
+            was.content = true;
+            was.terminal = finish::is_final(raw);
+            seen.done = was.terminal;
+            if first {
+                seen.finish = Some(end.reason);
+                seen.raw_finish = Some(end.raw);
+            }
+        }
+    }
+    if let Some(reason) = chunk.prompt_feedback.and_then(|feedback| stream::block_reason(feedback.get())) {
+        was.content = true;
+        was.terminal = true;
+        seen.done = true;
+        seen.finish = Some(FinishReason::ContentFilter);
+        seen.raw_finish = Some(reason);
+    }
+    Ok(was)
+}
+
+/// Bytes that the model generated, whether there is content (results of Google's tools are), and whether a function is
+/// called.
+fn content_of(candidate: &Candidate<'_>) -> (u64, bool, bool) {
+    let parts = candidate.content.as_ref().and_then(|content| content.parts.as_ref());
+    let (mut bytes, mut content, mut called) = (0_usize, false, false);
+    for part in parts.iter().flat_map(|parts| &parts.0) {
+        let generated = part.text.map_or(0, |text| text_bytes(text.get()))
+            + [part.function_call, part.executable_code].iter().flatten().map(|raw| raw.get().len()).sum::<usize>();
+        bytes += generated;
+        let others = [part.code_result, part.inline_data, part.tool_call, part.tool_response];
+        content |= generated > 0 || others.iter().any(Option::is_some);
+        called |= part.function_call.is_some();
+    }
+    (bytes as u64, content, called)
+}
+
+/// Length of a JSON text's content without reading it out: an escape is one byte, a `\u` escape one to three.
+fn text_bytes(raw: &str) -> usize {
+    let inner = raw.len().saturating_sub(2);
+    let bytes = raw.as_bytes();
+    let mut excess = 0;
+    let mut at = 0;
+    while let Some(found) = memchr::memchr(b'\\', bytes.get(at..).unwrap_or_default()) {
+        let unicode = bytes.get(at + found + 1) == Some(&b'u');
+        let ascii = bytes.get(at + found + 2..at + found + 4) == Some(b"00");
+        excess += match (unicode, ascii) {
+            (true, true) => 5,
+            (true, false) => 3,
+            (false, _) => 1,
+        };
+        at += found + 2;
+    }
+    inner.saturating_sub(excess)
+}

@@ -1,0 +1,117 @@
+use super::*;
+use crate::dialect::canonical::FinishReason;
+use crate::dialect::Observation;
+use crate::dialect::StreamFault;
+
+fn seen(body: &str) -> View<'_> {
+    view(body.as_bytes()).unwrap()
+}
+
+#[test]
+fn a_request_tells_what_it_needs() {
+    let view = seen(
+        r#"{"contents":[
+              {"role":"user","parts":[{"text":"first"},{"inlineData":{"mimeType":"image/png","data":"AAAA"}}]},
+              {"role":"model","parts":[{"functionCall":{"name":"f","args":{}}}]},
+              {"role":"user","parts":[{"functionResponse":{"name":"f","response":{}}}]},
+              {"role":"user","parts":[{"text":"last"},{"text":"words"},{"fileData":{"fileUri":"gs://x"}}]}],
+            "tools":[{"functionDeclarations":[{"name":"f"}]}],
+            "toolConfig":{"functionCallingConfig":{"mode":"ANY"}},
+            "generationConfig":{"maxOutputTokens":64,"temperature":0.2,"responseMimeType":"application/json",
+              "thinkingConfig":{"thinkingLevel":"HIGH"}}}"#,
+    );
+    let needs = Needs {
+        tools: true,
+        forced_tools: true,
+        vision: true,
+        files: true,
+        json_object: true,
+        reasoning: true,
+        tool_results: true,
+        sampling: true,
+        ..Needs::default()
+    };
+    assert_eq!(view.needs, needs);
+    assert_eq!((view.max_output_tokens, view.effort.as_deref(), view.turns), (Some(64), Some("high"), 4));
+    assert_eq!(view.sample, "last\nwords");
+    assert!(view.include_usage && !view.stream && view.model.is_empty());
+    assert!(view.members.raw("contents").is_some());
+}
+
+#[test]
+fn what_is_left_at_its_default_needs_nothing() {
+    let view = seen(
+        r#"{"contents":{"parts":{"text":"grüße"}},"generationConfig":{"temperature":1,"thinkingConfig":{"thinkingBudget":0}}}"#,
+    );
+    assert_eq!(view.needs, Needs::default());
+    assert_eq!(view.effort.as_deref(), Some("none"));
+    assert!(matches!(view.sample, Cow::Borrowed("grüße")));
+}
+
+#[test]
+fn media_do_not_count_as_tokens() {
+    let data = "A".repeat(100_000);
+    let body = format!(
+        r#"{{"contents":[{{"parts":[{{"text":"what is this, please?"}},{{"inlineData":{{"mimeType":"audio/wav","data":"{data}"}}}}]}}]}}"#
+    );
+    let view = seen(&body);
+    assert!(view.needs.audio);
+    assert!((5..10).contains(&view.estimated_input_tokens), "{}", view.estimated_input_tokens);
+}
+
+#[test]
+fn a_wrong_request_names_its_field() {
+    for (body, param) in [
+        (r"{}", "contents"),
+        (r#"{"contents":[]}"#, "contents"),
+        (r#"{"contents":[{"parts":[{"text":1}]}]}"#, "contents[0].parts[0]"),
+        (r#"{"contents":[{"role":"tool","parts":[]}]}"#, "contents[0].role"),
+        (r#"{"contents":[{"parts":[]}],"tools":3}"#, "tools"),
+        (r#"{"contents":[{"parts":[]}],"tools":[],"toolConfig":3}"#, "toolConfig"),
+        (r#"{"contents":[{"parts":[]}],"generationConfig":{"topP":"x"}}"#, "generationConfig"),
+    ] {
+        assert_eq!(view(body.as_bytes()).unwrap_err().param.as_deref(), Some(param), "{body}");
+    }
+}
+
+fn frame(data: &str) -> crate::sse::Frame<'_> {
+    crate::sse::Frame { raw: data.as_bytes(), event: None, data: Some(data.as_bytes().into()), id: None }
+}
+
+#[test]
+fn events_are_observed_in_passing() {
+    let mut observation = Observation::default();
+    let events = [
+        (
+            r#"{"responseId":"r","modelVersion":"m","usageMetadata":{"trafficType":"x"},"candidates":[{"content":{}}]}"#,
+            false,
+        ),
+        (r#"{"candidates":[{"content":{"parts":[{"text":"a\u003cb\n"}]}}]}"#, true),
+        (r#"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f"}}]}}]}"#, true),
+    ];
+    for (event, content) in events {
+        let was = observe_event(&frame(event), &mut observation).unwrap();
+        assert_eq!((was.content, was.terminal), (content, false), "{event}");
+    }
+    assert_eq!((observation.id.as_deref(), observation.model.as_deref()), (Some("r"), Some("m")));
+    assert_eq!(observation.output_bytes, 4 + 12);
+    assert_eq!((observation.usage, observation.finish, observation.done), (None, None, false));
+    let last =
+        r#"{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":2}}"#;
+    let was = observe_event(&frame(last), &mut observation).unwrap();
+    assert!(was.content && was.terminal && was.usage && !was.usage_only);
+    assert_eq!(observation.finish, Some(FinishReason::ToolCalls));
+    assert!(observation.done);
+    observe_event(&frame(r#"{"candidates":[{"content":{"parts":[{"text":"more"}]}}]}"#), &mut observation).unwrap();
+    assert!(!observation.done, "what goes on has not ended");
+}
+
+#[test]
+fn verdicts_are_ends_and_foreign_bodies_are_none() {
+    let blocked = observe_response(br#"{"promptFeedback":{"blockReason":"OTHER"}}"#).unwrap();
+    assert_eq!((blocked.finish, blocked.done), (Some(FinishReason::ContentFilter), true));
+    for foreign in ["{}", "<html>", r#"{"choices":[]}"#, ""] {
+        assert!(matches!(observe_response(foreign.as_bytes()), Err(StreamFault::Malformed(_))), "{foreign}");
+    }
+    assert!(matches!(observe_response(br#"[{"error":{"code":500}}]"#), Err(StreamFault::Provider(_))));
+}
