@@ -363,6 +363,8 @@ impl StreamDecoder {
 /// Writes any dialect's stream. The encoder adds whatever framing its dialect needs (role chunk, `message_start`,
 /// block starts and stops, indices) so that any legal sequence of [`StreamEvent`]s becomes a legal stream.
 #[derive(Debug)]
+// There is one per stream and it never moves: boxing would only add an indirection per event.
+#[allow(clippy::large_enum_variant)]
 pub enum StreamEncoder {
     /// OpenAI chat chunks.
     OpenAiChat(openai_chat::stream::Encoder),
