@@ -46,6 +46,7 @@ struct Issuers {
     sets: RefCell<BTreeMap<String, Value>>,
     fetched: RefCell<Vec<String>>,
     down: Cell<bool>,
+    status: Cell<u16>,
 }
 
 impl JwksSource for Issuers {
@@ -57,6 +58,7 @@ impl JwksSource for Issuers {
         }
         let sets = self.sets.borrow();
         let (status, body) = sets.get(url).map_or((404, Vec::new()), |set| (200, set.to_string().into_bytes()));
+        let status = if self.status.get() == 0 { status } else { self.status.get() };
         Ok(Served { status, cache_control: "max-age=600".into(), body })
     }
 
@@ -488,7 +490,8 @@ fn time_is_checked_to_the_second_with_the_configured_skew() {
     assert_eq!(at("exp", json!(NOW_S - 10 + 3_601)), refused(Rejected::Lifetime));
     assert_eq!(at("exp", json!(u64::MAX)), refused(Rejected::Lifetime));
     assert_eq!(ask(without(with(claims(), "exp", json!(NOW_S + 3_601)), "iat")), refused(Rejected::Lifetime));
-    assert_eq!(at("iat", json!(NOW_S + 290)), refused(Rejected::Time), "issued after it expires");
+    let no_life = with(with(claims(), "iat", json!(NOW_S + 5)), "exp", json!(NOW_S + 5));
+    assert_eq!(ask(no_life), refused(Rejected::Time), "expires when it is issued");
 }
 
 #[test]
@@ -629,6 +632,15 @@ fn while_an_issuer_is_down_known_keys_serve_and_others_get_a_503_worth_a_retry()
     let later = NOW_S + 3 * 3_600;
     let claims = with(with(claims(), "iat", json!(later)), "exp", json!(later + 60));
     assert!(world.bearer_at(&signed(&header(), &claims, &rsa_key("r1", 0xA1)), later * 1_000).is_ok());
+}
+
+#[test]
+fn an_error_page_is_no_key_set_whatever_it_holds() {
+    for status in [301, 302, 404, 500] {
+        let world = World::new(settings());
+        world.issuers.status.set(status);
+        assert_eq!(reason(&world.bearer(&good())), Some(Reason::Unavailable), "{status}");
+    }
 }
 
 #[test]

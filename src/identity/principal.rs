@@ -168,6 +168,8 @@ mod tests {
             id(b"k", "a", None, "bc"),
             id(b"k", "a", Some(""), "bc"),
             id(b"k", "a", Some("bc"), ""),
+            id(b"k", "a", Some("b\u{1}c"), "d"),
+            id(b"k", "a", Some("b"), "c\u{1}d"),
             id(b"l", "a", Some("b"), "c"),
             id(b"", "a", Some("b"), "c"),
         ];

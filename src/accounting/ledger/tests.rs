@@ -112,6 +112,16 @@ fn what_stays_open_is_estimated_after_its_deadline_and_corrected_if_it_settles_a
 }
 
 #[test]
+fn an_estimate_is_never_counted_as_exact() {
+    let mut o = opened("r", 1, "m", T0);
+    o.estimate.cost = Cost::Exact { picousd: 5 };
+    let mut book = Book::default();
+    book.enter(batch([open(&o)]), T0);
+    book.sweep(o.deadline_ms + GRACE_MS);
+    assert_eq!((totals(&book).exact_attempts, totals(&book).estimated_picousd), (0, PicoSum(5)));
+}
+
+#[test]
 fn an_unpriced_estimate_stays_unpriced_when_it_expires() {
     let mut o = opened("r", 1, "m", T0);
     o.estimate.cost = Cost::UNPRICED;
