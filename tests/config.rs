@@ -93,7 +93,7 @@ fn an_overlay_adds_changes_and_removes() {
     let balanced = &config.policies["balanced"];
     assert_eq!((balanced.weights.quality_micro, balanced.weights.cost_micro), (1_000_000, 500_000));
     assert_eq!((balanced.tasks["code"].quality_micro, balanced.tasks["code"].cost_micro), (2_000_000, 500_000));
-    assert_eq!(config.limits.groups["free"].budget.unwrap().picousd, 1_500_000_000_000);
+    assert_eq!(config.limits.groups["free"].day_picousd, Some(1_500_000_000_000));
     assert_ne!(config.version, Config::load(&[DEFAULT], Mode::Production, &|_| None).unwrap().version);
 }
 
@@ -146,8 +146,12 @@ fn every_mistake_is_refused_with_its_path() {
         (json!({"policies": {"p": {"data": {"regions": []}}}}), "policies.p.data.regions"),
         (json!({"policies": {"cheapest": null}}), ""),
         (json!({"limits": {"principals": {}}}), "limits"),
-        (json!({"limits": {"default": {"budget": {"usd": 5, "period": "day"}}}}), "limits.default.budget.usd"),
+        (json!({"limits": {"default": {"budget": {"usd": -5, "period": "day"}}}}), "limits.default.budget"),
+        (json!({"limits": {"default": {"budget": {"usd": "5", "period": "year"}}}}), "limits.default.budget"),
+        (json!({"limits": {"groups": {"g": {"rpm": 5}}}}), "limits.groups.g.rpm"),
+        (json!({"limits": {"groups": {"g": {"tokens_per_minute": -1}}}}), "limits.groups.g.tokens_per_minute"),
         (json!({"limits": {"default": {"max_cost_usd": "-1"}}}), "limits.default.max_cost_usd"),
+        (json!({"limits": {"default": {"max_cost_usd": null, "models": 1}}}), "limits.default.models"),
         (json!({"telemetry": {"sampling": 2}}), "telemetry.sampling"),
         (json!({"telemetry": {"otlp": [{}]}}), "telemetry.otlp[0]"),
         (json!({"identity": {"mode": "jwt"}}), "identity.issuers"),
@@ -164,6 +168,23 @@ fn every_mistake_is_refused_with_its_path() {
             "{overlay}: {found:?}"
         );
     }
+}
+
+#[test]
+fn of_all_default_limits_that_concern_a_request_the_strictest_holds() {
+    // Every member that the schema lists is understood.
+    let full = json!({"budget": {"usd": "5", "period": "month"}, "requests_per_minute": 60, "tokens_per_minute": 9,
+        "concurrent_requests": 4, "max_output_tokens": 100, "max_cost_usd": "0.50", "models": ["openai/*", "gpt-5"]});
+    let overlay = json!({"limits": {"default": full, "issuers": {"https://id.example": {"requests_per_minute": 90}},
+        "groups": {"free": {"requests_per_minute": 10, "budget": {"usd": "1", "period": "day"}}, "staff": {"tokens_per_minute": 8}},
+        "policies": {"best": {"max_cost_usd": "0.01"}}}});
+    let limits = load(&overlay, Mode::Production).unwrap().limits;
+    let of = limits.of("https://id.example", &["free".to_owned(), "other".to_owned()], "best");
+    assert_eq!((of.requests_per_minute, of.tokens_per_minute, of.concurrent_requests), (Some(10), Some(9), Some(4)));
+    assert_eq!((of.day_picousd, of.month_picousd), (Some(1_000_000_000_000), Some(5_000_000_000_000)));
+    assert_eq!((of.max_cost_picousd, of.models.len()), (Some(10_000_000_000), 1));
+    let plain = limits.of("https://other.example", &[], "balanced");
+    assert_eq!((plain.requests_per_minute, plain.max_cost_picousd), (Some(60), Some(500_000_000_000)));
 }
 
 #[test]

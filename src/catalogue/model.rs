@@ -22,6 +22,8 @@ pub struct Model {
     pub aliases: Vec<String>,
     /// Quality per kind of task; `default` covers the kinds that are not listed.
     pub quality: BTreeMap<String, Quality>,
+    /// Serves one purpose (sound only, say) and is not meant by a wildcard; whoever names it gets it.
+    pub special: bool,
     /// Where the facts are from.
     pub source: Option<String>,
     /// Day of that source, `YYYY-MM-DD`.
@@ -211,7 +213,7 @@ pub fn assumed_quality(tier: Option<Tier>, task: &str) -> Quality {
 
 /// Members of a model.
 pub const MODEL: &[&str] =
-    &["context", "max_output", "capabilities", "tier", "reasoning", "aliases", "quality", "source", "date"];
+    &["context", "max_output", "capabilities", "tier", "reasoning", "aliases", "quality", "special", "source", "date"];
 /// Members of a quality figure.
 pub const QUALITY: &[&str] = &["value", "kind", "source", "date"];
 
@@ -230,6 +232,7 @@ pub(super) fn read(item: &Item<'_>, complete: bool) -> Option<Model> {
         reasoning: object.member("reasoning").and_then(|v| v.word(&REASONING)),
         aliases: object.member("aliases").map_or_else(Vec::new, |list| list.texts()),
         quality: BTreeMap::new(),
+        special: object.member("special").and_then(|v| v.flag()).unwrap_or(false),
         source: text("source"),
         date: text("date"),
     };

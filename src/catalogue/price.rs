@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::document::{parse, Item, Object, Problem, Problems};
+use crate::money::parse_usd;
 
 /// Picodollars (10⁻¹² USD).
 pub type PicoUsd = u64;
@@ -311,21 +312,14 @@ fn read_decimal(item: &Item<'_>) -> Option<PicoUsd> {
     value
 }
 
-/// A plain decimal in millionths: digits, then at most six decimals.
+/// A plain decimal in millionths: digits, then at most six decimals. No sign, no exponent.
 #[must_use]
 pub fn millionths(text: &str) -> Option<u64> {
-    let (whole, fraction) = match text.split_once('.') {
-        Some((_, "")) => return None,
-        Some(parts) => parts,
-        None => (text, ""),
-    };
-    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || fraction.len() > 6 || !digits(whole) || !digits(fraction) {
+    if text.split_once('.').is_some_and(|(_, fraction)| fraction.len() > 6) {
         return None;
     }
-    let whole: u64 = whole.parse().ok()?;
-    let fraction: u64 = format!("{fraction:0<6}").parse().ok()?;
-    whole.checked_mul(1_000_000)?.checked_add(fraction)
+    // Dollars in picodollars are a million times too many.
+    parse_usd(text).map(|pico| pico / 1_000_000)
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
-//! Default limits: for everyone, for an issuer, a group or a policy. Limits of one principal travel in its signed claims;
-//! the stricter of claim and default wins. An entry that names a principal is refused: users are not configuration.
+//! Default limits: for everyone, for an issuer, a group or a policy, in the words of the signed claim (`identity::limits`).
+//! Limits of one principal travel in its claims; an entry that names a principal is refused: users are not configuration.
 
 use std::collections::BTreeMap;
 
-use super::choice::Pattern;
-use crate::catalogue::price::millionths;
+use serde::Deserialize;
+
 use crate::document::Item;
+use crate::identity::limits::Limits as Limit;
 
 /// Default limits and whom they concern.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,46 +21,18 @@ pub struct Limits {
     pub policies: BTreeMap<String, Limit>,
 }
 
-/// Bounds of one principal's use; `None` = no bound from here.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Limit {
-    /// Money per period.
-    pub budget: Option<Budget>,
-    /// Requests a minute.
-    pub requests_per_minute: Option<u64>,
-    /// Tokens a minute, prompt and answer.
-    pub tokens_per_minute: Option<u64>,
-    /// Requests at a time.
-    pub concurrent_requests: Option<u64>,
-    /// Bound on generated tokens of one request.
-    pub max_output_tokens: Option<u64>,
-    /// Bound on one request's estimated cost, in picodollars.
-    pub max_cost_picousd: Option<u64>,
-    /// The only models that may be used.
-    pub models: Option<Vec<Pattern>>,
+impl Limits {
+    /// The default limits of a request: of all that concern it the strictest. The claim's own come on top.
+    #[must_use]
+    pub fn of(&self, issuer: &str, groups: &[String], policy: &str) -> Limit {
+        let own = [self.issuers.get(issuer), self.policies.get(policy)];
+        let concerned = own.into_iter().chain(groups.iter().map(|group| self.groups.get(group))).flatten();
+        concerned.fold(self.everyone.clone(), |all, limit| all.stricter(limit))
+    }
 }
 
-/// Money per period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
-    /// Picodollars.
-    pub picousd: u64,
-    /// How long it lasts.
-    pub period: Period,
-}
-
-/// A period of accounting, in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Period {
-    /// A calendar day.
-    Day,
-    /// A calendar month.
-    Month,
-}
-
-/// Words for [`Period`].
-pub const PERIODS: [(&str, Period); 2] = [("day", Period::Day), ("month", Period::Month)];
+/// Words for the period of a budget.
+pub const PERIODS: [&str; 2] = ["day", "month"];
 
 /// Members of `limits`.
 pub const LIMITS: &[&str] = &["default", "issuers", "groups", "policies"];
@@ -101,32 +74,15 @@ pub(super) fn read(item: &Item<'_>) -> Option<Limits> {
     })
 }
 
+/// The claim's own reader decides; going through the members first gives its complaints a place.
 fn limit(item: &Item<'_>) -> Option<Limit> {
     let object = item.object(LIMIT)?;
-    let count = |name| object.member(name).and_then(|v| v.count(0, 1 << 50));
-    Some(Limit {
-        budget: object.member("budget").and_then(|v| budget(&v)),
-        requests_per_minute: count("requests_per_minute"),
-        tokens_per_minute: count("tokens_per_minute"),
-        concurrent_requests: count("concurrent_requests"),
-        max_output_tokens: count("max_output_tokens"),
-        max_cost_picousd: object.member("max_cost_usd").and_then(|v| picousd(&v)),
-        models: object.member("models").map(|v| v.texts().iter().map(|text| Pattern::parse(text)).collect()),
-    })
-}
-
-fn budget(item: &Item<'_>) -> Option<Budget> {
-    let object = item.object(BUDGET)?;
-    let amount = object.required("usd").and_then(|v| picousd(&v));
-    let period = object.required("period").and_then(|v| v.word(&PERIODS));
-    Some(Budget { picousd: amount?, period: period? })
-}
-
-/// Exact decimal dollars, as text.
-fn picousd(item: &Item<'_>) -> Option<u64> {
-    let value = item.value().as_str().and_then(millionths).and_then(|micro| micro.checked_mul(1_000_000));
-    if value.is_none() {
-        item.problem("must be dollars as a decimal string such as \"12.50\"");
+    for name in LIMIT {
+        let Some(member) = object.member(name) else { continue };
+        let alone = serde_json::json!({ *name: member.value() });
+        if let Err(error) = Limit::deserialize(alone) {
+            member.problem(error.to_string());
+        }
     }
-    value
+    Limit::deserialize(item.value()).ok()
 }

@@ -40,6 +40,6 @@ pub fn words() -> Vec<(&'static str, Vec<&'static str>)> {
         ("exposure", first(&choice::EXPOSURES)),
         ("when_all_open", first(&choice::WHEN_ALL_OPEN)),
         ("telemetry_profile", first(&telemetry::TELEMETRY_PROFILES)),
-        ("period", first(&limits::PERIODS)),
+        ("period", limits::PERIODS.to_vec()),
     ]
 }

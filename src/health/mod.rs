@@ -1,0 +1,56 @@
+//! What is known of a candidate's present state, as values. Who measures them is elsewhere; decisions only read them, and
+//! they are recorded with the decision so that it can be replayed.
+
+/// One candidate's recent behaviour, as one isolate sees it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Health {
+    /// Milliseconds from sending to first content, smoothed; `None` = not seen yet.
+    pub ttft_ms: Option<u64>,
+    /// Microseconds per generated token after that, smoothed; `None` = not seen yet.
+    pub us_per_token: Option<u64>,
+    /// Share of recent attempts that failed by the provider's fault, in millionths.
+    pub errors_micro: i64,
+    /// Attempts in flight.
+    pub outstanding: u32,
+    /// Its circuit breaker.
+    pub breaker: Breaker,
+}
+
+/// A circuit breaker: closed lets traffic through, open refuses, half-open lets one probe through.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Breaker {
+    /// Healthy.
+    #[default]
+    Closed,
+    /// Probing.
+    HalfOpen,
+    /// Refusing.
+    Open {
+        /// When the first probe is let through, Unix milliseconds.
+        until_ms: u64,
+    },
+}
+
+impl Health {
+    /// Whether the breaker refuses at this instant, and until when.
+    #[must_use]
+    pub fn refuses_until(&self, now_ms: u64) -> Option<u64> {
+        match self.breaker {
+            Breaker::Open { until_ms } if now_ms < until_ms => Some(until_ms),
+            _ => None,
+        }
+    }
+
+    /// Share of attempts expected to fail, in millionths. A candidate on probation counts as failing half of the time
+    /// at least.
+    #[must_use]
+    pub fn risk_micro(&self) -> i64 {
+        let errors = self.errors_micro.clamp(0, 1_000_000);
+        match self.breaker {
+            Breaker::Closed => errors,
+            Breaker::HalfOpen | Breaker::Open { .. } => errors.max(500_000),
+        }
+    }
+}

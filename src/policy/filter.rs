@@ -1,0 +1,239 @@
+//! Who may take a request at all. Every exclusion has a reason that the caller or the operator can act on.
+
+use serde::Serialize;
+
+use super::estimate::{Basis, Estimate, Pricing};
+use super::input::{Input, Signals};
+use super::names::{Candidate, Named};
+use super::routing::{OnUnsupported, ProviderPreferences};
+use crate::config::choice::{Exposure, Policy};
+use crate::config::provider::State;
+use crate::dialect::view::Needs;
+use crate::dialect::ModelTraits;
+
+/// Why a candidate is out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// What kind of reason.
+    pub code: Code,
+    /// What exactly: a capability, a field, a bound. May be empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// For a breaker: when the first probe is let through, Unix milliseconds.
+    #[serde(skip)]
+    pub until_ms: Option<u64>,
+}
+
+/// Kinds of reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// The model cannot do what the request needs.
+    Capability,
+    /// The prompt is larger than 1.3 × the window.
+    Context,
+    /// More tokens are asked for than the model can generate.
+    OutputLimit,
+    /// A field cannot be expressed there.
+    Unsupported,
+    /// The preferred candidate cannot express a field, and the caller wants an error then.
+    OnUnsupported,
+    /// Claims or limits of the principal do not cover it.
+    Claims,
+    /// The data policy keeps the prompt away from the provider.
+    DataPolicy,
+    /// The caller's provider preferences leave it out.
+    ProviderPreference,
+    /// It costs more than the caller or a limit allows.
+    PriceCap,
+    /// It has no price and one is needed.
+    Unpriced,
+    /// Its circuit breaker is open.
+    BreakerOpen,
+    /// Its provider has no secret. Operators only.
+    MissingSecret,
+    /// Its provider is not ready: switched off, no base URL, or of a kind that this version does not speak. Operators only.
+    NotReady,
+    /// What callers see in place of the three above.
+    Unavailable,
+}
+
+impl Reason {
+    /// A reason without an instant.
+    pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), until_ms: None }
+    }
+
+    /// The reason as callers may see it.
+    #[must_use]
+    pub fn public(&self) -> Self {
+        match self.code {
+            Code::BreakerOpen | Code::MissingSecret | Code::NotReady => Self::new(Code::Unavailable, ""),
+            _ => self.clone(),
+        }
+    }
+}
+
+/// A candidate under examination.
+pub(super) struct Subject<'s, 'c> {
+    pub candidate: &'s Candidate<'c>,
+    pub signals: &'s Signals,
+    pub pricing: &'s Pricing<'s>,
+    pub estimate: &'s Estimate,
+}
+
+/// Every reason that speaks against a candidate; empty = eligible.
+pub(super) fn reasons(subject: &Subject<'_, '_>, input: &Input, policy: &Policy) -> Vec<Reason> {
+    let mut found = Vec::new();
+    readiness(subject, input, &mut found);
+    claims(subject, input, &mut found);
+    data_policy(subject, input, policy, &mut found);
+    preferences(subject, input, &mut found);
+    if !subject.candidate.provider_decides(input.request.dialect) {
+        abilities(subject, input, &mut found);
+    }
+    price(subject, input, policy, &mut found);
+    found
+}
+
+fn readiness(subject: &Subject<'_, '_>, input: &Input, found: &mut Vec<Reason>) {
+    let provider = subject.candidate.provider;
+    match provider.state() {
+        State::Ready => {}
+        State::NoSecret => found.push(Reason::new(Code::MissingSecret, provider.api_key_env.join(" or "))),
+        State::Disabled => found.push(Reason::new(Code::NotReady, "disabled")),
+        State::UnsupportedKind => found.push(Reason::new(Code::NotReady, format!("kind {}", provider.kind.name()))),
+        State::NoBaseUrl => found.push(Reason::new(Code::NotReady, "no base_url")),
+    }
+    if let Some(until_ms) = subject.signals.health.refuses_until(input.now_ms) {
+        found.push(Reason { until_ms: Some(until_ms), ..Reason::new(Code::BreakerOpen, "") });
+    }
+}
+
+fn claims(subject: &Subject<'_, '_>, input: &Input, found: &mut Vec<Reason>) {
+    let name = subject.candidate.name;
+    let covered = |list: &Vec<_>| list.iter().any(|pattern: &crate::config::choice::Pattern| pattern.covers(name));
+    if !input.principal.models.iter().all(covered) {
+        found.push(Reason::new(Code::Claims, "models"));
+    }
+}
+
+fn data_policy(subject: &Subject<'_, '_>, input: &Input, policy: &Policy, found: &mut Vec<Reason>) {
+    let provider = subject.candidate.provider;
+    let named = matches!(subject.candidate.named, Named::ByCaller | Named::ByAlias);
+    let kept_out = |exposure| match exposure {
+        Exposure::Allow => false,
+        Exposure::Named => !named,
+        Exposure::Deny => true,
+    };
+    if provider.reseller && kept_out(policy.data.resellers) {
+        found.push(Reason::new(Code::DataPolicy, "reseller"));
+    }
+    if provider.trains_on_data && kept_out(policy.data.training) {
+        found.push(Reason::new(Code::DataPolicy, "trains_on_data"));
+    }
+    // Nobody can promise what a reseller's suppliers do with a prompt.
+    let collects = provider.trains_on_data || provider.reseller;
+    if collects && (input.principal.deny_data_collection || input.request.routing.provider.deny_data_collection) {
+        found.push(Reason::new(Code::DataPolicy, "data_collection"));
+    }
+    let here = |regions: &Vec<String>| provider.region.as_ref().is_some_and(|region| regions.contains(region));
+    if !policy.data.regions.iter().chain(&input.principal.regions).all(here) {
+        found.push(Reason::new(Code::DataPolicy, "region"));
+    }
+}
+
+fn preferences(subject: &Subject<'_, '_>, input: &Input, found: &mut Vec<Reason>) {
+    let (provider, preferences) = (&subject.candidate.provider.name, &input.request.routing.provider);
+    if !preferences.only.is_empty() && ProviderPreferences::names(&preferences.only, provider).is_none() {
+        found.push(Reason::new(Code::ProviderPreference, "only"));
+    }
+    if ProviderPreferences::names(&preferences.ignore, provider).is_some() {
+        found.push(Reason::new(Code::ProviderPreference, "ignore"));
+    }
+    let fixed = preferences.allow_fallbacks == Some(false) && !preferences.order.is_empty();
+    if fixed && ProviderPreferences::names(&preferences.order, provider).is_none() {
+        found.push(Reason::new(Code::ProviderPreference, "allow_fallbacks"));
+    }
+}
+
+fn abilities(subject: &Subject<'_, '_>, input: &Input, found: &mut Vec<Reason>) {
+    let features = &input.features;
+    let dropping = drops_fields(input);
+    for lacking in missing_capabilities(features.needs, subject.candidate.traits(), dropping) {
+        found.push(Reason::new(Code::Capability, lacking));
+    }
+    if let Some(window) = subject.candidate.known.and_then(|model| model.context) {
+        // Estimates are good to some 20 %: within 1.3 × the window the provider decides.
+        if features.estimated_input_tokens > window.saturating_mul(13) / 10 {
+            found.push(Reason::new(Code::Context, window.to_string()));
+        }
+    }
+    if let (Some(wanted), Some(most)) =
+        (features.max_output_tokens, subject.candidate.known.and_then(|model| model.max_output))
+    {
+        if wanted > most && !dropping {
+            found.push(Reason::new(Code::OutputLimit, most.to_string()));
+        }
+    }
+    if !dropping {
+        found.extend(subject.signals.unsupported.iter().map(|field| Reason::new(Code::Unsupported, field.as_str())));
+    }
+}
+
+/// Whether fields may be left out: only by request, and not against `require_parameters`.
+pub(super) fn drops_fields(input: &Input) -> bool {
+    let routing = &input.request.routing;
+    routing.on_unsupported == OnUnsupported::Drop && routing.provider.require_parameters != Some(true)
+}
+
+/// What a request needs and a model lacks. Content that the model cannot read is never dropped; how it is to answer can be.
+fn missing_capabilities(needs: Needs, has: ModelTraits, dropping: bool) -> impl Iterator<Item = &'static str> {
+    let content = [
+        ("tools", (needs.tools || needs.tool_results) && !has.tools),
+        ("vision", needs.vision && !has.vision),
+        ("audio", needs.audio && !has.audio),
+        ("files", needs.files && !has.files),
+    ];
+    let manner = [
+        ("forced_tools", needs.forced_tools && !has.forced_tools),
+        ("json_object", needs.json_object && !has.json_object),
+        ("json_schema", needs.json_schema && !has.json_schema),
+        ("reasoning", needs.reasoning && !has.reasoning),
+        ("sampling", needs.sampling && !has.sampling),
+    ];
+    let manner = manner.into_iter().filter(move |_| !dropping);
+    content.into_iter().chain(manner).filter(|(_, missing)| *missing).map(|(name, _)| name)
+}
+
+fn price(subject: &Subject<'_, '_>, input: &Input, policy: &Policy, found: &mut Vec<Reason>) {
+    let (routing, estimate) = (&input.request.routing, subject.estimate);
+    let caps = [routing.max_cost_picousd, input.principal.max_cost_picousd];
+    let needs_price = routing.caps_price() || input.principal.money_limit || input.principal.max_cost_picousd.is_some();
+    let charged = match estimate.basis {
+        Basis::Price => true,
+        Basis::Dearest => policy.allow_unpriced,
+        Basis::None => false,
+    };
+    if needs_price && !charged {
+        found.push(Reason::new(Code::Unpriced, ""));
+        return;
+    }
+    if caps.into_iter().flatten().any(|cap| estimate.cost_picousd.is_some_and(|cost| cost > cap)) {
+        found.push(Reason::new(Code::PriceCap, "max_cost"));
+    }
+    let Some(rates) = subject.pricing.rates.as_ref().map(|rates| rates.at(input.features.estimated_input_tokens))
+    else {
+        return;
+    };
+    let most = &routing.provider.max_price;
+    for (name, bound, rate) in [
+        ("max_price.prompt", most.prompt, rates.input),
+        ("max_price.completion", most.completion, rates.output),
+        ("max_price.request", most.request, rates.request_picousd.unwrap_or(0)),
+    ] {
+        if bound.is_some_and(|bound| rate > bound) {
+            found.push(Reason::new(Code::PriceCap, name));
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What a decision is made from, besides configuration and prices: allow-listed views without content, recorded whole so
+//! that a decision can be replayed against another policy.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::routing::RoutingRequest;
+use crate::classify::Features;
+use crate::config::choice::Pattern;
+use crate::dialect::canonical::{Disposition, Loss};
+use crate::dialect::Dialect;
+use crate::health::Health;
+
+/// Everything that varies from request to request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// What the request is like.
+    pub features: Features,
+    /// What it asks for.
+    pub request: RequestView,
+    /// What its principal may use.
+    pub principal: PrincipalView,
+    /// Unix milliseconds.
+    pub now_ms: u64,
+    /// Randomness for balancing equals.
+    pub seed: u64,
+    /// What is known of candidates at this moment, by `provider/model`; absent = nothing.
+    pub signals: BTreeMap<String, Signals>,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RequestView {
+    /// The caller's dialect.
+    pub dialect: Dialect,
+    /// The model as the caller wrote it; in Gemini paths everything up to the last colon, percent-decoded once. Empty =
+    /// only `routing.models` count.
+    pub model: String,
+    /// What the caller said about routing.
+    pub routing: RoutingRequest,
+}
+
+/// What a principal may use: claims and default limits, already joined.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PrincipalView {
+    /// Lists of models, each of which must cover a candidate.
+    pub models: Vec<Vec<Pattern>>,
+    /// Lists of regions, each of which must hold the provider's.
+    pub regions: Vec<Vec<String>>,
+    /// No provider that may train on prompts or pass them on.
+    pub deny_data_collection: bool,
+    /// A limit on money applies: what it costs must be known.
+    pub money_limit: bool,
+    /// Bound on one request's estimated cost, in picodollars.
+    pub max_cost_picousd: Option<u64>,
+}
+
+/// What is known of one candidate at this moment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Signals {
+    /// Its recent behaviour.
+    pub health: Health,
+    /// Prompt tokens that are expected to be in its cache, because the conversation was there.
+    pub warm_tokens: u64,
+    /// Fields of this request that it cannot express.
+    pub unsupported: Vec<String>,
+}
+
+impl Signals {
+    /// From a candidate's health and what translation would do to the request (empty where nothing is translated).
+    #[must_use]
+    pub fn new(health: Health, losses: &[Loss], warm_tokens: u64) -> Self {
+        let unsupported = losses.iter().filter(|loss| loss.disposition == Disposition::Unsupported);
+        Self { health, warm_tokens, unsupported: unsupported.map(|loss| loss.field.clone()).collect() }
+    }
+}

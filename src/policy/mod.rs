@@ -1,0 +1,182 @@
+//! Choosing: which candidates a request has, which of them may take it, which comes first, and why. Pure: the same recorded
+//! input gives the same decision on every target (DESIGN §1.5, §4). Read `tests/decide.rs` first.
+
+pub mod decision;
+pub mod estimate;
+pub mod filter;
+pub mod input;
+pub mod names;
+mod rank;
+pub mod routing;
+pub mod score;
+
+use crate::catalogue::model::{assumed_quality, Model, Quality};
+use crate::catalogue::price::Prices;
+use crate::config::choice::{Policy, Weights, WhenAllOpen};
+use crate::config::Config;
+use decision::{Choice, Decision, Exclusion, Versions, Why};
+use estimate::{Estimate, Pricing};
+use filter::{Code, Reason, Subject};
+use input::{Input, Signals};
+use names::{Candidate, Pool};
+use rank::Entry;
+use routing::OnUnsupported;
+use score::Score;
+
+/// The documents behind decisions.
+#[derive(Debug, Clone, Copy)]
+pub struct Knowledge<'k> {
+    /// The configuration, catalogue included.
+    pub config: &'k Config,
+    /// The price table.
+    pub prices: &'k Prices,
+}
+
+/// Decides. `pool` is what [`names::candidates`] finds for `input.request` in the same configuration.
+#[must_use]
+pub fn decide(input: &Input, pool: &Pool<'_>, knowledge: Knowledge<'_>) -> Decision {
+    let policy = pool.policy;
+    let task = input.features.task_above(policy.min_task_confidence_micro);
+    let weights = policy.tasks.get(task).copied().unwrap_or(policy.weights);
+    let on_unsupported_is_error = input.request.routing.on_unsupported == OnUnsupported::Error;
+    let mut eligible = Vec::new();
+    let mut excluded = Vec::new();
+    for (position, candidate) in pool.candidates.iter().enumerate() {
+        let (entry, reasons) = examine(position, candidate, task, weights, input, policy, knowledge);
+        let unable_only = on_unsupported_is_error && reasons.iter().all(|reason| reason.code == Code::Unsupported);
+        match entry {
+            Some(entry) if reasons.is_empty() => eligible.push(entry),
+            Some(entry) if unable_only => eligible.push(Entry { unable: reasons, ..entry }),
+            entry => excluded.push((entry, Exclusion { model: candidate.name.to_owned(), reasons })),
+        }
+    }
+    if eligible.is_empty() && policy.when_all_open == WhenAllOpen::Try {
+        eligible = last_resort(&mut excluded);
+    }
+    let mut ranked = rank::rank(eligible, input, weights);
+    excluded.extend(unable(&mut ranked).into_iter().map(|exclusion| (None, exclusion)));
+    Decision {
+        requested: input.request.model.clone(),
+        policy: pool.policy_name.to_owned(),
+        weights,
+        task: task.to_owned(),
+        features: input.features.clone(),
+        ranked: ranked.into_iter().map(|entry| entry.choice).collect(),
+        excluded: excluded.into_iter().map(|(_, exclusion)| exclusion).collect(),
+        versions: Versions {
+            config: knowledge.config.version.clone(),
+            catalogue: knowledge.config.catalogue.version.clone(),
+            prices: knowledge.prices.version.clone(),
+        },
+        now_ms: input.now_ms,
+    }
+}
+
+/// Scores a candidate and lists what speaks against it. No entry where that can be said without a score.
+fn examine(
+    position: usize,
+    candidate: &Candidate<'_>,
+    task: &str,
+    weights: Weights,
+    input: &Input,
+    policy: &Policy,
+    knowledge: Knowledge<'_>,
+) -> (Option<Entry>, Vec<Reason>) {
+    let nothing = Signals::default();
+    let signals = input.signals.get(candidate.name).unwrap_or(&nothing);
+    let pricing = Pricing::of(candidate, knowledge.config, knowledge.prices);
+    let estimate = Estimate::of(candidate.known, &input.features, task, &pricing, signals);
+    let subject = Subject { candidate, signals, pricing: &pricing, estimate: &estimate };
+    let reasons = filter::reasons(&subject, input, policy);
+    // These two may be looked past; whoever is out for anything else needs no place in any order.
+    if !reasons.iter().all(|reason| matches!(reason.code, Code::BreakerOpen | Code::Unsupported)) {
+        return (None, reasons);
+    }
+    let quality = candidate.known.map_or_else(|| assumed_quality(None, task), |model| model.quality(task));
+    let budget_ms = input.request.routing.latency_budget_ms.unwrap_or(policy.latency_budget_ms);
+    let score = Score::of(&quality, &estimate, &signals.health, weights, policy, budget_ms);
+    let entry = choice(candidate, signals, quality, estimate, score, input, knowledge.config).map(|choice| Entry {
+        load: load(&estimate, signals),
+        unable: Vec::new(),
+        choice,
+        group: candidate.group,
+        position,
+        model_id: model_id(candidate, knowledge.config),
+    });
+    (entry, reasons)
+}
+
+fn choice(
+    candidate: &Candidate<'_>,
+    signals: &Signals,
+    quality: Quality,
+    estimate: Estimate,
+    score: Score,
+    input: &Input,
+    config: &Config,
+) -> Option<Choice> {
+    let known: Option<&Model> = candidate.known;
+    Some(Choice {
+        name: candidate.name.to_owned(),
+        provider: candidate.provider.name.clone(),
+        model: candidate.model.to_owned(),
+        dialect: candidate.dialect()?,
+        context: known.and_then(|model| model.context),
+        max_output: known.and_then(|model| model.max_output),
+        traits: candidate.traits(),
+        reasoning: known.and_then(|model| model.reasoning),
+        price_id: config.price_id(candidate.provider, candidate.model),
+        quality,
+        estimate,
+        score,
+        dropped: if filter::drops_fields(input) { signals.unsupported.clone() } else { Vec::new() },
+        why: Why::Score,
+        health: signals.health,
+    })
+}
+
+/// What is the same for one model at several providers.
+fn model_id(candidate: &Candidate<'_>, config: &Config) -> String {
+    let filed = config.catalogue.id_of(candidate.name).and_then(|id| id.split_once('/'));
+    filed.map_or(candidate.model, |(_, model)| model).to_owned()
+}
+
+/// Ten times the load at a failure rate of one: fast errors must not attract traffic.
+fn load(estimate: &Estimate, signals: &Signals) -> u128 {
+    let failures = 1_000_000 + 9 * u128::from(signals.health.risk_micro().unsigned_abs());
+    u128::from(estimate.ttft_ms.max(1)) * (u128::from(signals.health.outstanding) + 1) * failures
+}
+
+/// Candidates that only an open breaker keeps out, taken back.
+fn last_resort(excluded: &mut Vec<(Option<Entry>, Exclusion)>) -> Vec<Entry> {
+    let mut back = Vec::new();
+    excluded.retain_mut(|(entry, exclusion)| {
+        let only_open = exclusion.reasons.iter().all(|reason| reason.code == Code::BreakerOpen);
+        match entry.take_if(|_| only_open) {
+            Some(mut entry) => {
+                entry.choice.why = Why::LastResort;
+                back.push(entry);
+                false
+            }
+            None => true,
+        }
+    });
+    back
+}
+
+/// Takes out who was ranked although it cannot express a field (`on-unsupported: error`). If that is the first, the others
+/// go with it: the caller wants an error rather than another model.
+fn unable(ranked: &mut Vec<Entry>) -> Vec<Exclusion> {
+    let refuse = ranked.first().is_some_and(|first| !first.unable.is_empty());
+    let mut out = Vec::new();
+    ranked.retain_mut(|entry| {
+        let able = entry.unable.is_empty();
+        if able && !refuse {
+            return true;
+        }
+        let reasons = if able { vec![Reason::new(Code::OnUnsupported, "")] } else { std::mem::take(&mut entry.unable) };
+        out.push(Exclusion { model: entry.choice.name.clone(), reasons });
+        false
+    });
+    out
+}

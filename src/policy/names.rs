@@ -1,0 +1,205 @@
+//! Model names: from what the caller wrote to the candidates it means (DESIGN §2 "Model names").
+
+use std::collections::BTreeSet;
+
+use super::input::RequestView;
+use crate::catalogue::model::Model;
+use crate::config::choice::{Pattern, Policy};
+use crate::config::provider::Provider;
+use crate::config::{Config, STANDARD_POLICY};
+use crate::dialect::{Dialect, ModelTraits};
+use crate::error::{ErrorKind, GatewayError};
+
+/// Everything that a request's names mean, in order: groups in the caller's order, candidates in the configured one.
+#[derive(Debug, Clone)]
+pub struct Pool<'c> {
+    /// Candidates; every (provider, model) stands once, in the first group that has it.
+    pub candidates: Vec<Candidate<'c>>,
+    /// The policy that ranks them.
+    pub policy: &'c Policy,
+    /// Its name.
+    pub policy_name: &'c str,
+}
+
+/// A model at a provider, as far as configuration and catalogue know it.
+#[derive(Debug, Clone)]
+pub struct Candidate<'c> {
+    /// Whose.
+    pub provider: &'c Provider,
+    /// The model's name at the provider, as it is sent.
+    pub model: &'c str,
+    /// `provider/model`.
+    pub name: &'c str,
+    /// What the catalogue knows of it.
+    pub known: Option<&'c Model>,
+    /// How the request came to mean it.
+    pub named: Named,
+    /// Place of its group in the caller's order.
+    pub group: usize,
+}
+
+/// How a request came to mean a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Named {
+    /// The caller wrote `provider/model`.
+    ByCaller,
+    /// The caller wrote a model that this provider has.
+    ByModel,
+    /// An alias lists it or its provider.
+    ByAlias,
+    /// A wildcard covers it.
+    ByWildcard,
+}
+
+impl Candidate<'_> {
+    /// The dialect to speak, `None` where this version has none for the provider.
+    #[must_use]
+    pub fn dialect(&self) -> Option<Dialect> {
+        self.provider.kind.dialect()
+    }
+
+    /// What the model accepts; unknown = everything.
+    #[must_use]
+    pub fn traits(&self) -> ModelTraits {
+        self.known.map_or(ModelTraits::PERMISSIVE, Model::traits)
+    }
+
+    /// Whether capability data and estimates must not exclude it: the caller named the model, in its own dialect.
+    #[must_use]
+    pub fn provider_decides(&self, caller: Dialect) -> bool {
+        matches!(self.named, Named::ByCaller | Named::ByModel) && self.dialect() == Some(caller)
+    }
+}
+
+/// Finds the candidates of a request.
+///
+/// # Errors
+/// `model_not_found` for a name that means nothing here; the caller's fault.
+pub fn candidates<'c>(request: &'c RequestView, config: &'c Config) -> Result<Pool<'c>, GatewayError> {
+    let RequestView { model, routing, .. } = request;
+    let first = (!model.is_empty()).then_some(model.as_str());
+    let names = first.into_iter().chain(routing.models.iter().map(String::as_str));
+    let (mut shortcut, mut alias_policy) = (None, None);
+    let (mut seen, mut candidates) = (BTreeSet::new(), Vec::new());
+    for (group, name) in names.enumerate() {
+        let found = resolve(name, group, config).ok_or_else(|| not_found(name))?;
+        if group == 0 {
+            (shortcut, alias_policy) = (found.shortcut, found.policy);
+        }
+        candidates.extend(found.candidates.into_iter().filter(|candidate| seen.insert(candidate.name)));
+    }
+    if seen.is_empty() {
+        let named = first.or(routing.models.first().map(String::as_str));
+        return Err(named.map_or_else(
+            || GatewayError::invalid("model", "model: name a model, such as openai/gpt-5 or auto"),
+            not_found,
+        ));
+    }
+    let standard = || standard_policy(config);
+    let name = shortcut.or(routing.policy.as_deref()).or(alias_policy).unwrap_or_else(standard);
+    // A replayed request may name a policy that this configuration no longer has; the presets are always there.
+    let known = |name: &str| config.policies.get_key_value(name);
+    let (policy_name, policy) = known(name)
+        .or_else(|| known(STANDARD_POLICY))
+        .ok_or_else(|| GatewayError::new(ErrorKind::Unconfigured, "no policy is configured"))?;
+    Ok(Pool { candidates, policy, policy_name })
+}
+
+/// The policy of requests whose model is no alias: that of `auto` where there is one.
+fn standard_policy(config: &Config) -> &str {
+    config.aliases.get("auto").map_or(STANDARD_POLICY, |alias| &alias.policy)
+}
+
+struct Found<'c> {
+    candidates: Vec<Candidate<'c>>,
+    /// The alias's policy.
+    policy: Option<&'c str>,
+    /// The policy that `:floor` or `:nitro` asks for.
+    shortcut: Option<&'static str>,
+}
+
+const SHORTCUTS: [(&str, &str); 2] = [(":floor", "cheapest"), (":nitro", "fastest")];
+
+/// An exact name wins over one with a shortcut, so that a model that really is called `x:floor` can be called.
+fn resolve<'c>(name: &'c str, group: usize, config: &'c Config) -> Option<Found<'c>> {
+    if let Some(found) = exact(name, group, config) {
+        return Some(found);
+    }
+    for (suffix, policy) in SHORTCUTS {
+        if let Some(rest) = name.strip_suffix(suffix).filter(|rest| !rest.is_empty()) {
+            let found = exact(rest, group, config).or_else(|| opaque(rest, group, config))?;
+            return Some(Found { shortcut: Some(policy), ..found });
+        }
+    }
+    opaque(name, group, config)
+}
+
+/// A catalogue id, an alias, or a bare name that somebody has.
+fn exact<'c>(name: &'c str, group: usize, config: &'c Config) -> Option<Found<'c>> {
+    let plain = |candidates| Found { candidates, policy: None, shortcut: None };
+    if let Some(provider) = provider_of(name, config) {
+        let rest = name.split_once('/').map_or("", |(_, rest)| rest);
+        config.model(provider, rest)?;
+        return Some(plain(vec![candidate(name, Named::ByCaller, group, config)?]));
+    }
+    if let Some(alias) = config.aliases.get(name) {
+        let mut candidates = Vec::new();
+        for pattern in &alias.candidates {
+            expand(pattern, group, config, &mut candidates);
+        }
+        return Some(Found { candidates, policy: Some(&alias.policy), shortcut: None });
+    }
+    let bearers = config.catalogue.bearers(name).iter();
+    let candidates: Vec<_> = bearers.filter_map(|full| candidate(full, Named::ByModel, group, config)).collect();
+    (!candidates.is_empty()).then(|| plain(candidates))
+}
+
+/// Any model of a configured provider: a catalogue is never complete.
+fn opaque<'c>(name: &'c str, group: usize, config: &'c Config) -> Option<Found<'c>> {
+    let candidate = candidate(name, Named::ByCaller, group, config)?;
+    Some(Found { candidates: vec![candidate], policy: None, shortcut: None })
+}
+
+fn provider_of<'c>(full: &str, config: &'c Config) -> Option<&'c Provider> {
+    config.providers.get(full.split_once('/')?.0)
+}
+
+fn candidate<'c>(full: &'c str, named: Named, group: usize, config: &'c Config) -> Option<Candidate<'c>> {
+    let provider = provider_of(full, config)?;
+    let (_, model) = full.split_once('/').filter(|(_, model)| !model.is_empty())?;
+    let known = config.model(provider, model);
+    Some(Candidate { provider, model, name: full, known, named, group })
+}
+
+fn expand<'c>(pattern: &'c Pattern, group: usize, config: &'c Config, out: &mut Vec<Candidate<'c>>) {
+    let mut add = |full: &'c str, named: Named| out.extend(candidate(full, named, group, config));
+    match pattern {
+        Pattern::Any => {
+            let general = config.catalogue.models().filter(|(_, model)| !model.special);
+            general.for_each(|(id, _)| add(id, Named::ByWildcard));
+        }
+        Pattern::Provider(provider) => {
+            let own = |id: &str| id.split_once('/').is_some_and(|(name, _)| name == provider);
+            let general = config.catalogue.models().filter(|(id, model)| own(id) && !model.special);
+            general.for_each(|(id, _)| add(id, Named::ByAlias));
+        }
+        Pattern::Model(full) => add(full, Named::ByAlias),
+        // A bare name in an alias names the model, not who serves it.
+        Pattern::Bare(bare) => config.catalogue.bearers(bare).iter().for_each(|full| add(full, Named::ByWildcard)),
+    }
+}
+
+fn not_found(name: &str) -> GatewayError {
+    // A model name is the caller's own text: shortened, so that an error never echoes a pasted prompt.
+    let shown: String = name.chars().take(100).collect();
+    let mut error = GatewayError::new(
+        ErrorKind::ModelNotFound,
+        format!("the model {shown:?} is not known here: see /v1/models, or write provider/model"),
+    );
+    error.param = Some("model".to_owned());
+    error
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! Which candidate first: the caller's order, then the caller's preferences among providers, then the score; equals are
+//! balanced by their load.
+
+use std::cmp::Reverse;
+
+use super::decision::{Choice, Why};
+use super::filter::Reason;
+use super::input::Input;
+use super::routing::{ProviderPreferences, Sort, SortBy};
+use crate::config::choice::Weights;
+
+/// An eligible candidate with all that ranking looks at.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    /// Everything that the decision tells of it.
+    pub choice: Choice,
+    /// Place of its group in the caller's order.
+    pub group: usize,
+    /// Place in the configured order, across groups.
+    pub position: usize,
+    /// The model's own name, the same at every provider that has it.
+    pub model_id: String,
+    /// Fields that it cannot express, where such candidates are ranked at all.
+    pub unable: Vec<Reason>,
+    /// (attempts in flight + 1) × time to first content × failures.
+    pub load: u128,
+}
+
+/// Puts candidates in the order in which they are tried.
+pub(super) fn rank(mut entries: Vec<Entry>, input: &Input, weights: Weights) -> Vec<Entry> {
+    let preferences = &input.request.routing.provider;
+    let across = preferences.sort.is_some_and(|sort| sort.across_models);
+    entries.sort_by_cached_key(|entry| {
+        let group = if across { 0 } else { entry.group };
+        let listed = ProviderPreferences::names(&preferences.order, &entry.choice.provider);
+        let slow = deprioritised(entry, preferences);
+        (group, listed.unwrap_or(usize::MAX), slow, preference(entry, preferences.sort), tie(entry, weights))
+    });
+    if preferences.sort.is_none() && preferences.order.is_empty() {
+        balance(&mut entries, input.seed);
+    }
+    if preferences.allow_fallbacks == Some(false) && preferences.order.is_empty() {
+        let mut last = None;
+        entries.retain(|entry| last.replace(entry.group) != Some(entry.group));
+    }
+    explain(&mut entries, input);
+    entries
+}
+
+/// Smaller is better.
+fn preference(entry: &Entry, sort: Option<Sort>) -> i128 {
+    let estimate = &entry.choice.estimate;
+    match sort.map(|sort| sort.by) {
+        None => -i128::from(entry.choice.score.total_micro),
+        Some(SortBy::Price) => estimate.cost_picousd.map_or(i128::MAX, i128::from),
+        Some(SortBy::Throughput) => i128::from(estimate.us_per_token),
+        Some(SortBy::Latency) => i128::from(estimate.ttft_ms),
+    }
+}
+
+/// Lower cost, then the configured order; the configured order alone where nothing counts.
+fn tie(entry: &Entry, weights: Weights) -> (u64, usize) {
+    let cost = if weights.is_zero() { 0 } else { entry.choice.estimate.cost_picousd.unwrap_or(u64::MAX) };
+    (cost, entry.position)
+}
+
+fn deprioritised(entry: &Entry, preferences: &ProviderPreferences) -> bool {
+    let estimate = &entry.choice.estimate;
+    preferences.preferred_max_latency_ms.is_some_and(|most| estimate.ttft_ms > most)
+        || preferences.preferred_max_us_per_token.is_some_and(|most| estimate.us_per_token > most)
+}
+
+/// Power of two choices among equals: one model at several providers, in one group, at one cost. Two of them are drawn by
+/// the seed and the less loaded one takes the first of their places; the others keep their order. Picking the least loaded
+/// of all instead would send every isolate's traffic to the same place until the figures catch up.
+fn balance(entries: &mut Vec<Entry>, seed: u64) {
+    let mut done: Vec<usize> = Vec::new();
+    for first in 0..entries.len() {
+        let Some(leader) = entries.get(first) else { return };
+        if done.contains(&leader.position) {
+            continue;
+        }
+        let equal = |entry: &Entry| {
+            entry.group == leader.group
+                && entry.model_id == leader.model_id
+                && entry.choice.estimate.cost_picousd == leader.choice.estimate.cost_picousd
+        };
+        let mut set: Vec<(usize, &Entry)> = entries.iter().enumerate().skip(first).filter(|(_, e)| equal(e)).collect();
+        done.extend(set.iter().map(|(_, entry)| entry.position));
+        // A draw by hash needs no list length: the other draws stay when one candidate goes.
+        set.sort_by_key(|(_, entry)| Reverse(draw(seed, &entry.choice.name)));
+        // Of two equally loaded ones the first drawn: a tie by place would starve the later one.
+        let drawn = set.iter().take(2).min_by_key(|(_, entry)| entry.load);
+        let Some(at) = drawn.map(|(at, _)| *at).filter(|_| set.len() > 1) else { continue };
+        let mut chosen = entries.remove(at);
+        chosen.choice.why = Why::Balanced;
+        entries.insert(first, chosen);
+    }
+}
+
+/// A well-mixed number from seed and name (FNV-1a, then the finaliser of SplitMix64).
+fn draw(seed: u64, name: &str) -> u64 {
+    let hash = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    let mut mixed = seed ^ hash;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+fn explain(entries: &mut [Entry], input: &Input) {
+    let routing = &input.request.routing;
+    let ordered = !routing.models.is_empty();
+    for entry in entries.iter_mut().filter(|entry| entry.choice.why == Why::Score) {
+        entry.choice.why = if ProviderPreferences::names(&routing.provider.order, &entry.choice.provider).is_some() {
+            Why::ProviderOrder
+        } else if routing.provider.sort.is_some() {
+            Why::Sort
+        } else if ordered {
+            Why::CallerOrder
+        } else {
+            Why::Score
+        };
+    }
+}

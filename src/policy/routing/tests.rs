@@ -1,0 +1,143 @@
+use super::*;
+use crate::config::{Mode, DEFAULT};
+
+fn config() -> Config {
+    Config::load(&[DEFAULT], Mode::Local, &|_| None).unwrap()
+}
+
+fn from_body(body: &str) -> Result<RoutingRequest, GatewayError> {
+    let members = Members::read(body.as_bytes()).unwrap();
+    RoutingRequest::read(Dialect::OpenAiChat, &members, &Headers::new(), &config())
+}
+
+fn from_headers(pairs: &[(&str, &str)]) -> Result<RoutingRequest, GatewayError> {
+    let members = Members::read(b"{}").unwrap();
+    RoutingRequest::read(Dialect::Gemini, &members, &pairs.iter().copied().collect(), &config())
+}
+
+#[test]
+fn a_request_that_says_nothing_about_routing_gets_the_defaults() {
+    let routing = from_body(r#"{"model":"x","messages":[]}"#).unwrap();
+    assert_eq!(routing, RoutingRequest::default());
+    assert_eq!(routing.on_unsupported, OnUnsupported::Route);
+}
+
+#[test]
+fn openrouters_members_are_read() {
+    let routing = from_body(
+        r#"{"models":["a/b","c"],"session_id":"s-1","provider":{"order":["Groq","xai"],"only":["groq"],"ignore":null,
+        "sort":{"by":"throughput","partition":"none"},"allow_fallbacks":false,"require_parameters":true,
+        "data_collection":"deny","max_price":{"prompt":1,"completion":"2.5","request":0.01},
+        "preferred_max_latency":{"p50":1.5},"preferred_min_throughput":50,"zdr":null}}"#,
+    )
+    .unwrap();
+    let provider = routing.provider;
+    assert_eq!((routing.models, routing.session.as_deref()), (vec!["a/b".to_owned(), "c".to_owned()], Some("s-1")));
+    assert_eq!(provider.sort, Some(Sort { by: SortBy::Throughput, across_models: true }));
+    assert_eq!((provider.allow_fallbacks, provider.require_parameters), (Some(false), Some(true)));
+    assert!(provider.deny_data_collection);
+    let price = provider.max_price;
+    assert_eq!(price.prompt, Some(1_000_000), "a dollar per million tokens is a million picodollars per token");
+    assert_eq!((price.completion, price.request), (Some(2_500_000), Some(10_000_000_000)));
+    assert_eq!((provider.preferred_max_latency_ms, provider.preferred_max_us_per_token), (Some(1_500), Some(20_000)));
+    assert_eq!(ProviderPreferences::names(&provider.order, "groq"), Some(0));
+}
+
+#[test]
+fn what_is_not_implemented_is_refused_by_name() {
+    for (body, param) in [
+        (r#"{"provider":{"quantizations":["fp8"]}}"#, "provider.quantizations"),
+        (r#"{"provider":{"zdr":true}}"#, "provider.zdr"),
+        (r#"{"provider":[]}"#, "provider"),
+        (r#"{"provider":{"sort":"quality"}}"#, "provider.sort"),
+        (r#"{"provider":{"sort":{"partition":"model"}}}"#, "provider.sort"),
+        (r#"{"provider":{"sort":{"by":"price","order":"desc"}}}"#, "provider.sort.order"),
+        (r#"{"provider":{"order":"groq"}}"#, "provider.order"),
+        (r#"{"provider":{"allow_fallbacks":"no"}}"#, "provider.allow_fallbacks"),
+        (r#"{"provider":{"data_collection":"maybe"}}"#, "provider.data_collection"),
+        (r#"{"provider":{"max_price":{"image":1}}}"#, "provider.max_price.image"),
+        (r#"{"provider":{"max_price":{"prompt":-1}}}"#, "provider.max_price.prompt"),
+        (r#"{"provider":{"max_price":3}}"#, "provider.max_price"),
+        (r#"{"provider":{"preferred_max_latency":{"p99":1}}}"#, "provider.preferred_max_latency.p99"),
+        (r#"{"provider":{"preferred_min_throughput":0}}"#, "provider.preferred_min_throughput"),
+        (r#"{"provider":{"only":["a"],"only":["b"]}}"#, "provider"),
+        (r#"{"models":"gpt"}"#, "models"),
+        (r#"{"models":[""]}"#, "models"),
+        (r#"{"session_id":7}"#, "session_id"),
+        (r#"{"session_id":""}"#, "session_id"),
+    ] {
+        let error = from_body(body).unwrap_err();
+        assert_eq!((error.param.as_deref(), error.status()), (Some(param), 400), "{body}");
+        assert!(error.message.contains(param), "{body}: {}", error.message);
+    }
+}
+
+#[test]
+fn headers_say_the_same_for_every_dialect() {
+    let routing = from_headers(&[
+        ("x-signalbox-policy", "cheapest"),
+        ("x-signalbox-models", "gpt-5, anthropic/claude-x:floor"),
+        ("x-signalbox-task", "code"),
+        ("x-signalbox-latency-budget-ms", "1500"),
+        ("x-signalbox-max-cost-usd", "0.000000000001"),
+        ("x-signalbox-session", "abc"),
+        ("x-signalbox-resumable", "true"),
+        ("x-signalbox-on-unsupported", "drop"),
+        ("x-signalbox-continue", "prefill"),
+        ("x-signalbox-explain", "false"),
+    ])
+    .unwrap();
+    assert_eq!((routing.policy.as_deref(), routing.task.as_deref()), (Some("cheapest"), Some("code")));
+    assert_eq!(routing.models, ["gpt-5", "anthropic/claude-x:floor"]);
+    assert_eq!((routing.latency_budget_ms, routing.max_cost_picousd), (Some(1_500), Some(1)));
+    assert!(routing.resumable && !routing.explain && routing.caps_price());
+    assert_eq!((routing.on_unsupported, routing.continuation), (OnUnsupported::Drop, Continuation::Prefill));
+}
+
+#[test]
+fn a_bad_header_is_refused_by_name() {
+    for (name, value) in [
+        ("x-signalbox-policy", "fancy"),
+        ("x-signalbox-models", "a,,b"),
+        ("x-signalbox-models", ""),
+        ("x-signalbox-task", "poker"),
+        ("x-signalbox-task", "Code"),
+        ("x-signalbox-latency-budget-ms", "0"),
+        ("x-signalbox-latency-budget-ms", "+5"),
+        ("x-signalbox-latency-budget-ms", "1.5"),
+        ("x-signalbox-max-cost-usd", "-1"),
+        ("x-signalbox-max-cost-usd", "1e-3"),
+        ("x-signalbox-max-cost-usd", "NaN"),
+        ("x-signalbox-session", ""),
+        ("x-signalbox-resumable", "yes"),
+        ("x-signalbox-on-unsupported", "ignore"),
+        ("x-signalbox-continue", "on"),
+        ("x-signalbox-explain", "1"),
+    ] {
+        let error = from_headers(&[(name, value)]).unwrap_err();
+        assert_eq!((error.param.as_deref(), error.status()), (Some(name), 400), "{name}: {value}");
+    }
+}
+
+#[test]
+fn what_body_and_header_both_say_must_agree() {
+    let members = Members::read(br#"{"models":["a"],"session_id":"x"}"#).unwrap();
+    let read = |name: &str, value: &str| {
+        let headers: Headers = [(name, value)].into_iter().collect();
+        RoutingRequest::read(Dialect::OpenAiChat, &members, &headers, &config())
+    };
+    assert!(read("x-signalbox-models", "a").is_err());
+    assert!(read("x-signalbox-session", "y").is_err());
+    assert!(read("x-signalbox-session", "x").is_ok());
+}
+
+#[test]
+fn our_members_are_taken_out_of_openai_bodies_only() {
+    let body = br#"{"models":["a"],"model":"x","provider":{},"session_id":"s","messages":[]}"#;
+    let members = Members::read(body).unwrap();
+    let removals = RoutingRequest::removals(Dialect::OpenAiChat, &members);
+    assert_eq!(members.edit(&removals), br#"{"model":"x","messages":[]}"#);
+    assert!(RoutingRequest::removals(Dialect::AnthropicMessages, &members).is_empty());
+    let anthropic = RoutingRequest::read(Dialect::AnthropicMessages, &members, &Headers::new(), &config()).unwrap();
+    assert_eq!(anthropic, RoutingRequest::default(), "elsewhere these members are the provider's business");
+}
