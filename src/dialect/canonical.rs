@@ -11,6 +11,8 @@ use super::Dialect;
 /// A chat request.
 #[derive(Debug, Clone, Default)]
 pub struct ChatRequest {
+    /// The dialect that the caller wrote, for the names of fields in losses; absent = not known.
+    pub origin: Option<Dialect>,
     /// The model as the caller wrote it.
     pub model: String,
     /// Whether the caller wants a stream.

@@ -109,6 +109,9 @@ pub struct ReplyContext {
     pub include_usage: bool,
     /// Prompt tokens estimated before the call, for dialects that announce them first (Anthropic's `message_start`).
     pub estimated_input_tokens: u64,
+    /// The dialect of the provider that answers: whose signatures the answer carries. Encoders write it beside them so
+    /// that a replayed signature finds its reader.
+    pub upstream: Option<Dialect>,
 }
 
 /// What is known once an answer is complete.

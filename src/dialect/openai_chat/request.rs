@@ -1,16 +1,16 @@
-//! Requests: wire ↔ canonical.
-use crate::dialect::canonical::ChatRequest;
-use crate::dialect::{Encoded, Target};
-use crate::error::GatewayError;
-/// Reads a request.
-///
-/// # Errors
-/// The caller's, naming the field.
-pub fn decode(_body: &[u8]) -> Result<ChatRequest, GatewayError> {
-    Ok(ChatRequest::default())
-}
-/// Writes a request.
-#[must_use]
-pub fn encode(_request: &ChatRequest, _target: &Target<'_>) -> Encoded {
-    Encoded { body: Vec::new(), losses: Vec::new() }
-}
+//! Requests: wire ↔ canonical. `decode` and `messages` read a caller's body, `encode` and `turns` write one for a server,
+//! whose accent `profile` knows.
+
+mod decode;
+mod encode;
+mod ids;
+mod messages;
+mod names;
+mod parts;
+mod turns;
+
+pub use decode::decode;
+pub use encode::encode;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! The types and ranges of the request's top-level members. One table, so that both the native path and the translator
+//! refuse the same bodies with the same words. Members that stand nowhere here are legal and pass.
+
+use serde_json::value::RawValue;
+
+use super::types::{inside_quotes, kind_of, string, Kind, ToolGlance};
+use crate::error::GatewayError;
+use crate::json::Members;
+
+/// What a member must be. `null` is always legal: it means absent.
+#[derive(Debug, Clone, Copy)]
+enum Rule {
+    Text,
+    Flag,
+    Object,
+    List,
+    Texts,
+    TextOrTexts,
+    TextOrObject,
+    Number(f64, f64),
+    /// An integer of at least this.
+    Whole(i64),
+}
+
+/// Sources: OpenAI's `CompletionCreateParams` (SDK 3.54.0) and the extensions of `wire.md` §1.5–1.8.
+const RULES: &[(&str, Rule)] = &[
+    ("stream", Rule::Flag),
+    ("stream_options", Rule::Object),
+    ("temperature", Rule::Number(0.0, 2.0)),
+    ("top_p", Rule::Number(0.0, 1.0)),
+    ("top_k", Rule::Whole(-1)),
+    ("max_tokens", Rule::Whole(1)),
+    ("max_completion_tokens", Rule::Whole(1)),
+    ("n", Rule::Whole(1)),
+    ("seed", Rule::Whole(i64::MIN)),
+    ("stop", Rule::TextOrTexts),
+    ("frequency_penalty", Rule::Number(-2.0, 2.0)),
+    ("presence_penalty", Rule::Number(-2.0, 2.0)),
+    ("logit_bias", Rule::Object),
+    ("logprobs", Rule::Flag),
+    ("top_logprobs", Rule::Whole(0)),
+    ("tools", Rule::List),
+    ("tool_choice", Rule::TextOrObject),
+    ("parallel_tool_calls", Rule::Flag),
+    ("functions", Rule::List),
+    ("function_call", Rule::TextOrObject),
+    ("response_format", Rule::Object),
+    ("reasoning_effort", Rule::Text),
+    ("reasoning", Rule::Object),
+    ("verbosity", Rule::Text),
+    ("user", Rule::Text),
+    ("safety_identifier", Rule::Text),
+    ("metadata", Rule::Object),
+    ("store", Rule::Flag),
+    ("service_tier", Rule::Text),
+    ("prompt_cache_key", Rule::Text),
+    ("prompt_cache_options", Rule::Object),
+    ("prompt_cache_retention", Rule::Text),
+    ("modalities", Rule::Texts),
+    ("audio", Rule::Object),
+    ("prediction", Rule::Object),
+    ("web_search_options", Rule::Object),
+    ("moderation", Rule::Object),
+    ("enable_thinking", Rule::Flag),
+    ("thinking_budget", Rule::Whole(0)),
+];
+
+/// Checks every member but `model` and `messages`.
+///
+/// # Errors
+/// The caller's: the first member of the wrong type or out of range.
+pub(super) fn members(members: &Members<'_>) -> Result<(), GatewayError> {
+    for (name, raw) in members.iter() {
+        if let Some((_, rule)) = RULES.iter().find(|(known, _)| *known == name) {
+            one(name, raw, *rule)?;
+        }
+    }
+    options(members)?;
+    tools(members)?;
+    format(members)?;
+    bounds_agree(members)
+}
+
+fn one(name: &str, raw: &RawValue, rule: Rule) -> Result<(), GatewayError> {
+    let kind = kind_of(raw);
+    if kind == Kind::Null {
+        return Ok(());
+    }
+    let expected = match rule {
+        Rule::Text if kind != Kind::Text => "a string",
+        Rule::Flag if kind != Kind::Flag => "true or false",
+        Rule::Object if kind != Kind::Object => "an object",
+        Rule::List if kind != Kind::List => "a list",
+        Rule::Texts if !is_texts(raw) => "a list of strings",
+        Rule::TextOrTexts if kind != Kind::Text && !is_texts(raw) => "a string or a list of strings",
+        Rule::TextOrObject if !matches!(kind, Kind::Text | Kind::Object) => "a string or an object",
+        Rule::Number(least, most) => return number(name, raw, least, most),
+        Rule::Whole(least) => return whole(name, raw, least),
+        _ => return Ok(()),
+    };
+    Err(GatewayError::invalid(name, format!("`{name}` must be {expected}")))
+}
+
+fn number(name: &str, raw: &RawValue, least: f64, most: f64) -> Result<(), GatewayError> {
+    let number: Option<f64> = (kind_of(raw) == Kind::Number).then(|| raw.get().parse().ok()).flatten();
+    match number {
+        Some(number) if (least..=most).contains(&number) => Ok(()),
+        _ => Err(GatewayError::invalid(name, format!("`{name}` must be a number between {least} and {most}"))),
+    }
+}
+
+fn whole(name: &str, raw: &RawValue, least: i64) -> Result<(), GatewayError> {
+    let text = raw.get();
+    // A number beyond 64 bits is still an integer; a fraction of zero (`10.0`) is one too.
+    let fits = match text.parse::<i64>() {
+        Ok(number) => number >= least,
+        Err(_) => {
+            kind_of(raw) == Kind::Number && text.parse().is_ok_and(|n: f64| n.fract() == 0.0 && n >= least as f64)
+        }
+    };
+    if fits {
+        return Ok(());
+    }
+    let bound = if least == i64::MIN { String::new() } else { format!(" of at least {least}") };
+    Err(GatewayError::invalid(name, format!("`{name}` must be an integer{bound}")))
+}
+
+fn is_texts(raw: &RawValue) -> bool {
+    kind_of(raw) == Kind::List
+        && serde_json::from_str::<Vec<&RawValue>>(raw.get())
+            .is_ok_and(|items| items.iter().all(|item| kind_of(item) == Kind::Text))
+}
+
+fn options(members: &Members<'_>) -> Result<(), GatewayError> {
+    let Some(options) = members.present("stream_options").and_then(|raw| Members::read(raw.get().as_bytes()).ok())
+    else {
+        return Ok(());
+    };
+    for name in ["include_usage", "include_obfuscation"] {
+        if let Some(raw) = options.raw(name) {
+            one(&format!("stream_options.{name}"), raw, Rule::Flag)?;
+        }
+    }
+    Ok(())
+}
+
+fn tools(members: &Members<'_>) -> Result<(), GatewayError> {
+    for (at, tool) in list(members, "tools") {
+        let Ok(tool) = serde_json::from_str::<ToolGlance<'_>>(tool.get()) else {
+            return Err(GatewayError::invalid(format!("tools[{at}]"), format!("`tools[{at}]` must be an object")));
+        };
+        let is_function = tool.kind.map_or(tool.function.is_some(), |kind| kind.get() == "\"function\"");
+        if tool.kind.is_none_or(|kind| kind_of(kind) != Kind::Text) && !is_function {
+            let path = format!("tools[{at}].type");
+            return Err(GatewayError::invalid(&path, format!("`{path}` must be a string")));
+        }
+        if is_function {
+            named(&format!("tools[{at}].function"), tool.function)?;
+        }
+    }
+    for (at, function) in list(members, "functions") {
+        named(&format!("functions[{at}]"), Some(function))?;
+    }
+    if let Some(choice) = members.present("function_call").filter(|raw| kind_of(raw) == Kind::Object) {
+        named("function_call", Some(choice))?;
+    }
+    choice(members)
+}
+
+fn choice(members: &Members<'_>) -> Result<(), GatewayError> {
+    let Some(raw) = members.present("tool_choice") else { return Ok(()) };
+    if let Some(word) = string(raw) {
+        return if ["none", "auto", "required", "any"].contains(&word.as_ref()) {
+            Ok(())
+        } else {
+            Err(GatewayError::invalid("tool_choice", "`tool_choice` must be none, auto, required or an object"))
+        };
+    }
+    let glance: ToolGlance<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
+    match glance.kind.and_then(inside_quotes) {
+        Some("function") => named("tool_choice.function", glance.function),
+        None if glance.function.is_some() => named("tool_choice.function", glance.function),
+        Some(_) => Ok(()),
+        None => Err(GatewayError::invalid("tool_choice.type", "`tool_choice.type` must be a string")),
+    }
+}
+
+/// An object whose `name` is a string that is not empty.
+fn named(path: &str, object: Option<&RawValue>) -> Result<(), GatewayError> {
+    let Some(Ok(glance)) = object.map(|raw| serde_json::from_str::<ToolGlance<'_>>(raw.get())) else {
+        return Err(GatewayError::invalid(path, format!("`{path}` must be an object")));
+    };
+    if glance.name.and_then(inside_quotes).is_some_and(|name| !name.is_empty()) {
+        return Ok(());
+    }
+    Err(GatewayError::invalid(format!("{path}.name"), format!("`{path}.name` must be a string that is not empty")))
+}
+
+fn list<'a>(members: &Members<'a>, name: &str) -> impl Iterator<Item = (usize, &'a RawValue)> {
+    let items: Vec<&'a RawValue> = members.parse(name).ok().flatten().unwrap_or_default();
+    items.into_iter().enumerate()
+}
+
+fn format(members: &Members<'_>) -> Result<(), GatewayError> {
+    let Some(format) = members.present("response_format").and_then(|raw| Members::read(raw.get().as_bytes()).ok())
+    else {
+        return Ok(());
+    };
+    let kind = format.raw("type").and_then(inside_quotes);
+    if kind.is_none() {
+        return Err(GatewayError::invalid("response_format.type", "`response_format.type` must be a string"));
+    }
+    if kind != Some("json_schema") {
+        return Ok(());
+    }
+    let Some(Ok(schema)) = format.present("json_schema").map(|raw| Members::read(raw.get().as_bytes())) else {
+        return Err(GatewayError::invalid(
+            "response_format.json_schema",
+            "`response_format.json_schema` must be an object",
+        ));
+    };
+    for (name, rule) in
+        [("name", Rule::Text), ("description", Rule::Text), ("schema", Rule::Object), ("strict", Rule::Flag)]
+    {
+        if let Some(raw) = schema.raw(name) {
+            one(&format!("response_format.json_schema.{name}"), raw, rule)?;
+        }
+    }
+    Ok(())
+}
+
+/// OpenAI's new and old name for one bound may both be there only with one value (`wire.md` §2).
+fn bounds_agree(members: &Members<'_>) -> Result<(), GatewayError> {
+    match (members.present("max_completion_tokens"), members.present("max_tokens")) {
+        (Some(new), Some(old)) if super::types::count(Some(new)) != super::types::count(Some(old)) => {
+            Err(GatewayError::invalid(
+                "max_completion_tokens",
+                "`max_completion_tokens` and its old name `max_tokens` are both given, with different values",
+            ))
+        }
+        _ => Ok(()),
+    }
+}

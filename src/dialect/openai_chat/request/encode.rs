@@ -1,0 +1,379 @@
+//! Canonical → a server's body. What the server cannot say is left out and stands in the losses; a member at its default
+//! is left out without a word, because leaving it out says the same.
+
+use super::super::profile::{self, Profile, Thinking};
+use super::super::write::Object;
+use super::names::{self, Report};
+use super::turns;
+use crate::dialect::canonical::{ChatRequest, Extra, Format, Loss, Reasoning, Tool, ToolChoice};
+use crate::dialect::{Dialect, Encoded, Target};
+
+/// Writes a request for a target.
+#[must_use]
+pub fn encode(request: &ChatRequest, target: &Target<'_>) -> Encoded {
+    let profile = profile::of(target.provider);
+    let mut report = Report::new(request, target.provider);
+    let mut body = Vec::with_capacity(4096);
+    let mut out = Object::begin(&mut body);
+    out.text("model", target.model);
+    turns::write(out.key("messages"), request, target, profile, &mut report);
+    bounds(&mut out, request, target, profile, &mut report);
+    sampling(&mut out, request, target, profile, &mut report);
+    thinking(&mut out, request, target, profile, &mut report);
+    tools(&mut out, request, target, profile, &mut report);
+    format(&mut out, request, target, profile, &mut report);
+    user(&mut out, request, profile, &mut report);
+    if request.stream {
+        out.flag("stream", true);
+        if profile.stream_options {
+            out.object("stream_options", |options| options.flag("include_usage", true));
+        }
+    }
+    for extra in &request.extras {
+        write_extra(&mut out, extra, request, profile, &mut report);
+    }
+    out.end();
+    Encoded { body, losses: report.into_losses() }
+}
+
+fn bounds(
+    out: &mut Object<'_>,
+    request: &ChatRequest,
+    target: &Target<'_>,
+    profile: &Profile,
+    report: &mut Report<'_>,
+) {
+    if let Some(most) = request.max_output_tokens {
+        out.number(profile.max_tokens, most);
+    }
+    // OpenAI's reasoning models refuse stop sequences (`wire.md` §2.4).
+    let thinker = profile.own_members && !target.traits.sampling;
+    if request.stop.len() > profile.stops || (thinker && !request.stop.is_empty()) {
+        let reason = if thinker { "the model takes no stop sequences" } else { "too many stop sequences" };
+        report.unsupported(names::STOP, reason);
+    } else if !request.stop.is_empty() {
+        out.list("stop", &request.stop, |out, stop| crate::json::write_quoted(out, stop));
+    }
+    match request.n {
+        Some(n) if n != 1 && profile.choices => out.number("n", n),
+        Some(n) if n != 1 => report.unsupported(names::CHOICES, "only one choice per call"),
+        _ => {}
+    }
+}
+
+fn sampling(
+    out: &mut Object<'_>,
+    request: &ChatRequest,
+    target: &Target<'_>,
+    profile: &Profile,
+    report: &mut Report<'_>,
+) {
+    let accepts = target.traits.sampling;
+    let rejected = "the model takes no sampling parameters";
+    for (name, field, value) in
+        [("temperature", names::TEMPERATURE, request.temperature), ("top_p", names::TOP_P, request.top_p)]
+    {
+        match value {
+            Some(value) if accepts => out.fraction(name, value),
+            Some(value) if value != 1.0 => report.unsupported(field, rejected),
+            _ => {}
+        }
+    }
+    match request.top_k {
+        Some(k) if profile.top_k && accepts => out.number("top_k", k),
+        Some(_) => report.unsupported(names::TOP_K, "no top-k sampling"),
+        None => {}
+    }
+    let penalties = [
+        ("frequency_penalty", names::FREQUENCY_PENALTY, request.frequency_penalty, profile.frequency_penalty),
+        ("presence_penalty", names::PRESENCE_PENALTY, request.presence_penalty, profile.presence_penalty),
+    ];
+    for (name, field, value, known) in penalties {
+        match value {
+            None | Some(0.0) => {}
+            Some(value) if known && accepts => out.fraction(name, value),
+            Some(_) => report.unsupported(field, "no such penalty"),
+        }
+    }
+    match (request.seed, profile.seed) {
+        (Some(seed), Some(name)) => out.number(name, seed),
+        (Some(_), None) => report.unsupported(names::SEED, "no sampling seed"),
+        (None, _) => {}
+    }
+    match request.logprobs {
+        Some(top) if profile.logprobs && accepts => {
+            out.flag("logprobs", true);
+            if top > 0 {
+                out.number("top_logprobs", top);
+            }
+        }
+        Some(_) => report.unsupported(names::LOGPROBS, "no log probabilities"),
+        None => {}
+    }
+}
+
+/// What was asked of the model's thinking, in one shape.
+enum Asked<'r> {
+    Off,
+    Effort(&'r str),
+    Budget(u64),
+    Free,
+}
+
+fn thinking(
+    out: &mut Object<'_>,
+    request: &ChatRequest,
+    target: &Target<'_>,
+    profile: &Profile,
+    report: &mut Report<'_>,
+) {
+    let (asked, field) = match &request.reasoning {
+        None => return,
+        Some(Reasoning::Effort(word)) if word == "none" => (Asked::Off, names::EFFORT),
+        Some(Reasoning::Effort(word)) => (Asked::Effort(word), names::EFFORT),
+        Some(Reasoning::Budget(0) | Reasoning::Disabled) => (Asked::Off, names::THINKING),
+        Some(Reasoning::Budget(tokens)) => (Asked::Budget(*tokens), names::THINKING),
+        Some(Reasoning::Adaptive) => (Asked::Free, names::THINKING),
+    };
+    let traits = target.traits;
+    match asked {
+        Asked::Off if traits.always_reasons => return report.unsupported(field, "the model always thinks"),
+        // A model that cannot think does not.
+        Asked::Off if !traits.reasoning => return,
+        Asked::Free if !traits.reasoning => return report.advisory(field, "the model does not think"),
+        // It decides by itself how much.
+        Asked::Free if traits.always_reasons => return,
+        _ if !traits.reasoning => return report.unsupported(field, "the model does not think"),
+        _ => {}
+    }
+    match profile.thinking {
+        Thinking::Effort => {
+            let word = effort_word(&asked);
+            if !matches!(asked, Asked::Effort(_) | Asked::Off) {
+                report.converted(field, &format!("sent as the effort `{word}`"));
+            }
+            out.text("reasoning_effort", word);
+        }
+        Thinking::DeepSeek => {
+            let off = matches!(asked, Asked::Off);
+            out.object("thinking", |thinking| thinking.text("type", if off { "disabled" } else { "enabled" }));
+            let word = effort_word(&asked);
+            let known = match word {
+                "minimal" | "low" => "low",
+                "max" => "max",
+                _ => "high",
+            };
+            if !off && !matches!(asked, Asked::Free) {
+                out.text("reasoning_effort", known);
+                if known != word || matches!(asked, Asked::Budget(_)) {
+                    report.converted(field, &format!("sent as the effort `{known}`"));
+                }
+            }
+        }
+        Thinking::Qwen => {
+            out.flag("enable_thinking", !matches!(asked, Asked::Off));
+            match asked {
+                Asked::Budget(tokens) => out.number("thinking_budget", tokens),
+                Asked::Effort(word) => {
+                    let budget = budget_of(word);
+                    out.number("thinking_budget", budget);
+                    report.converted(field, &format!("sent as a budget of {budget} tokens"));
+                }
+                Asked::Off | Asked::Free => {}
+            }
+        }
+        Thinking::OpenRouter => out.object("reasoning", |reasoning| match asked {
+            Asked::Off => reasoning.flag("enabled", false),
+            Asked::Free => reasoning.flag("enabled", true),
+            Asked::Effort(word) => reasoning.text("effort", word),
+            Asked::Budget(tokens) => reasoning.number("max_tokens", tokens),
+        }),
+    }
+}
+
+/// Budgets in effort words: the bounds between which the words' usual budgets lie (see [`budget_of`]).
+fn effort_word<'r>(asked: &Asked<'r>) -> &'r str {
+    match asked {
+        Asked::Off => "none",
+        Asked::Free => "medium",
+        Asked::Effort(word) => word,
+        Asked::Budget(tokens) if *tokens < 4_096 => "low",
+        Asked::Budget(tokens) if *tokens < 16_384 => "medium",
+        Asked::Budget(_) => "high",
+    }
+}
+
+/// Effort words in tokens: powers of two around the 1,024 that Anthropic asks for at least and the 32,768 that Gemini
+/// gives at most.
+fn budget_of(word: &str) -> u64 {
+    match word {
+        "minimal" => 1_024,
+        "low" => 2_048,
+        "high" => 16_384,
+        "xhigh" | "max" => 32_768,
+        _ => 8_192,
+    }
+}
+
+fn tools(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, profile: &Profile, report: &mut Report<'_>) {
+    let custom: Vec<&Extra> = request.extras.iter().filter(|extra| forwards_tool(extra, request, profile)).collect();
+    if request.tools.is_empty() && custom.is_empty() {
+        // Without tools, `auto` and `none` say nothing.
+        if matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_))) {
+            report.unsupported(names::TOOL_CHOICE, "a call is asked for and no tool is declared");
+        }
+        return;
+    }
+    if !target.traits.tools {
+        report.unsupported(names::TOOLS, "the model takes no tools");
+        return;
+    }
+    let strict = request.tools.iter().any(|tool| tool.strict == Some(true));
+    if strict && !profile.strict {
+        report.unsupported(names::TOOLS, "no strict functions");
+    }
+    let all = request.tools.iter().map(Ok).chain(custom.iter().map(|extra| Err(extra.value.get())));
+    out.list("tools", all, |body, tool| match tool {
+        Ok(tool) => write_tool(body, tool, profile),
+        Err(raw) => body.extend_from_slice(raw.as_bytes()),
+    });
+    match &request.tool_choice {
+        Some(ToolChoice::Required | ToolChoice::Named(_)) if !target.traits.forced_tools => {
+            report.unsupported(names::TOOL_CHOICE, "the model cannot be made to call");
+        }
+        Some(ToolChoice::Auto) => out.text("tool_choice", "auto"),
+        Some(ToolChoice::None) => out.text("tool_choice", "none"),
+        Some(ToolChoice::Required) => out.text("tool_choice", "required"),
+        Some(ToolChoice::Named(name)) => out.object("tool_choice", |choice| {
+            choice.text("type", "function");
+            choice.object("function", |function| function.text("name", name));
+        }),
+        None => {}
+    }
+    if request.parallel_tool_calls == Some(false) {
+        if profile.parallel_switch {
+            out.flag("parallel_tool_calls", false);
+        } else {
+            report.unsupported(names::PARALLEL, "parallel calls cannot be switched off");
+        }
+    }
+}
+
+fn write_tool(body: &mut Vec<u8>, tool: &Tool, profile: &Profile) {
+    let mut out = Object::begin(body);
+    out.text("type", "function");
+    out.object("function", |function| {
+        function.text("name", &tool.name);
+        if let Some(description) = &tool.description {
+            function.text("description", description);
+        }
+        match &tool.parameters {
+            Some(schema) => function.raw("parameters", schema.get()),
+            None if profile.parameters_required => function.raw("parameters", r#"{"type":"object","properties":{}}"#),
+            None => {}
+        }
+        if let Some(strict) = tool.strict.filter(|_| profile.strict) {
+            function.flag("strict", strict);
+        }
+    });
+    out.end();
+}
+
+fn format(
+    out: &mut Object<'_>,
+    request: &ChatRequest,
+    target: &Target<'_>,
+    profile: &Profile,
+    report: &mut Report<'_>,
+) {
+    match &request.format {
+        None => {}
+        Some(Format::JsonObject) if !target.traits.json_object => {
+            report.unsupported(names::FORMAT, "the model has no JSON mode");
+        }
+        Some(Format::JsonObject) => out.object("response_format", |format| format.text("type", "json_object")),
+        Some(Format::JsonSchema { .. }) if !(target.traits.json_schema && profile.json_schema) => {
+            report.unsupported(names::FORMAT, "no answers by JSON schema");
+        }
+        Some(Format::JsonSchema { name, description, schema, strict }) => out.object("response_format", |format| {
+            format.text("type", "json_schema");
+            format.object("json_schema", |inner| {
+                inner.text("name", &schema_name(name));
+                if let Some(description) = description {
+                    inner.text("description", description);
+                }
+                inner.raw("schema", schema.get());
+                if let Some(strict) = strict {
+                    inner.flag("strict", *strict);
+                }
+            });
+        }),
+    }
+}
+
+/// The name is a label for the schema; OpenAI takes at most 64 of `[A-Za-z0-9_-]`.
+fn schema_name(name: &str) -> String {
+    let legal = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' };
+    let name: String = name.chars().take(64).map(legal).collect();
+    if name.is_empty() {
+        "response".to_owned()
+    } else {
+        name
+    }
+}
+
+fn user(out: &mut Object<'_>, request: &ChatRequest, profile: &Profile, report: &mut Report<'_>) {
+    let Some(user) = &request.user else { return };
+    // DeepSeek's `user_id` separates caches and takes 512 bytes of `[A-Za-z0-9_-]`.
+    let fits = |name: &str| {
+        name == "user"
+            || (user.len() <= 512 && user.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'))
+    };
+    match profile.user.filter(|name| fits(name)) {
+        Some(name) => out.text(name, user),
+        None => report.advisory(names::USER, "no place for an end user's id"),
+    }
+}
+
+/// OpenAI's own members that other servers of this dialect do not have.
+const OWN_MEMBERS: &[&str] = &[
+    "logit_bias",
+    "verbosity",
+    "store",
+    "metadata",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "prediction",
+    "modalities",
+    "audio",
+    "web_search_options",
+    "moderation",
+    "safety_identifier",
+    "service_tier",
+];
+
+/// A grammar or server tool of this dialect, for a server that may know it.
+fn forwards_tool(extra: &Extra, request: &ChatRequest, profile: &Profile) -> bool {
+    let is_tool = extra.field.strip_prefix("tools[").is_some_and(|rest| rest.ends_with(']'));
+    is_tool && request.origin == Some(Dialect::OpenAiChat) && profile.own_members
+}
+
+fn write_extra(out: &mut Object<'_>, extra: &Extra, request: &ChatRequest, profile: &Profile, report: &mut Report<'_>) {
+    let whole = !extra.field.contains(['.', '[']);
+    // A member that this dialect's caller wrote is this dialect's: only OpenAI's own ones are known to be foreign to
+    // its imitators.
+    let forwards = request.origin == Some(Dialect::OpenAiChat)
+        && whole
+        && (profile.own_members || !OWN_MEMBERS.contains(&extra.field.as_str()));
+    if forwards {
+        out.raw(&extra.field, extra.value.get());
+    } else if !extra.is_default && !forwards_tool(extra, request, profile) && !turns::writes(extra, request, profile) {
+        let provider = report.provider();
+        report.add(if extra.advisory {
+            Loss::advisory(extra.field.clone(), format!("a hint that {provider} does not take"))
+        } else {
+            Loss::unsupported(extra.field.clone(), format!("{provider} has no equivalent"))
+        });
+    }
+}

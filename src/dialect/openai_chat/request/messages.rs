@@ -1,0 +1,294 @@
+//! Messages → turns, one turn each, so that a turn's position is its message's.
+
+use serde_json::value::RawValue;
+
+use super::super::media;
+use super::super::response::{arguments_text, call_signature, minted_id, reasoning_parts, CUSTOM_CALL};
+use super::super::types::{filled, string, word, Delta, WireToolCall};
+use super::decode::{extra, leftovers, object, read_object, Meaning};
+use crate::dialect::canonical::{
+    ChatRequest, Media, MediaSource, Part, ReasoningPart, Role, ToolCall, ToolResult, Turn,
+};
+use crate::dialect::Dialect;
+use crate::error::GatewayError;
+use crate::json::Members;
+
+/// Reads `messages` into the request's turns.
+///
+/// # Errors
+/// The caller's, naming the field.
+pub(super) fn decode(members: &Members<'_>, request: &mut ChatRequest) -> Result<(), GatewayError> {
+    let messages: Vec<&RawValue> = members.parse("messages").ok().flatten().unwrap_or_default();
+    let mut names: Vec<(Role, String, &RawValue)> = Vec::new();
+    // Ids minted for legacy function calls, by function name, for the results that follow.
+    let mut legacy: Vec<(String, String)> = Vec::new();
+    for (at, raw) in messages.into_iter().enumerate() {
+        let path = format!("messages[{at}]");
+        let message = read_object(&path, raw)?;
+        let role = message.present("role").and_then(string).unwrap_or_default();
+        let mut known = vec!["role", "content", "name"];
+        let turn = match role.as_ref() {
+            "system" | "developer" => Turn { role: Role::System, parts: content(&message, &path, request)? },
+            "user" => Turn { role: Role::User, parts: content(&message, &path, request)? },
+            "assistant" => {
+                known.extend([
+                    "tool_calls",
+                    "function_call",
+                    "refusal",
+                    "audio",
+                    "reasoning_content",
+                    "reasoning",
+                    "reasoning_details",
+                    "signalbox",
+                ]);
+                assistant(&message, at, &path, request, &mut legacy)?
+            }
+            "function" => function_result(&message, &path, request, &legacy)?,
+            _ => {
+                known.push("tool_call_id");
+                tool_result(&message, &path, request)?
+            }
+        };
+        if let (Some(name), false) = (message.present("name"), turn.role == Role::Tool) {
+            names.push((turn.role, format!("{path}.name"), name));
+        }
+        leftovers(&message, &known, &path, request);
+        request.turns.push(turn);
+    }
+    for (role, field, name) in &names {
+        // A name tells speakers of one role apart; where all have the same it tells nothing.
+        let speakers = request.turns.iter().filter(|turn| turn.role == *role).count();
+        let same = names.iter().filter(|(other, _, text)| other == role && text.get() == name.get()).count();
+        let meaning = if same == speakers { Meaning::Advisory } else { Meaning::Semantic };
+        extra(request, field.clone(), name, meaning);
+    }
+    Ok(())
+}
+
+/// The parts of a message's content; an empty text counts only where nothing else is said.
+fn content(message: &Members<'_>, path: &str, request: &mut ChatRequest) -> Result<Vec<Part>, GatewayError> {
+    let Some(raw) = message.present("content") else { return Ok(Vec::new()) };
+    if let Some(text) = string(raw) {
+        return Ok(vec![Part::Text(text.into_owned())]);
+    }
+    let items: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
+    let mut parts = Vec::with_capacity(items.len());
+    for (at, item) in items.into_iter().enumerate() {
+        parts.push(part(item, &format!("{path}.content[{at}]"), request)?);
+    }
+    if parts.len() > 1 {
+        parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
+    }
+    Ok(parts)
+}
+
+fn part(raw: &RawValue, path: &str, request: &mut ChatRequest) -> Result<Part, GatewayError> {
+    let read = read_object(path, raw)?;
+    let kind = read.present("type").and_then(string).unwrap_or_default();
+    let required = |member: &str| {
+        let path = format!("{path}.{member}");
+        GatewayError::invalid(&path, format!("`{path}` must be a string"))
+    };
+    let (part, own) = match kind.as_ref() {
+        "text" => {
+            let text = read.present("text").and_then(string).ok_or_else(|| required("text"))?;
+            (Part::Text(text.into_owned()), "text")
+        }
+        "refusal" => {
+            let text = read.present("refusal").and_then(string).ok_or_else(|| required("refusal"))?;
+            (Part::Refusal(text.into_owned()), "refusal")
+        }
+        "image_url" => {
+            let place = read.present("image_url").ok_or_else(|| required("image_url.url"))?;
+            let image = object(place);
+            let url = image.as_ref().map_or(Some(place), |image| image.present("url"));
+            let url = filled(url).ok_or_else(|| required("image_url.url"))?;
+            let detail = image.as_ref().and_then(|image| filled(image.present("detail")));
+            (Part::Image(media::picture(&url, detail.as_deref())), "image_url")
+        }
+        "input_audio" => match read.present("input_audio").and_then(object) {
+            Some(sound) => {
+                let data = filled(sound.present("data")).ok_or_else(|| required("input_audio.data"))?;
+                let format = filled(sound.present("format")).ok_or_else(|| required("input_audio.format"))?;
+                let mime = format!("audio/{format}");
+                let source = MediaSource::Base64 { mime, data: data.into_owned() };
+                (Part::Audio(Media { source, detail: None, name: None }), "input_audio")
+            }
+            // Mistral's plain string does not say what it is.
+            None => (native(&kind, raw), "input_audio"),
+        },
+        "file" => (file(&read, path)?, "file"),
+        "thinking" => (thinking(&read).unwrap_or_else(|| native(&kind, raw)), "thinking"),
+        _ => return Ok(native(&kind, raw)),
+    };
+    if matches!(part, Part::Native { .. }) {
+        return Ok(part);
+    }
+    let siblings = ["type", own, "text", "image_url", "signature", "closed"];
+    leftovers(&read, if own == "thinking" { &siblings } else { siblings.get(..2).unwrap_or_default() }, path, request);
+    Ok(part)
+}
+
+fn native(kind: &str, raw: &RawValue) -> Part {
+    Part::Native { dialect: Dialect::OpenAiChat, kind: kind.to_owned(), raw: raw.to_owned() }
+}
+
+fn file(part: &Members<'_>, path: &str) -> Result<Part, GatewayError> {
+    let file = part.present("file").and_then(object);
+    let member = |name: &str| file.as_ref().and_then(|file| filled(file.present(name)));
+    let name = member("filename").map(std::borrow::Cow::into_owned);
+    let source = if let Some(id) = member("file_id") {
+        MediaSource::FileId { id: id.into_owned(), dialect: Dialect::OpenAiChat }
+    } else if let Some(data) = member("file_data") {
+        if let Some((mime, data)) = media::data_url(&data) {
+            MediaSource::Base64 { mime: mime.to_owned(), data: data.to_owned() }
+        } else if data.starts_with("https://") || data.starts_with("http://") {
+            MediaSource::Url { url: data.into_owned(), mime: None }
+        } else {
+            MediaSource::Base64 { mime: media::document_mime(name.as_deref()).to_owned(), data: data.into_owned() }
+        }
+    } else {
+        let path = format!("{path}.file");
+        return Err(GatewayError::invalid(&path, format!("`{path}` must have `file_data` or `file_id`")));
+    };
+    Ok(Part::File(Media { source, detail: None, name }))
+}
+
+/// Mistral's thinking chunk in a replayed turn.
+fn thinking(part: &Members<'_>) -> Option<Part> {
+    let raw = part.present("thinking")?;
+    let pieces: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
+    let texts = pieces.into_iter().filter_map(object).filter_map(|p| filled(p.present("text")).map(String::from));
+    let text = string(raw).map_or_else(|| texts.collect(), Into::into);
+    let signature = filled(part.present("signature")).map(Into::into);
+    Some(Part::Reasoning(ReasoningPart { text, signature, redacted: false, origin: Dialect::OpenAiChat }))
+}
+
+fn assistant(
+    message: &Members<'_>,
+    at: usize,
+    path: &str,
+    request: &mut ChatRequest,
+    legacy: &mut Vec<(String, String)>,
+) -> Result<Turn, GatewayError> {
+    let mut parts: Vec<Part> = reasoning(message).into_iter().map(Part::Reasoning).collect();
+    let said = content(message, path, request)?;
+    let refusal = filled(message.present("refusal"));
+    let calls: Vec<&RawValue> = message.parse("tool_calls").ok().flatten().unwrap_or_default();
+    let function = message.present("function_call").and_then(object);
+    let says_more = refusal.is_some() || !calls.is_empty() || function.is_some() || !parts.is_empty();
+    parts.extend(said.into_iter().filter(|part| !(says_more && matches!(part, Part::Text(text) if text.is_empty()))));
+    parts.extend(refusal.map(|text| Part::Refusal(text.into_owned())));
+    if let Some(audio) = message.present("audio") {
+        parts.push(native("audio", audio));
+    }
+    for (nth, raw) in calls.into_iter().enumerate() {
+        parts.push(call(raw, &format!("{path}.tool_calls[{nth}]"))?);
+    }
+    if let Some(function) = function {
+        let name = filled(function.present("name")).unwrap_or_default().into_owned();
+        let arguments = function.present("arguments").map(arguments_text).unwrap_or_default();
+        let id = minted_id(0, u32::try_from(at).unwrap_or(u32::MAX), &[name.as_bytes(), arguments.as_bytes()]);
+        legacy.push((name.clone(), id.clone()));
+        parts.push(Part::ToolCall(ToolCall { id, name, arguments: or_empty(&arguments), signature: None }));
+    }
+    Ok(Turn { role: Role::Assistant, parts })
+}
+
+fn or_empty(arguments: &str) -> String {
+    if arguments.trim_ascii().is_empty() {
+        "{}".to_owned()
+    } else {
+        arguments.to_owned()
+    }
+}
+
+fn call(raw: &RawValue, path: &str) -> Result<Part, GatewayError> {
+    let wrong = |member: &str| {
+        let path = format!("{path}{member}");
+        GatewayError::invalid(
+            &path,
+            format!("`{path}` must be {}", if member.is_empty() { "an object" } else { "a string that is not empty" }),
+        )
+    };
+    let call: WireToolCall<'_> = serde_json::from_str(raw.get()).map_err(|_| wrong(""))?;
+    if call.custom.is_some() {
+        return Ok(native(CUSTOM_CALL, raw));
+    }
+    let id = word(call.id).ok_or_else(|| wrong(".id"))?;
+    let name = call.function.as_ref().and_then(|function| filled(function.name));
+    let name = name.ok_or_else(|| wrong(".function.name"))?;
+    let arguments = call.function.as_ref().and_then(|f| f.arguments).map(arguments_text).unwrap_or_default();
+    Ok(Part::ToolCall(ToolCall {
+        id: id.into_owned(),
+        name: name.into_owned(),
+        arguments: or_empty(&arguments),
+        signature: call_signature(&call),
+    }))
+}
+
+/// Our own echo of signed blocks where the client kept it, else the names that servers use.
+fn reasoning(message: &Members<'_>) -> Vec<ReasoningPart> {
+    let ours = message.present("signalbox").and_then(object);
+    let echoed: Vec<&RawValue> = ours.and_then(|ours| ours.parse("reasoning").ok().flatten()).unwrap_or_default();
+    if !echoed.is_empty() {
+        return echoed.into_iter().filter_map(object).map(|block| echoed_block(&block)).collect();
+    }
+    let beside = Delta {
+        reasoning_content: message.present("reasoning_content"),
+        reasoning: message.present("reasoning"),
+        reasoning_details: message.present("reasoning_details"),
+        ..Delta::default()
+    };
+    let mut parts = reasoning_parts(&beside);
+    // DeepSeek's empty text says that there was no reasoning; it is no block.
+    parts.retain(|block| !block.text.is_empty() || block.signature.is_some());
+    parts
+}
+
+/// A block without a known origin is nobody's: this dialect's, whose servers ignore it.
+fn echoed_block(block: &Members<'_>) -> ReasoningPart {
+    let origin = filled(block.present("origin")).and_then(|name| {
+        let quoted = crate::json::quoted(&name);
+        serde_json::from_slice(&quoted).ok()
+    });
+    ReasoningPart {
+        text: filled(block.present("text")).unwrap_or_default().into(),
+        signature: filled(block.present("signature")).map(Into::into),
+        redacted: block.present("redacted").is_some_and(|raw| raw.get() == "true"),
+        origin: origin.unwrap_or(Dialect::OpenAiChat),
+    }
+}
+
+fn tool_result(message: &Members<'_>, path: &str, request: &mut ChatRequest) -> Result<Turn, GatewayError> {
+    let call_id = word(message.present("tool_call_id")).ok_or_else(|| {
+        let path = format!("{path}.tool_call_id");
+        GatewayError::invalid(&path, format!("`{path}` is required: the id of the call that this answers"))
+    })?;
+    let name = filled(message.present("name")).map(Into::into);
+    let result =
+        ToolResult { call_id: call_id.into_owned(), name, parts: content(message, path, request)?, is_error: false };
+    Ok(Turn { role: Role::Tool, parts: vec![Part::ToolResult(result)] })
+}
+
+/// The legacy result names the function; it answers that function's latest call.
+fn function_result(
+    message: &Members<'_>,
+    path: &str,
+    request: &mut ChatRequest,
+    legacy: &[(String, String)],
+) -> Result<Turn, GatewayError> {
+    let required = || {
+        let path = format!("{path}.name");
+        GatewayError::invalid(&path, format!("`{path}` must name a function that was called before"))
+    };
+    let name = filled(message.present("name")).ok_or_else(required)?;
+    let (_, id) = legacy.iter().rfind(|(called, _)| *called == name).ok_or_else(required)?;
+    let result = ToolResult {
+        call_id: id.clone(),
+        name: Some(name.into_owned()),
+        parts: content(message, path, request)?,
+        is_error: false,
+    };
+    Ok(Turn { role: Role::Tool, parts: vec![Part::ToolResult(result)] })
+}

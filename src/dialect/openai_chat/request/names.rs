@@ -1,0 +1,107 @@
+//! Field names in losses: the caller reads them, so they are the caller's own.
+
+use crate::dialect::canonical::{ChatRequest, Disposition, Loss};
+use crate::dialect::Dialect;
+
+/// A member of the hub's request, as its name in each dialect.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Field {
+    openai: &'static str,
+    anthropic: &'static str,
+    gemini: &'static str,
+}
+
+macro_rules! fields {
+    ($($name:ident: $openai:literal, $anthropic:literal, $gemini:literal;)*) => {
+        $(pub(super) const $name: Field = Field { openai: $openai, anthropic: $anthropic, gemini: $gemini };)*
+    };
+}
+
+fields! {
+    TEMPERATURE: "temperature", "temperature", "generationConfig.temperature";
+    TOP_P: "top_p", "top_p", "generationConfig.topP";
+    TOP_K: "top_k", "top_k", "generationConfig.topK";
+    STOP: "stop", "stop_sequences", "generationConfig.stopSequences";
+    CHOICES: "n", "n", "generationConfig.candidateCount";
+    SEED: "seed", "seed", "generationConfig.seed";
+    FREQUENCY_PENALTY: "frequency_penalty", "frequency_penalty", "generationConfig.frequencyPenalty";
+    PRESENCE_PENALTY: "presence_penalty", "presence_penalty", "generationConfig.presencePenalty";
+    LOGPROBS: "logprobs", "logprobs", "generationConfig.responseLogprobs";
+    TOOLS: "tools", "tools", "tools";
+    TOOL_CHOICE: "tool_choice", "tool_choice", "toolConfig.functionCallingConfig";
+    PARALLEL: "parallel_tool_calls", "tool_choice.disable_parallel_tool_use", "toolConfig";
+    FORMAT: "response_format", "output_config.format", "generationConfig.responseSchema";
+    EFFORT: "reasoning_effort", "output_config.effort", "generationConfig.thinkingConfig";
+    THINKING: "reasoning", "thinking", "generationConfig.thinkingConfig";
+    USER: "user", "metadata.user_id", "labels";
+}
+
+/// Writes losses down in the caller's words, each once.
+#[derive(Debug)]
+pub(super) struct Report<'r> {
+    origin: Option<Dialect>,
+    provider: &'r str,
+    losses: Vec<Loss>,
+}
+
+impl<'r> Report<'r> {
+    /// A report without entries.
+    pub fn new(request: &ChatRequest, provider: &'r str) -> Self {
+        Self { origin: request.origin, provider, losses: Vec::new() }
+    }
+
+    /// The provider's name, for reasons.
+    pub fn provider(&self) -> &'r str {
+        self.provider
+    }
+
+    /// A member's name.
+    pub fn name(&self, field: Field) -> &'static str {
+        match self.origin {
+            None | Some(Dialect::OpenAiChat) => field.openai,
+            Some(Dialect::AnthropicMessages) => field.anthropic,
+            Some(Dialect::Gemini) => field.gemini,
+        }
+    }
+
+    /// A part of a turn. Turns of other dialects need not be one message each, so only this one's have positions.
+    pub fn part(&self, turn: usize, part: usize) -> String {
+        match self.origin {
+            Some(Dialect::OpenAiChat) => format!("messages[{turn}].content[{part}]"),
+            None | Some(Dialect::AnthropicMessages) => "messages[*].content[*]".to_owned(),
+            Some(Dialect::Gemini) => "contents[*].parts[*]".to_owned(),
+        }
+    }
+
+    /// A member that cannot be said.
+    pub fn unsupported(&mut self, field: Field, reason: &str) {
+        self.add(Loss::unsupported(self.name(field), format!("{reason} ({})", self.provider)));
+    }
+
+    /// A member that is said otherwise.
+    pub fn converted(&mut self, field: Field, reason: &str) {
+        self.add(Loss::converted(self.name(field), reason));
+    }
+
+    /// A hint that is left out.
+    pub fn advisory(&mut self, field: Field, reason: &str) {
+        self.add(Loss::advisory(self.name(field), reason));
+    }
+
+    /// Any loss; one that was told before is not told again.
+    pub fn add(&mut self, loss: Loss) {
+        if !self.losses.contains(&loss) {
+            self.losses.push(loss);
+        }
+    }
+
+    /// A loss of a part of a turn.
+    pub fn add_part(&mut self, turn: usize, part: usize, disposition: Disposition, reason: impl Into<String>) {
+        self.add(Loss { field: self.part(turn, part), disposition, reason: reason.into() });
+    }
+
+    /// Everything that was written down.
+    pub fn into_losses(self) -> Vec<Loss> {
+        self.losses
+    }
+}

@@ -1,0 +1,217 @@
+//! Canonical answer → wire.
+
+use super::super::write::Object;
+use super::super::{finish, media, usage};
+use super::CUSTOM_CALL;
+use crate::dialect::canonical::{ChatResponse, Choice, Extra, Loss, Media, MediaSource, Part, ReasoningPart, ToolCall};
+use crate::dialect::{Dialect, Encoded, ReplyContext, Tail};
+
+/// Writes an answer. Texts of one choice are joined: this dialect's content is one string.
+#[must_use]
+pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> Encoded {
+    let mut losses = Vec::new();
+    let mut body = Vec::with_capacity(1024);
+    let mut out = Object::begin(&mut body);
+    match response.id.as_deref().filter(|id| !id.is_empty()) {
+        Some(id) => out.text("id", id),
+        None => out.text("id", &format!("chatcmpl-{}", context.request_id)),
+    }
+    out.text("object", "chat.completion");
+    out.number("created", response.created.unwrap_or(context.now_secs));
+    out.text("model", response.model.as_deref().unwrap_or(&context.model));
+    out.list("choices", &response.choices, |body, choice| write_choice(body, choice, response, &mut losses));
+    if let Some(counts) = tail.usage.as_ref().or(response.usage.as_ref()) {
+        out.object("usage", |out| usage::encode(out, counts, tail.cost_usd.as_deref()));
+    }
+    for extra in &response.extras {
+        if is_top_member(extra) {
+            out.raw(&extra.field, extra.value.get());
+        } else if !is_choice_member(extra, &response.choices) {
+            losses.extend(lost(extra));
+        }
+    }
+    if let Some(signalbox) = &tail.signalbox {
+        out.raw("signalbox", signalbox);
+    }
+    out.end();
+    Encoded { body, losses }
+}
+
+/// The report of a response member that stays behind.
+pub(in super::super) fn lost(extra: &Extra) -> Option<Loss> {
+    let reason = "an answer in Chat Completions has no place for it";
+    match (extra.is_default, extra.advisory) {
+        (true, _) => None,
+        (false, true) => Some(Loss::advisory(extra.field.clone(), reason)),
+        (false, false) => Some(Loss::unsupported(extra.field.clone(), reason)),
+    }
+}
+
+/// Response members that this dialect has under the same name.
+pub(in super::super) fn is_top_member(extra: &Extra) -> bool {
+    matches!(extra.field.as_str(), "system_fingerprint" | "service_tier")
+}
+
+fn is_choice_member(extra: &Extra, choices: &[Choice]) -> bool {
+    choices.iter().any(|choice| choice_member(extra, choice.index).is_some())
+}
+
+/// The member of a choice that an extra is, where this dialect has it: `logprobs`, `message.annotations`, `message.audio`.
+pub(in super::super) fn choice_member(extra: &Extra, choice: u32) -> Option<&str> {
+    let member = extra.field.strip_prefix(&format!("choices[{choice}]."))?;
+    matches!(member, "logprobs" | "message.annotations" | "message.audio" | "delta.annotations" | "delta.audio")
+        .then_some(member)
+}
+
+fn write_choice(body: &mut Vec<u8>, choice: &Choice, response: &ChatResponse, losses: &mut Vec<Loss>) {
+    let members = || response.extras.iter().filter_map(|e| Some((choice_member(e, choice.index)?, e.value.get())));
+    let mut out = Object::begin(body);
+    out.number("index", choice.index);
+    out.object("message", |out| {
+        write_message(out, choice, losses);
+        for (member, value) in members() {
+            if let Some(name) = member.strip_prefix("message.") {
+                out.raw(name, value);
+            }
+        }
+    });
+    let logprobs = members().find_map(|(member, value)| (member == "logprobs").then_some(value));
+    out.raw("logprobs", logprobs.unwrap_or("null"));
+    match &choice.finish {
+        Some(why) => {
+            out.text("finish_reason", finish::encode(why.reason));
+            write_raw_finish(&mut out, &why.raw, why.stop_sequence.as_deref());
+        }
+        None => out.raw("finish_reason", "null"),
+    }
+    out.end();
+}
+
+/// The provider's own word and, where known, the stop sequence that was hit.
+pub(in super::super) fn write_raw_finish(out: &mut Object<'_>, raw: &str, stop_sequence: Option<&str>) {
+    if !raw.is_empty() {
+        out.text("native_finish_reason", raw);
+    }
+    if let Some(sequence) = stop_sequence {
+        out.text("stop_reason", sequence);
+    }
+}
+
+fn write_message(out: &mut Object<'_>, choice: &Choice, losses: &mut Vec<Loss>) {
+    let (mut text, mut refusal, mut thought) = (None::<String>, None::<String>, None::<String>);
+    let mut calls: Vec<&ToolCall> = Vec::new();
+    let mut custom_calls: Vec<&str> = Vec::new();
+    let mut pictures: Vec<&Media> = Vec::new();
+    let mut signed: Vec<&ReasoningPart> = Vec::new();
+    for (at, part) in choice.parts.iter().enumerate() {
+        let mut cannot = |what: &str| {
+            let field = format!("choices[{}].content[{at}]", choice.index);
+            losses.push(Loss::unsupported(field, format!("an answer in Chat Completions cannot carry {what}")));
+        };
+        match part {
+            Part::Text(piece) => text.get_or_insert_default().push_str(piece),
+            Part::Refusal(piece) => refusal.get_or_insert_default().push_str(piece),
+            Part::Reasoning(block) => {
+                if !block.text.is_empty() {
+                    thought.get_or_insert_default().push_str(&block.text);
+                }
+                if block.signature.is_some() {
+                    signed.push(block);
+                }
+            }
+            Part::ToolCall(call) => calls.push(call),
+            Part::Image(media) => pictures.push(media),
+            Part::Native { dialect: Dialect::OpenAiChat, kind, raw } if kind == CUSTOM_CALL => {
+                custom_calls.push(raw.get());
+            }
+            Part::Audio(_) => cannot("this sound"),
+            Part::File(_) => cannot("a file"),
+            Part::ToolResult(_) => cannot("a tool result"),
+            Part::Native { kind, .. } => cannot(&format!("a `{kind}` block")),
+        }
+    }
+    out.text("role", "assistant");
+    nullable(out, "content", text.as_deref());
+    nullable(out, "refusal", refusal.as_deref());
+    if let Some(thought) = &thought {
+        out.text("reasoning_content", thought);
+    }
+    if !calls.is_empty() || !custom_calls.is_empty() {
+        let functions = calls.iter().map(|call| Ok(*call)).chain(custom_calls.iter().map(|raw| Err(*raw)));
+        out.list("tool_calls", functions, |body, call| match call {
+            Ok(call) => write_call(body, call),
+            Err(raw) => body.extend_from_slice(raw.as_bytes()),
+        });
+    }
+    if !pictures.is_empty() {
+        // OpenRouter's place for generated pictures; OpenAI has none.
+        out.list("images", pictures, write_picture);
+    }
+    if !signed.is_empty() {
+        out.object("signalbox", |ours| {
+            ours.list("reasoning", signed.iter().enumerate(), |body, (at, block)| {
+                let signature = block.signature.as_deref().unwrap_or_default();
+                reasoning_item(body, at, &block.text, signature, block.redacted, Some(block.origin));
+            });
+        });
+    }
+}
+
+fn nullable(out: &mut Object<'_>, name: &str, text: Option<&str>) {
+    match text {
+        Some(text) => out.text(name, text),
+        None => out.raw(name, "null"),
+    }
+}
+
+fn write_call(body: &mut Vec<u8>, call: &ToolCall) {
+    let mut out = Object::begin(body);
+    out.text("id", &call.id);
+    out.text("type", "function");
+    out.object("function", |function| {
+        function.text("name", &call.name);
+        function.text("arguments", if call.arguments.is_empty() { "{}" } else { &call.arguments });
+    });
+    if let Some(signature) = &call.signature {
+        tool_call_signature(&mut out, signature);
+    }
+    out.end();
+}
+
+/// Gemini's signature of a call, where Google's compatibility layer has it.
+pub(in super::super) fn tool_call_signature(call: &mut Object<'_>, signature: &str) {
+    call.object("extra_content", |extra| {
+        extra.object("google", |google| google.text("thought_signature", signature));
+    });
+}
+
+/// One signed reasoning block in our own field. `index` is there because OpenAI's client merges streamed lists by it.
+pub(in super::super) fn reasoning_item(
+    body: &mut Vec<u8>,
+    at: usize,
+    text: &str,
+    signature: &str,
+    redacted: bool,
+    origin: Option<Dialect>,
+) {
+    let mut out = Object::begin(body);
+    out.number("index", at as u64);
+    out.text("text", text);
+    out.text("signature", signature);
+    out.flag("redacted", redacted);
+    if let Some(origin) = origin {
+        out.text("origin", origin.name());
+    }
+    out.end();
+}
+
+fn write_picture(body: &mut Vec<u8>, media: &Media) {
+    let mut out = Object::begin(body);
+    out.text("type", "image_url");
+    out.object("image_url", |image| match &media.source {
+        MediaSource::Base64 { mime, data } => media::write_data_url(image.key("url"), mime, data),
+        MediaSource::Url { url, .. } => image.text("url", url),
+        MediaSource::FileId { id, .. } => image.text("file_id", id),
+    });
+    out.end();
+}

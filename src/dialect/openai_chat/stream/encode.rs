@@ -1,0 +1,287 @@
+//! Canonical events → chunks (`wire.md` §1.1 "Stream grammar").
+
+use super::super::response::{
+    choice_member, is_top_member, lost, reasoning_item, tool_call_signature, write_raw_finish,
+};
+use super::super::write::Object;
+use super::super::{finish, usage};
+use crate::dialect::canonical::{Extra, Finish, Loss, StreamEvent, Usage};
+use crate::dialect::{ReplyContext, Tail};
+
+/// Writes a stream.
+#[derive(Debug)]
+pub struct Encoder {
+    context: Box<ReplyContext>,
+    /// The members that every chunk begins with, written once the ids are known.
+    head: Vec<u8>,
+    choices: Vec<ChoiceState>,
+    /// `service_tier` and `system_fingerprint`, repeated on every later chunk as OpenAI does.
+    repeated: Vec<Extra>,
+    /// Latest counts, for a tail that has none.
+    counts: Option<Usage>,
+}
+
+#[derive(Debug, Default)]
+struct ChoiceState {
+    index: u32,
+    /// Whether each call so far has had arguments.
+    calls: Vec<bool>,
+    /// Reasoning text since the last signature.
+    thought: String,
+    signed_blocks: usize,
+    finished: bool,
+}
+
+impl Encoder {
+    /// A writer with nothing written.
+    #[must_use]
+    pub fn new(context: ReplyContext) -> Self {
+        Self { context: Box::new(context), head: Vec::new(), choices: Vec::new(), repeated: Vec::new(), counts: None }
+    }
+
+    /// Writes one event.
+    pub fn event(&mut self, event: &StreamEvent, out: &mut Vec<u8>, losses: &mut Vec<Loss>) {
+        match event {
+            StreamEvent::Start { id, model, created } => {
+                self.head = self.head(id.as_deref(), model.as_deref(), *created);
+            }
+            StreamEvent::TextDelta { choice, text } => {
+                self.delta(*choice, out, |_, delta| delta.text("content", text));
+            }
+            StreamEvent::RefusalDelta { choice, text } => {
+                self.delta(*choice, out, |_, delta| delta.text("refusal", text));
+            }
+            StreamEvent::ReasoningDelta { choice, text } => self.delta(*choice, out, |state, delta| {
+                state.thought.push_str(text);
+                delta.text("reasoning_content", text);
+            }),
+            StreamEvent::ReasoningEnd { choice, signature, redacted } => {
+                self.reasoning_end(*choice, signature.as_deref(), *redacted, out);
+            }
+            StreamEvent::ToolCallStart { choice, index, id, name, signature } => {
+                self.call(*choice, *index, false, out, |call| {
+                    call.text("id", id);
+                    call.text("type", "function");
+                    call.object("function", |function| {
+                        function.text("name", name);
+                        function.text("arguments", "");
+                    });
+                    if let Some(signature) = signature {
+                        tool_call_signature(call, signature);
+                    }
+                });
+            }
+            StreamEvent::ToolCallDelta { choice, index, arguments } => {
+                if !arguments.is_empty() {
+                    self.call(*choice, *index, true, out, |call| {
+                        call.object("function", |function| function.text("arguments", arguments));
+                    });
+                }
+            }
+            StreamEvent::ToolCallEnd { choice, index } => self.call_end(*choice, *index, out),
+            StreamEvent::Finish { choice, finish } => self.finish(*choice, finish, out),
+            StreamEvent::Usage(counts) => self.counts = Some(*counts),
+            StreamEvent::Extra(extra) => self.extra(extra, out, losses),
+        }
+    }
+
+    /// Writes the normal end: finish reasons that nobody sent, usage if asked for, our report, `[DONE]`.
+    pub fn end(&mut self, tail: &Tail, out: &mut Vec<u8>) {
+        if self.choices.is_empty() {
+            self.open(0, out);
+        }
+        let open: Vec<(u32, bool)> =
+            self.choices.iter().filter(|c| !c.finished).map(|c| (c.index, !c.calls.is_empty())).collect();
+        for (choice, called) in open {
+            let reason = finish::decode("stop", called);
+            self.finish(choice, &Finish { reason, raw: String::new(), stop_sequence: None }, out);
+        }
+        let counts = tail.usage.or(self.counts).filter(|_| self.context.include_usage);
+        if counts.is_some() || tail.signalbox.is_some() {
+            let mut chunk = self.begin_chunk(out);
+            chunk.raw("choices", "[]");
+            match counts {
+                Some(counts) => chunk.object("usage", |out| usage::encode(out, &counts, tail.cost_usd.as_deref())),
+                None if self.context.include_usage => chunk.raw("usage", "null"),
+                None => {}
+            }
+            if let Some(signalbox) = &tail.signalbox {
+                chunk.raw("signalbox", signalbox);
+            }
+            chunk.end();
+            out.extend_from_slice(b"\n\n");
+        }
+        out.extend_from_slice(b"data: [DONE]\n\n");
+    }
+
+    fn head(&self, id: Option<&str>, model: Option<&str>, created: Option<u64>) -> Vec<u8> {
+        let mut head = Vec::with_capacity(160);
+        head.extend_from_slice(b"data: ");
+        let mut chunk = Object::begin(&mut head);
+        match id.filter(|id| !id.is_empty()) {
+            Some(id) => chunk.text("id", id),
+            None => chunk.text("id", &format!("chatcmpl-{}", self.context.request_id)),
+        }
+        chunk.text("object", "chat.completion.chunk");
+        chunk.number("created", created.unwrap_or(self.context.now_secs));
+        chunk.text("model", model.filter(|model| !model.is_empty()).unwrap_or(&self.context.model));
+        head
+    }
+
+    fn begin_chunk<'o>(&mut self, out: &'o mut Vec<u8>) -> Object<'o> {
+        if self.head.is_empty() {
+            self.head = self.head(None, None, None);
+        }
+        out.extend_from_slice(&self.head);
+        let mut chunk = Object::resume(out);
+        for extra in &self.repeated {
+            chunk.raw(&extra.field, extra.value.get());
+        }
+        chunk
+    }
+
+    /// One chunk with one choice; `members` writes what stands between its index and its finish reason.
+    fn chunk(
+        &mut self,
+        choice: u32,
+        finish: Option<&Finish>,
+        out: &mut Vec<u8>,
+        members: impl FnOnce(&mut Object<'_>),
+    ) {
+        let include_usage = self.context.include_usage;
+        let mut chunk = self.begin_chunk(out);
+        chunk.single("choices", |entry| {
+            entry.number("index", choice);
+            members(entry);
+            match finish {
+                Some(why) => {
+                    entry.text("finish_reason", finish::encode(why.reason));
+                    write_raw_finish(entry, &why.raw, why.stop_sequence.as_deref());
+                }
+                None => entry.raw("finish_reason", "null"),
+            }
+        });
+        if include_usage {
+            chunk.raw("usage", "null");
+        }
+        chunk.end();
+        out.extend_from_slice(b"\n\n");
+    }
+
+    /// Where a choice's state is; a new choice is announced by its role first.
+    fn open(&mut self, choice: u32, out: &mut Vec<u8>) -> usize {
+        if let Some(at) = self.choices.iter().position(|state| state.index == choice) {
+            return at;
+        }
+        self.chunk(choice, None, out, |entry| {
+            entry.object("delta", |delta| {
+                delta.text("role", "assistant");
+                delta.text("content", "");
+            });
+            entry.raw("logprobs", "null");
+        });
+        self.choices.push(ChoiceState { index: choice, ..ChoiceState::default() });
+        self.choices.len() - 1
+    }
+
+    fn delta(&mut self, choice: u32, out: &mut Vec<u8>, members: impl FnOnce(&mut ChoiceState, &mut Object<'_>)) {
+        let at = self.open(choice, out);
+        // The state is taken out while the chunk is written, because writing needs the encoder too.
+        let Some(mut state) = self.choices.get_mut(at).map(std::mem::take) else { return };
+        self.chunk(choice, None, out, |entry| entry.object("delta", |delta| members(&mut state, delta)));
+        if let Some(place) = self.choices.get_mut(at) {
+            *place = state;
+        }
+    }
+
+    fn call(
+        &mut self,
+        choice: u32,
+        index: u32,
+        has_arguments: bool,
+        out: &mut Vec<u8>,
+        members: impl FnOnce(&mut Object<'_>),
+    ) {
+        self.delta(choice, out, |state, delta| {
+            let at = index as usize;
+            if state.calls.len() <= at {
+                state.calls.resize(at.min(MAX_CALLS) + 1, false);
+            }
+            if let Some(had) = state.calls.get_mut(at) {
+                *had |= has_arguments;
+            }
+            delta.single("tool_calls", |call| {
+                call.number("index", index);
+                members(call);
+            });
+        });
+    }
+
+    /// A call without arguments is a call with none: `{}`.
+    fn call_end(&mut self, choice: u32, index: u32, out: &mut Vec<u8>) {
+        let state = self.choices.iter().find(|state| state.index == choice);
+        if state.is_some_and(|state| state.calls.get(index as usize) == Some(&false)) {
+            self.call(choice, index, true, out, |call| {
+                call.object("function", |function| function.text("arguments", "{}"));
+            });
+        }
+    }
+
+    fn reasoning_end(&mut self, choice: u32, signature: Option<&str>, redacted: bool, out: &mut Vec<u8>) {
+        let origin = self.context.upstream;
+        let Some(signature) = signature else {
+            if let Some(state) = self.choices.iter_mut().find(|state| state.index == choice) {
+                state.thought.clear();
+            }
+            return;
+        };
+        self.delta(choice, out, |state, delta| {
+            let text = if redacted { String::new() } else { std::mem::take(&mut state.thought) };
+            let at = state.signed_blocks;
+            state.signed_blocks += 1;
+            delta.object("signalbox", |ours| {
+                ours.list("reasoning", [at], |body, at| reasoning_item(body, at, &text, signature, redacted, origin));
+            });
+        });
+    }
+
+    fn finish(&mut self, choice: u32, finish: &Finish, out: &mut Vec<u8>) {
+        let at = self.open(choice, out);
+        let calls = self.choices.get(at).map_or(0, |state| state.calls.len());
+        for index in 0..calls {
+            self.call_end(choice, u32::try_from(index).unwrap_or(u32::MAX), out);
+        }
+        if let Some(state) = self.choices.get_mut(at) {
+            if std::mem::replace(&mut state.finished, true) {
+                return;
+            }
+        }
+        self.chunk(choice, Some(finish), out, |entry| {
+            entry.raw("delta", "{}");
+            entry.raw("logprobs", "null");
+        });
+    }
+
+    fn extra(&mut self, extra: &Extra, out: &mut Vec<u8>, losses: &mut Vec<Loss>) {
+        if is_top_member(extra) {
+            self.repeated.retain(|known| known.field != extra.field);
+            self.repeated.push(extra.clone());
+            return;
+        }
+        let place = self.choices.iter().find_map(|c| Some((c.index, choice_member(extra, c.index)?)));
+        match place {
+            Some((choice, "logprobs")) => self.chunk(choice, None, out, |entry| {
+                entry.raw("delta", "{}");
+                entry.raw("logprobs", extra.value.get());
+            }),
+            Some((choice, member)) => {
+                let name = member.rsplit('.').next().unwrap_or(member);
+                self.delta(choice, out, |_, delta| delta.raw(name, extra.value.get()));
+            }
+            None => losses.extend(lost(extra)),
+        }
+    }
+}
+
+/// No answer has this many calls; a decoder's slip must not allocate the address space.
+const MAX_CALLS: usize = 4096;

@@ -1,0 +1,338 @@
+//! Wire shapes of requests' messages and of answers, borrowed. A member keeps its source text until somebody needs it, so
+//! one odd field does not spoil its neighbours, and nothing is copied on the way.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A member name.
+pub(super) struct Key<'a>(pub Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl<'de> Visitor<'de> for KeyVisitor {
+            type Value = Key<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a member name")
+            }
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Borrowed(name)))
+            }
+            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Owned(name.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+/// Declares an object: listed members are read (`null` is absent). With `rest` the others are kept too, except those
+/// after `without`. Where a member stands twice the last one counts. Only a JSON object is accepted.
+macro_rules! wire_object {
+    (
+        $(#[$meta:meta])* $name:ident { $($field:ident : $type:ty = $key:literal,)* }
+        $(rest without $($skipped:literal)*)?
+    ) => {
+        wire_object!(@struct $(#[$meta])* $name { $($field: $type,)* } $(rest $($skipped)*)?);
+
+        impl<'de: 'a, 'a> Deserialize<'de> for $name<'a> {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct ObjectVisitor;
+                impl<'de> Visitor<'de> for ObjectVisitor {
+                    type Value = $name<'de>;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("an object")
+                    }
+                    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                        let mut out = $name::default();
+                        while let Some(Key(key)) = map.next_key::<Key<'de>>()? {
+                            match key.as_ref() {
+                                $($key => out.$field = map.next_value()?,)*
+                                $($($skipped => {
+                                    map.next_value::<IgnoredAny>()?;
+                                })*)?
+                                _ => wire_object!(@other out key map $(rest $($skipped)*)?),
+                            }
+                        }
+                        Ok(out)
+                    }
+                }
+                deserializer.deserialize_map(ObjectVisitor)
+            }
+        }
+    };
+    (@struct $(#[$meta:meta])* $name:ident { $($field:ident : $type:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Default)]
+        pub(super) struct $name<'a> {
+            $(pub $field: Option<$type>,)*
+        }
+    };
+    (@struct $(#[$meta:meta])* $name:ident { $($field:ident : $type:ty,)* } rest $($skipped:literal)*) => {
+        $(#[$meta])*
+        #[derive(Debug, Default)]
+        pub(super) struct $name<'a> {
+            $(pub $field: Option<$type>,)*
+            /// Members not named, except `null` ones.
+            pub rest: Vec<(Cow<'a, str>, &'a RawValue)>,
+        }
+    };
+    (@other $out:ident $key:ident $map:ident) => {{
+        $map.next_value::<IgnoredAny>()?;
+    }};
+    (@other $out:ident $key:ident $map:ident rest $($skipped:literal)*) => {
+        if let Some(value) = $map.next_value::<Option<&'de RawValue>>()? {
+            $out.rest.push(($key, value));
+        }
+    };
+}
+
+wire_object! {
+    /// A request's message, as far as routing looks.
+    Message {
+        role: &'a RawValue = "role",
+        content: &'a RawValue = "content",
+        tool_calls: &'a RawValue = "tool_calls",
+        tool_call_id: &'a RawValue = "tool_call_id",
+        name: &'a RawValue = "name",
+    }
+}
+
+wire_object! {
+    /// A part of a request's message, as far as routing looks.
+    PartGlance {
+        kind: &'a RawValue = "type",
+        text: &'a RawValue = "text",
+        image_url: &'a RawValue = "image_url",
+        input_audio: &'a RawValue = "input_audio",
+        file: &'a RawValue = "file",
+    }
+}
+
+wire_object! {
+    /// A declared tool, as far as routing looks.
+    ToolGlance {
+        kind: &'a RawValue = "type",
+        function: &'a RawValue = "function",
+        name: &'a RawValue = "name",
+    }
+}
+
+wire_object! {
+    /// A whole answer or one chunk of a stream.
+    Chunk {
+        id: &'a RawValue = "id",
+        created: &'a RawValue = "created",
+        model: &'a RawValue = "model",
+        choices: Vec<Choice<'a>> = "choices",
+        usage: &'a RawValue = "usage",
+        error: &'a RawValue = "error",
+        x_groq: &'a RawValue = "x_groq",
+        system_fingerprint: &'a RawValue = "system_fingerprint",
+        service_tier: &'a RawValue = "service_tier",
+    }
+    // The last two are random filling against traffic analysis.
+    rest without "object" "obfuscation" "p"
+}
+
+wire_object! {
+    /// One choice; `message` in whole answers, `delta` in chunks (Perplexity sends both in chunks).
+    Choice {
+        index: &'a RawValue = "index",
+        delta: Delta<'a> = "delta",
+        message: Delta<'a> = "message",
+        finish_reason: &'a RawValue = "finish_reason",
+        stop_reason: &'a RawValue = "stop_reason",
+        logprobs: &'a RawValue = "logprobs",
+        usage: &'a RawValue = "usage",
+    }
+    rest without "native_finish_reason"
+}
+
+wire_object! {
+    /// A message or a piece of one.
+    Delta {
+        content: &'a RawValue = "content",
+        refusal: &'a RawValue = "refusal",
+        reasoning_content: &'a RawValue = "reasoning_content",
+        reasoning: &'a RawValue = "reasoning",
+        reasoning_details: &'a RawValue = "reasoning_details",
+        tool_calls: Vec<WireToolCall<'a>> = "tool_calls",
+        function_call: WireFunction<'a> = "function_call",
+        audio: &'a RawValue = "audio",
+        images: &'a RawValue = "images",
+    }
+    rest without "role"
+}
+
+wire_object! {
+    /// A tool call or a fragment of one.
+    WireToolCall {
+        index: &'a RawValue = "index",
+        id: &'a RawValue = "id",
+        function: WireFunction<'a> = "function",
+        custom: &'a RawValue = "custom",
+        extra_content: &'a RawValue = "extra_content",
+        signalbox: &'a RawValue = "signalbox",
+    }
+}
+
+wire_object! {
+    /// The function of a call.
+    WireFunction {
+        name: &'a RawValue = "name",
+        arguments: &'a RawValue = "arguments",
+    }
+}
+
+/// What a JSON value is, by its first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Number,
+    Flag,
+    List,
+    Object,
+    Null,
+}
+
+/// The kind of a value.
+pub(super) fn kind_of(raw: &RawValue) -> Kind {
+    match raw.get().as_bytes().first() {
+        Some(b'"') => Kind::Text,
+        Some(b'[') => Kind::List,
+        Some(b'{') => Kind::Object,
+        Some(b't' | b'f') => Kind::Flag,
+        Some(b'n') | None => Kind::Null,
+        Some(_) => Kind::Number,
+    }
+}
+
+/// The text between a JSON string's quotes, escapes kept; `None` for other kinds.
+pub(super) fn inside_quotes(raw: &RawValue) -> Option<&str> {
+    raw.get().strip_prefix('"')?.strip_suffix('"')
+}
+
+/// A JSON string's text; `None` for other kinds. A lone surrogate (some servers cut pairs) becomes U+FFFD.
+pub(super) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let inside = inside_quotes(raw)?;
+    if memchr::memchr(b'\\', inside.as_bytes()).is_none() {
+        return Some(Cow::Borrowed(inside));
+    }
+    Some(Cow::Owned(serde_json::from_str(raw.get()).unwrap_or_else(|_| unescape(inside))))
+}
+
+/// A string that says something: `None` for other kinds and for `""`.
+pub(super) fn filled(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    raw.and_then(string).filter(|text| !text.is_empty())
+}
+
+/// A string's text or a number's digits, for ids and codes that servers write either way; `None` when empty.
+pub(super) fn word(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    match kind_of(raw?) {
+        Kind::Number => raw.map(|raw| Cow::Borrowed(raw.get())),
+        _ => filled(raw),
+    }
+}
+
+/// A count; fractions are cut off, anything but a non-negative number is `None`.
+pub(super) fn count(raw: Option<&RawValue>) -> Option<u64> {
+    let text = raw?.get();
+    text.parse().ok().or_else(|| {
+        let number: f64 = text.parse().ok()?;
+        // Larger values saturate.
+        (number >= 0.0).then_some(number as u64)
+    })
+}
+
+/// Whether a value says anything: not `null`, `""`, `[]`, `{}` or `false`.
+pub(super) fn says_something(raw: &RawValue) -> bool {
+    let text = raw.get();
+    !matches!(text, "null" | "\"\"" | "[]" | "{}" | "false") && !is_hollow(text)
+}
+
+fn is_hollow(text: &str) -> bool {
+    let inside = text.strip_prefix(['[', '{']).and_then(|text| text.strip_suffix([']', '}']));
+    inside.is_some_and(|inside| inside.trim_ascii().is_empty())
+}
+
+/// Undoes escapes without ever failing: what is no escape stays, a lone surrogate becomes U+FFFD.
+pub(super) fn unescape(inside: &str) -> String {
+    let mut out = String::with_capacity(inside.len());
+    let mut rest = inside;
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        out.push_str(rest.get(..at).unwrap_or_default());
+        let escape = rest.get(at + 1..).unwrap_or_default();
+        let mut chars = escape.chars();
+        match chars.next() {
+            Some('n') => out.push('\n'),
+            Some('t') => out.push('\t'),
+            Some('r') => out.push('\r'),
+            Some('b') => out.push('\u{8}'),
+            Some('f') => out.push('\u{c}'),
+            Some('u') => {
+                let (decoded, used) = code_point(escape);
+                out.push(decoded);
+                rest = escape.get(used..).unwrap_or_default();
+                continue;
+            }
+            Some(other) => out.push(other),
+            None => {}
+        }
+        rest = chars.as_str();
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The character of `uXXXX` or `uXXXX\uXXXX` and the bytes it takes.
+fn code_point(escape: &str) -> (char, usize) {
+    let unit = |at: usize| {
+        let digits = escape.get(at..at + 4).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        u32::from_str_radix(digits, 16).ok()
+    };
+    let Some(first) = unit(1) else { return (char::REPLACEMENT_CHARACTER, escape.len().min(1)) };
+    if (0xD800..0xDC00).contains(&first) && escape.get(5..7) == Some("\\u") {
+        if let Some(second) = unit(7).filter(|second| (0xDC00..0xE000).contains(second)) {
+            let joined = 0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00);
+            return (char::from_u32(joined).unwrap_or(char::REPLACEMENT_CHARACTER), 11);
+        }
+    }
+    (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(text: &str) -> Box<RawValue> {
+        RawValue::from_string(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn unescaping_agrees_with_the_json_parser_and_survives_lone_surrogates() {
+        for text in [r#""a\n\t\r\b\f\"\\\/z""#, r#""\u00e9\ud83d\ude00\u4e2d!""#, r#""plain ü 😀""#, r#""""#] {
+            let parsed: String = serde_json::from_str(text).unwrap();
+            assert_eq!(unescape(text.trim_matches('"')), parsed);
+            assert_eq!(string(&raw(text)).unwrap(), parsed);
+        }
+        assert_eq!(string(&raw(r#""a\ud83d b""#)).unwrap(), "a\u{fffd} b");
+        assert_eq!(string(&raw(r#""\ud83d\u0041\ude00""#)).unwrap(), "\u{fffd}A\u{fffd}");
+        assert_eq!(unescape("cut \\u00"), "cut \u{fffd}00");
+        assert_eq!(unescape("cut \\"), "cut ");
+    }
+
+    #[test]
+    fn loose_scalars_are_read_as_what_they_mean() {
+        assert_eq!(count(Some(&raw("12"))), Some(12));
+        assert_eq!(count(Some(&raw("12.0"))), Some(12));
+        assert_eq!(count(Some(&raw("-1"))), None);
+        assert_eq!(count(Some(&raw("\"12\""))), None);
+        assert_eq!(word(Some(&raw("3280"))).unwrap(), "3280");
+        assert_eq!(word(Some(&raw("\"\""))), None);
+        assert!(!says_something(&raw("[ ]")) && !says_something(&raw("null")) && says_something(&raw("[0]")));
+    }
+}
