@@ -104,6 +104,16 @@ impl Joiner {
         out.extend_from_slice(json);
     }
 
+    /// Appends the payloads of whole events as [`super::stream::Encoder`] and [`super::error::encode_event`] write them:
+    /// one `data:` line each.
+    pub fn events(&mut self, events: &[u8], out: &mut Vec<u8>) {
+        for line in events.split(|byte| *byte == b'\n') {
+            if let Some(json) = line.strip_prefix(b"data:") {
+                self.element(json.trim_ascii(), out);
+            }
+        }
+    }
+
     /// Closes the array. A cut stream is not closed.
     pub fn end(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(if self.begun { b"]" } else { b"[]" });
@@ -163,10 +173,10 @@ mod tests {
     fn what_is_joined_can_be_split() {
         let (mut joiner, mut out) = (Joiner::default(), Vec::new());
         joiner.element(b"{\"a\":1}", &mut out);
-        joiner.element(b"{\"b\":[2]}", &mut out);
+        joiner.events(b"data: {\"b\":[2]}\r\n\r\ndata: {\"c\":3}\r\n\r\n", &mut out);
         joiner.end(&mut out);
-        assert_eq!(out, b"[{\"a\":1},\r\n{\"b\":[2]}]");
-        assert_eq!(split(&[&out]).0, ["{\"a\":1}", "{\"b\":[2]}"]);
+        assert_eq!(out, b"[{\"a\":1},\r\n{\"b\":[2]},\r\n{\"c\":3}]");
+        assert_eq!(split(&[&out]).0, ["{\"a\":1}", "{\"b\":[2]}", "{\"c\":3}"]);
         let mut empty = Vec::new();
         Joiner::default().end(&mut empty);
         assert_eq!(empty, b"[]");

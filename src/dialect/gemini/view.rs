@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::request::locate;
 use super::types::{GenerationConfig, Many, Text, Tool, ToolConfig};
 use crate::dialect::view::{estimate_tokens, sample_of, Needs, View};
-use crate::error::GatewayError;
+use crate::error::{ErrorKind, GatewayError};
 use crate::json::Members;
 
 /// A turn at arm's length: media are skipped, not copied.
@@ -54,7 +54,8 @@ struct Media<'a> {
 /// # Errors
 /// The caller's, naming the field.
 pub fn view(body: &[u8]) -> Result<View<'_>, GatewayError> {
-    let members = Members::read(body).map_err(|error| GatewayError::invalid("", error.to_string()))?;
+    let members =
+        Members::read(body).map_err(|error| GatewayError::new(ErrorKind::InvalidRequest, error.to_string()))?;
     let mut view = View { include_usage: true, ..View::default() };
     read_contents(&members, &mut view)?;
     read_tools(&members, &mut view)?;

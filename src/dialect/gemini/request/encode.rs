@@ -91,7 +91,7 @@ impl<'r> Turns<'r, '_> {
             }
         }
         let continues = self.target.traits.prefill && self.model.continues_model_turn();
-        if groups.last().is_some_and(|last| last.model) && !continues {
+        if !continues && groups.pop_if(|last| last.model).is_some() {
             let field = format!("messages[{}]", self.request.turns.len().saturating_sub(1));
             self.losses.push(Loss::unsupported(field, "this model does not continue a turn of its own"));
         }
@@ -140,8 +140,8 @@ impl<'r> Turns<'r, '_> {
                 self.write_group(group, &mut list);
             }
             if parts == b"[]" {
-                if group.model {
-                    // The model said nothing: there is nothing to repeat, and an empty content is refused.
+                if group.model || group.results {
+                    // There is nothing to repeat, and an empty content is refused.
                     continue;
                 }
                 parts = br#"[{"text":""}]"#.to_vec();

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::dialect::gemini::types::{Content, Many, Object, Part, Request};
-use crate::error::GatewayError;
+use crate::error::{ErrorKind, GatewayError};
 
 /// The error of a member that is not what it should be. The text says what was expected and quotes nothing.
 pub fn member(param: &str, error: &serde_json::Error) -> GatewayError {
@@ -65,7 +65,8 @@ pub fn is_model(role: Option<&str>, turn: usize) -> Result<bool, GatewayError> {
 pub fn body<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, GatewayError> {
     serde_json::from_slice(body).map_err(|error| {
         if !error.is_data() {
-            return GatewayError::invalid("", format!("the request body is not valid JSON: {error}"));
+            let message = format!("the request body is not valid JSON: {error}");
+            return GatewayError::new(ErrorKind::InvalidRequest, message);
         }
         let object = serde_json::from_slice::<Object<'_>>(body);
         let list = object.map(|object| object.0).unwrap_or_default();
@@ -76,6 +77,6 @@ pub fn body<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, GatewayError> {
                 return if name == "contents" { contents(raw, &error) } else { member(&name, &error) };
             }
         }
-        member("request body", &error)
+        GatewayError { param: None, ..member("the request body", &error) }
     })
 }

@@ -2,7 +2,7 @@
 
 use super::media;
 use super::passed::{level_of, Passed};
-use crate::dialect::canonical::{ChatRequest, Format, Loss, Media, Part, Reasoning, Tool, ToolChoice};
+use crate::dialect::canonical::{ChatRequest, Disposition, Format, Loss, Media, Part, Reasoning, Tool, ToolChoice};
 use crate::dialect::gemini::model::{Control, Model};
 use crate::dialect::gemini::schema;
 use crate::dialect::gemini::write::Json;
@@ -10,6 +10,8 @@ use crate::dialect::Target;
 
 /// Most stop sequences.
 const MAX_STOPS: usize = 5;
+/// What the name of a format is where the caller's dialect has none: not the caller's, so not reported.
+const NO_NAME: &str = "response";
 /// Most candidates.
 const MAX_CANDIDATES: u64 = 8;
 
@@ -22,42 +24,56 @@ pub fn write_tools(
     wire: &mut Json<'_>,
     losses: &mut Vec<Loss>,
 ) {
-    let functions = !request.tools.is_empty();
+    let declared: Vec<(usize, &Tool)> =
+        request.tools.iter().enumerate().filter(|(at, tool)| may_declare(tool, *at, target, losses)).collect();
+    let functions = !declared.is_empty();
     // `NONE` does not stop tools that run at Google: they are not offered at all.
-    let server_tools = if request.tool_choice == Some(ToolChoice::None) { &[] } else { passed.server_tools.as_slice() };
-    if functions && !target.traits.tools {
-        losses.push(Loss::unsupported("tools", "this model calls no functions"));
+    let mut server_tools = passed.server_tools.as_slice();
+    if request.tool_choice == Some(ToolChoice::None) {
+        server_tools = &[];
     }
     if functions && !server_tools.is_empty() && model.before_3() {
         losses.push(Loss::unsupported("tools", "this model takes functions or Google's tools, not both"));
+        server_tools = &[];
     }
     if functions || !server_tools.is_empty() {
         let mut list = wire.array_in("tools");
         if functions {
             let mut tool = list.object_item();
             let mut declarations = tool.array_in("functionDeclarations");
-            for (at, function) in request.tools.iter().enumerate() {
-                write_function(function, at, &mut declarations.object_item(), losses);
+            for (at, function) in &declared {
+                write_function(function, *at, &mut declarations.object_item(), losses);
             }
         }
         for (name, value) in server_tools {
             list.object_item().raw(name, value);
         }
     }
-    write_calling(request, target, passed, functions && !server_tools.is_empty(), wire, losses);
+    let offer = Offer { functions, mixed: functions && !server_tools.is_empty() };
+    write_calling(request, target, passed, offer, wire, losses);
     if functions && request.parallel_tool_calls == Some(false) {
         let reason = "Gemini has no way to allow one call at a time only";
         losses.push(Loss::unsupported("parallel_tool_calls", reason));
     }
 }
 
-fn write_function(function: &Tool, at: usize, wire: &mut Json<'_>, losses: &mut Vec<Loss>) {
+/// Whether a function can be declared; reported where it cannot.
+fn may_declare(function: &Tool, at: usize, target: &Target<'_>, losses: &mut Vec<Loss>) -> bool {
+    if !target.traits.tools {
+        losses.push(Loss::unsupported(format!("tools[{at}]"), "this model calls no functions"));
+        return false;
+    }
     let starts = function.name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':');
     if !starts || function.name.len() > 128 || !function.name.chars().all(legal) {
         let reason = "Gemini's names begin with a letter or _ and have 128 letters, digits, _ . : - at most";
         losses.push(Loss::unsupported(format!("tools[{at}].name"), reason));
+        return false;
     }
+    true
+}
+
+fn write_function(function: &Tool, at: usize, wire: &mut Json<'_>, losses: &mut Vec<Loss>) {
     wire.text("name", &function.name);
     if let Some(description) = &function.description {
         wire.text("description", description);
@@ -68,21 +84,28 @@ fn write_function(function: &Tool, at: usize, wire: &mut Json<'_>, losses: &mut 
     }
 }
 
+/// Which tools the request offers.
+struct Offer {
+    functions: bool,
+    /// Functions beside tools that run at Google.
+    mixed: bool,
+}
+
 fn write_calling(
     request: &ChatRequest,
     target: &Target<'_>,
     passed: &Passed<'_>,
-    mixed: bool,
+    Offer { functions, mixed }: Offer,
     wire: &mut Json<'_>,
     losses: &mut Vec<Loss>,
 ) {
     let forced = matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_)))
         || passed.allowed.as_ref().is_some_and(|(_, must)| *must);
-    if forced && request.tools.is_empty() {
+    if forced && !functions {
         losses.push(Loss::unsupported("tool_choice", "a call is forced and no function is declared"));
-        return;
     }
-    if forced && !target.traits.forced_tools {
+    let obeys = !forced || target.traits.forced_tools;
+    if functions && !obeys {
         losses.push(Loss::unsupported("tool_choice", "this model cannot be made to call a function"));
     }
     let strict = request.tools.iter().position(|tool| tool.strict == Some(true));
@@ -102,7 +125,7 @@ fn write_calling(
         mode = Some(if *must { "ANY" } else { "VALIDATED" });
     }
     let free = matches!(mode, None | Some("AUTO"));
-    if let Some(at) = strict.filter(|_| mode != Some("NONE")) {
+    if let Some(at) = strict.filter(|_| functions && mode != Some("NONE")) {
         // ANY holds calls to their schemas already.
         mode = if free { Some("VALIDATED") } else { mode };
         let reason = format!("sent as the mode {}, which holds for every function", mode.unwrap_or_default());
@@ -111,7 +134,7 @@ fn write_calling(
         mode = Some("VALIDATED");
         losses.push(Loss::converted("tool_choice", "beside Google's tools functions need the mode VALIDATED"));
     }
-    let mode = mode.filter(|_| !request.tools.is_empty());
+    let mode = mode.filter(|_| functions && obeys);
     if mode.is_none() && passed.tool_config.is_empty() && !mixed {
         return;
     }
@@ -257,13 +280,21 @@ fn write_format(
         Format::JsonObject => config.text("responseMimeType", "application/json"),
         Format::JsonSchema { name, description, schema, .. } => {
             config.text("responseMimeType", "application/json");
+            let before = losses.len();
             let mut written = schema::subset(schema, "response_format.json_schema.schema", losses);
+            if losses.iter().skip(before).any(|loss| loss.disposition == Disposition::Unsupported) {
+                return;
+            }
             for (label, keyword, text) in
                 [("name", "title", Some(name)), ("description", "description", description.as_ref())]
             {
                 let Some(text) = text.filter(|text| !text.is_empty()) else { continue };
                 let field = format!("response_format.json_schema.{label}");
-                losses.push(if schema::label(&mut written, keyword, text) {
+                let sent = schema::label(&mut written, keyword, text);
+                if text == NO_NAME {
+                    continue;
+                }
+                losses.push(if sent {
                     Loss::converted(field, format!("sent as the schema's {keyword}"))
                 } else {
                     Loss::advisory(field, format!("the schema has a {keyword} of its own"))
