@@ -261,17 +261,17 @@ fn the_native_path_observes_the_same_ends_and_counts() {
 
 #[test]
 fn what_is_encoded_for_a_gemini_client_decodes_to_the_same() {
-    let context = ReplyContext { request_id: "req_1".into(), model: "m".into(), ..ReplyContext::default() };
+    let context = ReplyContext {
+        request_id: "req_1".into(),
+        model: "m".into(),
+        upstream: Some(Dialect::Gemini),
+        ..ReplyContext::default()
+    };
     for case in answered() {
         let (events, complete) = decode(&payloads(&case, 1 << 20));
         if !complete {
             continue;
         }
-        // A stream's signatures do not name their provider, so that they are not handed on.
-        let unsigned = |mut reading: Reading| {
-            reading.signatures = 0;
-            reading
-        };
         let mut encoder = Dialect::Gemini.stream_encoder(context.clone());
         let (mut wire, mut losses) = (Vec::new(), Vec::new());
         for event in &events {
@@ -280,7 +280,7 @@ fn what_is_encoded_for_a_gemini_client_decodes_to_the_same() {
         encoder.end(&Tail::default(), &mut wire);
         let (again, complete) = decode(&frames(&wire, 1 << 20));
         assert!(complete, "{}", case.name);
-        assert_eq!(unsigned(Reading::of_events(&again)), unsigned(Reading::of_events(&events)), "{}", case.name);
+        assert_eq!(Reading::of_events(&again), Reading::of_events(&events), "{}", case.name);
 
         let answer = Dialect::Gemini.decode_response(&payloads_as_array(&case)).unwrap();
         let encoded = Dialect::Gemini.encode_response(&answer, &context, &Tail::default());
@@ -341,5 +341,57 @@ fn recorded_requests_are_read_and_written_again_without_a_loss_of_content() {
         if !request.tools.is_empty() {
             assert_eq!(again.tool_choice, request.tool_choice, "{}", case.name);
         }
+    }
+}
+
+#[test]
+fn signatures_survive_a_turn_through_an_anthropic_client() {
+    use signalbox::dialect::{ModelTraits, Target};
+    for case in answered() {
+        let answer = Dialect::Gemini.decode_response(&payloads_as_array(&case)).unwrap();
+        let finished = answer.choices[0].finish.is_some();
+        let own = answer.choices[0].parts.iter().all(|part| !matches!(part, Part::Native { .. } | Part::Image(_)));
+        if !finished || !own || answer.choices[0].parts.is_empty() {
+            continue;
+        }
+        let context = ReplyContext { upstream: Some(Dialect::Gemini), ..ReplyContext::default() };
+        let said = Dialect::AnthropicMessages.encode_response(&answer, &context, &Tail::default());
+        let said: Value = serde_json::from_slice(&said.body).unwrap();
+        let results: Vec<Value> = said["content"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|block| block["type"] == "tool_use")
+            .map(|block| json!({"type": "tool_result", "tool_use_id": block["id"], "content": "ok"}))
+            .collect();
+        let next = if results.is_empty() { json!("go on") } else { json!(results) };
+        let body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"},
+            {"role": "assistant", "content": said["content"]}, {"role": "user", "content": next}]});
+        let request = Dialect::AnthropicMessages.decode_request(body.to_string().as_bytes()).unwrap();
+        let target = Target {
+            provider: "gemini",
+            model: "gemini-3-pro-preview",
+            traits: ModelTraits::PERMISSIVE,
+            max_output_tokens: None,
+        };
+        let encoded = Dialect::Gemini.encode_request(&request, &target);
+        let again: Value = serde_json::from_slice(&encoded.body).unwrap();
+        let kept: Vec<&str> = again["contents"][1]["parts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|part| part["thoughtSignature"].as_str())
+            .filter(|signature| *signature != "skip_thought_signature_validator")
+            .collect();
+        let given: Vec<&str> = answer.choices[0]
+            .parts
+            .iter()
+            .filter_map(|part| match part {
+                Part::Reasoning(thought) => thought.signature.as_deref(),
+                Part::ToolCall(call) => call.signature.as_deref(),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(kept, given, "{}", case.name);
     }
 }

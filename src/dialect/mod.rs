@@ -112,6 +112,8 @@ pub struct ReplyContext {
     /// The dialect of the provider that answers: whose signatures the answer carries. Encoders write it beside them so
     /// that a replayed signature finds its reader.
     pub upstream: Option<Dialect>,
+    /// Gemini clients: thoughts were not asked for (`includeThoughts`), so that none are shown.
+    pub hide_reasoning: bool,
 }
 
 /// What is known once an answer is complete.

@@ -6,6 +6,7 @@
 
 pub mod array;
 pub mod error;
+pub mod native;
 pub mod request;
 pub mod response;
 pub mod stream;
@@ -13,6 +14,7 @@ pub mod view;
 
 mod extras;
 mod finish;
+mod foreign;
 mod ids;
 mod model;
 mod partial_args;

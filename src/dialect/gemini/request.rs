@@ -10,10 +10,12 @@ mod passed;
 
 pub use decode::decode;
 pub use encode::encode;
+pub(super) use encode::SKIP_SIGNATURE;
 
 use serde_json::value::RawValue;
 
 use super::types::GenerationConfig;
+use crate::dialect::canonical::ChatRequest;
 
 /// The form of answer that a generation config asks for.
 pub(super) enum Wanted<'a> {
@@ -34,6 +36,13 @@ pub(super) fn wanted_format<'a>(config: &GenerationConfig<'a>) -> Option<Wanted<
         mime.eq_ignore_ascii_case("application/json") || mime.eq_ignore_ascii_case("APPLICATION_JSON")
     });
     newer.or(json).or(openapi).or(object.then_some(Wanted::Object))
+}
+
+/// Whether a Gemini client wants to be shown thoughts (`includeThoughts`); for `ReplyContext::hide_reasoning`.
+#[must_use]
+pub fn shows_thoughts(request: &ChatRequest) -> bool {
+    let include = "generationConfig.thinkingConfig.includeThoughts";
+    request.extras.iter().any(|extra| extra.field == include && extra.value.get() == "true")
 }
 
 #[cfg(test)]

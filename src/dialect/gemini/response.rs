@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::stream::Decoder;
 use super::types::{Blob, Part as WirePart, Text};
 use super::write::Json;
-use super::{finish, usage};
+use super::{finish, foreign, usage};
 use crate::dialect::canonical::{
     ChatResponse, Choice, Extra, Finish, FinishReason, Loss, Media, MediaSource, Part, ReasoningPart, StreamEvent,
     ToolCall,
@@ -158,7 +158,7 @@ pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> E
         {
             let mut candidates = wire.array_in("candidates");
             for choice in &response.choices {
-                write_candidate(choice, &mut candidates.object_item(), &mut losses);
+                write_candidate(choice, context.hide_reasoning, &mut candidates.object_item(), &mut losses);
             }
         }
         if let Some(counts) = tail.usage.as_ref().or(response.usage.as_ref()) {
@@ -173,30 +173,10 @@ pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> E
     Encoded { body, losses }
 }
 
-fn write_candidate(choice: &Choice, candidate: &mut Json<'_>, losses: &mut Vec<Loss>) {
+fn write_candidate(choice: &Choice, hide_reasoning: bool, candidate: &mut Json<'_>, losses: &mut Vec<Loss>) {
     {
         let mut content = candidate.object_in("content");
-        {
-            let mut parts = content.array_in("parts");
-            let mut list = choice.parts.iter().peekable();
-            while let Some(part) = list.next() {
-                let signature = match part {
-                    // A signature without thoughts belongs to the text that follows it.
-                    Part::Reasoning(signed) if signed.text.is_empty() && !signed.redacted => {
-                        let next = list.next_if(|next| matches!(next, Part::Text(_)));
-                        own_signature(signed, choice.index, losses).map(|signature| (signature, next))
-                    }
-                    _ => None,
-                };
-                if let Some((signature, next)) = signature {
-                    let mut wire = parts.object_item();
-                    wire.text("text", if let Some(Part::Text(text)) = next { text } else { "" });
-                    wire.text("thoughtSignature", signature);
-                } else {
-                    write_part(part, choice.index, &mut parts, losses);
-                }
-            }
-        }
+        write_parts(choice, hide_reasoning, &mut content.array_in("parts"), losses);
         content.text("role", "model");
     }
     if let Some(end) = &choice.finish {
@@ -206,28 +186,76 @@ fn write_candidate(choice: &Choice, candidate: &mut Json<'_>, losses: &mut Vec<L
     candidate.value("index", choice.index);
 }
 
+/// Writes parts. Signatures stand on the part after the thoughts: Google's own as they came, other providers' thoughts
+/// sealed (see [`foreign`]).
+fn write_parts(choice: &Choice, hide_reasoning: bool, parts: &mut Json<'_>, losses: &mut Vec<Loss>) {
+    let mut thoughts: Vec<ReasoningPart> = Vec::new();
+    let mut list = choice.parts.iter().peekable();
+    while let Some(part) = list.next() {
+        match part {
+            Part::Reasoning(thought) => {
+                let own = thought.origin == Dialect::Gemini;
+                // A signature without thoughts belongs to the text that follows it.
+                let bare = own && thought.text.is_empty();
+                let text = list.next_if(|next| bare && matches!(next, Part::Text(_)));
+                let text = if let Some(Part::Text(text)) = text { text } else { &thought.text };
+                let signature = thought.signature.as_ref().filter(|_| own);
+                if !own && (!thought.text.is_empty() || thought.signature.is_some()) {
+                    thoughts.push(thought.clone());
+                }
+                if (text.is_empty() || (hide_reasoning && !bare)) && signature.is_none() {
+                    continue;
+                }
+                let mut wire = parts.object_item();
+                wire.text("text", if hide_reasoning && !bare { "" } else { text });
+                if !bare {
+                    wire.value("thought", true);
+                }
+                if let Some(signature) = signature {
+                    wire.text("thoughtSignature", signature);
+                }
+            }
+            Part::Text(text) => {
+                let mut wire = parts.object_item();
+                wire.text("text", text);
+                if let Some(sealed) = sealed(&mut thoughts, false) {
+                    wire.text("thoughtSignature", &sealed);
+                }
+            }
+            Part::ToolCall(call) => {
+                let sealed = sealed(&mut thoughts, true);
+                if let (Some(sealed), true) = (&sealed, call.signature.is_some()) {
+                    write_signature(sealed, parts);
+                }
+                let signature = call.signature.as_ref().or(sealed.as_ref()).map(String::as_str);
+                let mut wire = parts.object_item();
+                losses.extend(write_call(&mut wire, &call.id, &call.name, &call.arguments, signature));
+            }
+            part => write_part(part, choice.index, parts, losses),
+        }
+    }
+    if let Some(sealed) = sealed(&mut thoughts, false) {
+        write_signature(&sealed, parts);
+    }
+}
+
+/// Seals what another provider wants back; unsigned thoughts are wanted back with calls only.
+fn sealed(thoughts: &mut Vec<ReasoningPart>, before_call: bool) -> Option<String> {
+    let wanted = before_call || thoughts.iter().any(|thought| thought.signature.is_some());
+    (wanted && !thoughts.is_empty()).then(|| foreign::seal(&std::mem::take(thoughts)))
+}
+
+fn write_signature(signature: &str, parts: &mut Json<'_>) {
+    let mut wire = parts.object_item();
+    wire.text("text", "");
+    wire.text("thoughtSignature", signature);
+}
+
 fn write_part(part: &Part, choice: u32, parts: &mut Json<'_>, losses: &mut Vec<Loss>) {
     match part {
-        Part::Text(text) => parts.object_item().text("text", text),
         Part::Refusal(text) => {
             losses.push(refusal_as_text(choice));
             parts.object_item().text("text", text);
-        }
-        Part::Reasoning(reasoning) => {
-            let signature = own_signature(reasoning, choice, losses);
-            if reasoning.text.is_empty() && signature.is_none() {
-                return;
-            }
-            let mut wire = parts.object_item();
-            wire.text("text", &reasoning.text);
-            wire.value("thought", true);
-            if let Some(signature) = signature {
-                wire.text("thoughtSignature", signature);
-            }
-        }
-        Part::ToolCall(call) => {
-            let mut wire = parts.object_item();
-            losses.extend(write_call(&mut wire, &call.id, &call.name, &call.arguments, call.signature.as_deref()));
         }
         Part::Image(media) | Part::Audio(media) | Part::File(media) => match &media.source {
             MediaSource::Base64 { mime, data } => {
@@ -254,20 +282,11 @@ fn write_part(part: &Part, choice: u32, parts: &mut Json<'_>, losses: &mut Vec<L
         Part::Native { kind, .. } => {
             losses.push(Loss::unsupported(place(choice), format!("a {kind} block has no place in a Gemini answer")));
         }
-        Part::ToolResult(_) => {
-            losses.push(Loss::unsupported(place(choice), "a tool result has no place in an answer"));
+        // The first three are written by the caller.
+        Part::Text(_) | Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) => {
+            losses.push(Loss::unsupported(place(choice), "has no place in a Gemini answer"));
         }
     }
-}
-
-/// The signature, where a Gemini model can read it.
-fn own_signature<'r>(reasoning: &'r ReasoningPart, choice: u32, losses: &mut Vec<Loss>) -> Option<&'r str> {
-    let signature = reasoning.signature.as_deref()?;
-    if reasoning.origin == Dialect::Gemini && !reasoning.redacted {
-        return Some(signature);
-    }
-    losses.push(foreign_signature(choice, reasoning.redacted));
-    None
 }
 
 /// Writes the members of a `functionCall` part. Arguments that are no JSON object (a cut answer) are kept as a text.
@@ -345,3 +364,6 @@ pub(super) fn unsaid(extra: &Extra) -> Loss {
 fn place(choice: u32) -> String {
     format!("choices[{choice}].content")
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,9 +6,9 @@ use serde_json::value::RawValue;
 use super::decode::add_extras;
 use super::locate;
 use crate::dialect::canonical::{Extra, Media, MediaSource, Part, ReasoningPart, Role, ToolCall, ToolResult};
-use crate::dialect::gemini::extras;
 use crate::dialect::gemini::response::{part_kind, part_of_blob};
 use crate::dialect::gemini::types::{Blob, FileData, FunctionCall, FunctionResponse, Object, Part as WirePart, Text};
+use crate::dialect::gemini::{extras, foreign};
 use crate::dialect::Dialect;
 use crate::error::GatewayError;
 
@@ -46,14 +46,32 @@ impl Reader {
                 None => (role, self.part(part, &path)?),
             };
             match turns.last_mut() {
-                Some((last, list)) if *last == role => list.extend(read),
+                Some((last, list)) if *last == role => {
+                    if read.iter().any(is_unsealed) {
+                        // They hold the thoughts whole: what was shown of them before is the same again.
+                        while list.pop_if(|part| is_shown(part)).is_some() {}
+                    }
+                    list.extend(read);
+                }
                 _ => turns.push((role, read)),
             }
         }
         Ok(turns)
     }
 
-    fn part(&mut self, part: WirePart<'_>, path: &str) -> Result<Vec<Part>, GatewayError> {
+    /// A part, with other providers' thoughts out of its signature before it.
+    fn part(&mut self, mut part: WirePart<'_>, path: &str) -> Result<Vec<Part>, GatewayError> {
+        let Some(thoughts) = part.signature.as_deref().and_then(foreign::open) else {
+            return self.plain_part(part, path);
+        };
+        part.signature = None;
+        let mut list: Vec<Part> = thoughts.into_iter().map(Part::Reasoning).collect();
+        let rest = self.plain_part(part, path)?;
+        list.extend(rest.into_iter().filter(|part| !matches!(part, Part::Text(text) if text.is_empty())));
+        Ok(list)
+    }
+
+    fn plain_part(&mut self, part: WirePart<'_>, path: &str) -> Result<Vec<Part>, GatewayError> {
         if let Some(call) = part.function_call {
             add_extras(&format!("{path}."), part.rest, &mut self.extras);
             return Ok(vec![Part::ToolCall(self.call(call, part.signature, path)?)]);
@@ -166,6 +184,16 @@ impl Reader {
         add_extras(&format!("{path}."), response.rest, &mut self.extras);
         Ok(Part::ToolResult(ToolResult { call_id, name: Some(name), parts, is_error }))
     }
+}
+
+/// Thoughts of another provider, out of their seal.
+fn is_unsealed(part: &Part) -> bool {
+    matches!(part, Part::Reasoning(thought) if thought.origin != Dialect::Gemini)
+}
+
+/// Thoughts as a client was shown them.
+fn is_shown(part: &Part) -> bool {
+    matches!(part, Part::Reasoning(thought) if thought.origin == Dialect::Gemini && thought.signature.is_none())
 }
 
 /// A result's text: what stands under `output` or `error` (or under `result`, as is usual), else the whole object.

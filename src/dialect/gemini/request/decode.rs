@@ -9,6 +9,7 @@ use crate::dialect::gemini::schema::to_json_schema;
 use crate::dialect::gemini::types::{
     FunctionCalling, GenerationConfig, Int, Request, Rest, System, Text, Thinking, Tool as WireTool,
 };
+use crate::dialect::Dialect;
 use crate::error::GatewayError;
 
 /// Reads a request. The model is empty and a stream is not wanted: both stand in the path.
@@ -17,7 +18,7 @@ use crate::error::GatewayError;
 /// The caller's, naming the field.
 pub fn decode(body: &[u8]) -> Result<ChatRequest, GatewayError> {
     let wire: Request<'_> = locate::body(body)?;
-    let mut request = ChatRequest { include_usage: true, ..ChatRequest::default() };
+    let mut request = ChatRequest { origin: Some(Dialect::Gemini), include_usage: true, ..ChatRequest::default() };
     let mut reader = Reader::default();
     if let Some(System(system)) = wire.system {
         let parts = system.parts.map(|parts| parts.0).unwrap_or_default();

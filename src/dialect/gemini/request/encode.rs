@@ -14,7 +14,7 @@ use crate::dialect::gemini::write::Json;
 use crate::dialect::{Dialect, Encoded, Target};
 
 /// Stands in for a signature that the caller's dialect could not keep; Google documents it for that (`wire.md` §3.2).
-const SKIP_SIGNATURE: &str = "skip_thought_signature_validator";
+pub const SKIP_SIGNATURE: &str = "skip_thought_signature_validator";
 
 /// Writes a request.
 #[must_use]

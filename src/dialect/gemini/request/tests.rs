@@ -528,6 +528,7 @@ fn a_gemini_request_is_read_whole() {
         matches!(&request.format, Some(Format::JsonSchema { schema, .. }) if schema.get() == r#"{"type":"string"}"#)
     );
     assert_eq!(request.reasoning, Some(Reasoning::Effort("high".into())));
+    assert!(shows_thoughts(&request) && !shows_thoughts(&plain()));
     let extras: Vec<(&str, bool, bool)> =
         request.extras.iter().map(|extra| (extra.field.as_str(), extra.advisory, extra.is_default)).collect();
     assert_eq!(

@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::dialect::canonical::{Finish, Loss, StreamEvent, Usage};
+use crate::dialect::canonical::{Finish, Loss, ReasoningPart, StreamEvent, Usage};
 use crate::dialect::gemini::write::Json;
-use crate::dialect::gemini::{finish, response, usage};
-use crate::dialect::{ReplyContext, Tail};
+use crate::dialect::gemini::{finish, foreign, response, usage};
+use crate::dialect::{Dialect, ReplyContext, Tail};
 
 /// Writes a stream: one event per piece of text, whole calls, and a last event with the finish reasons and the usage. It
-/// has no terminator; lines end with CRLF, as Google's do.
+/// has no terminator; lines end with CRLF, as Google's do. [`super::super::array::Joiner`] makes an array of it.
 #[derive(Debug)]
 pub struct Encoder {
-    id: String,
-    model: String,
+    context: ReplyContext,
     choices: BTreeMap<u32, Choice>,
     usage: Option<Usage>,
 }
@@ -22,6 +21,10 @@ struct Choice {
     finish: Option<Finish>,
     /// Calls whose arguments are still coming: Gemini clients get calls whole.
     calls: Vec<Call>,
+    /// Thoughts of another provider since the last part, for the part that follows them (see [`foreign`]).
+    thoughts: Vec<ReasoningPart>,
+    /// The text of the block that has not ended.
+    thinking: String,
 }
 
 #[derive(Debug, Default)]
@@ -37,7 +40,7 @@ impl Encoder {
     /// A writer with nothing written.
     #[must_use]
     pub fn new(context: ReplyContext) -> Self {
-        Self { id: context.request_id, model: context.model, choices: BTreeMap::new(), usage: None }
+        Self { context, choices: BTreeMap::new(), usage: None }
     }
 
     /// Writes one event. Finish reasons and usage wait for [`Encoder::end`], because a later one replaces an earlier one.
@@ -46,43 +49,28 @@ impl Encoder {
             StreamEvent::Start { id, model, created: _ } => {
                 // The provider's own names where it gave some; its clock has no place here.
                 if let Some(id) = id {
-                    self.id.clone_from(id);
+                    self.context.request_id.clone_from(id);
                 }
                 if let Some(model) = model {
-                    self.model.clone_from(model);
+                    self.context.model.clone_from(model);
                 }
             }
-            StreamEvent::TextDelta { choice, text } | StreamEvent::RefusalDelta { choice, text } if text.is_empty() => {
-                self.choice(*choice);
-            }
-            StreamEvent::TextDelta { choice, text } => {
-                self.choice(*choice);
-                self.chunk(*choice, out, |part| part.text("text", text));
-            }
-            StreamEvent::ReasoningDelta { choice, text } => {
-                self.choice(*choice);
-                self.chunk(*choice, out, |part| {
-                    part.text("text", text);
-                    part.value("thought", true);
-                });
-            }
-            StreamEvent::ReasoningEnd { signature: None, .. } => {}
-            StreamEvent::ReasoningEnd { choice, redacted, .. } => {
-                losses.push(response::foreign_signature(*choice, *redacted));
-            }
+            StreamEvent::TextDelta { choice, text } => self.text(*choice, text, out),
             StreamEvent::RefusalDelta { choice, text } => {
                 losses.push(response::refusal_as_text(*choice));
-                self.choice(*choice);
-                self.chunk(*choice, out, |part| part.text("text", text));
+                self.text(*choice, text, out);
+            }
+            StreamEvent::ReasoningDelta { choice, text } => self.thought(*choice, text, out),
+            StreamEvent::ReasoningEnd { choice, signature, redacted } => {
+                self.end_thought(*choice, signature.as_deref(), *redacted, out, losses);
             }
             StreamEvent::ToolCallStart { choice, index, id, name, signature } => {
-                let call = Call {
-                    index: *index,
-                    id: id.clone(),
-                    name: name.clone(),
-                    signature: signature.clone(),
-                    ..Call::default()
-                };
+                let sealed = self.sealed(*choice, true);
+                if let (Some(sealed), true) = (&sealed, signature.is_some()) {
+                    self.signature(*choice, sealed, out);
+                }
+                let (id, name, signature) = (id.clone(), name.clone(), signature.clone().or(sealed));
+                let call = Call { index: *index, id, name, arguments: String::new(), signature };
                 self.choice(*choice).calls.push(call);
             }
             StreamEvent::ToolCallDelta { choice, index, arguments } => {
@@ -108,12 +96,16 @@ impl Encoder {
         if self.choices.is_empty() {
             self.choice(0);
         }
-        let choices = std::mem::take(&mut self.choices);
-        for (index, choice) in &choices {
-            for call in &choice.calls {
-                self.call(*index, call, out);
+        let indices: Vec<u32> = self.choices.keys().copied().collect();
+        for index in indices {
+            if let Some(sealed) = self.sealed(index, false) {
+                self.signature(index, &sealed, out);
+            }
+            for call in std::mem::take(&mut self.choice(index).calls) {
+                self.call(index, &call, out);
             }
         }
+        let choices = std::mem::take(&mut self.choices);
         self.write(out, |body| {
             {
                 let mut list = body.array_in("candidates");
@@ -140,11 +132,70 @@ impl Encoder {
         });
     }
 
+    fn text(&mut self, choice: u32, text: &str, out: &mut Vec<u8>) {
+        if text.is_empty() {
+            self.choice(choice);
+            return;
+        }
+        let sealed = self.sealed(choice, false);
+        self.chunk(choice, out, |part| {
+            part.text("text", text);
+            if let Some(sealed) = &sealed {
+                part.text("thoughtSignature", sealed);
+            }
+        });
+    }
+
+    fn thought(&mut self, choice: u32, text: &str, out: &mut Vec<u8>) {
+        let foreign = self.foreign().is_some();
+        let state = self.choice(choice);
+        if foreign {
+            state.thinking.push_str(text);
+        }
+        if !self.context.hide_reasoning {
+            self.chunk(choice, out, |part| {
+                part.text("text", text);
+                part.value("thought", true);
+            });
+        }
+    }
+
+    fn end_thought(
+        &mut self,
+        choice: u32,
+        signature: Option<&str>,
+        redacted: bool,
+        out: &mut Vec<u8>,
+        losses: &mut Vec<Loss>,
+    ) {
+        match (self.context.upstream, self.foreign(), signature) {
+            (_, Some(origin), signature) => self.choice(choice).end_thought(origin, signature, redacted),
+            (_, None, None) => {}
+            (Some(_), None, Some(signature)) => self.signature(choice, signature, out),
+            // Whose it is is not known: no model could be trusted to read it.
+            (None, None, Some(_)) => losses.push(response::foreign_signature(choice, redacted)),
+        }
+    }
+
+    /// The provider that wants its thoughts back, unless it is Google.
+    fn foreign(&self) -> Option<Dialect> {
+        self.context.upstream.filter(|upstream| *upstream != Dialect::Gemini)
+    }
+
+    /// The signature for a part that follows another provider's thoughts. Unsigned thoughts are wanted back with calls only.
+    fn sealed(&mut self, choice: u32, before_call: bool) -> Option<String> {
+        let origin = self.foreign()?;
+        let state = self.choice(choice);
+        state.end_thought(origin, None, false);
+        let wanted = before_call || state.thoughts.iter().any(|thought| thought.signature.is_some());
+        (wanted && !state.thoughts.is_empty()).then(|| foreign::seal(&std::mem::take(&mut state.thoughts)))
+    }
+
     fn choice(&mut self, index: u32) -> &mut Choice {
         self.choices.entry(index).or_default()
     }
 
-    fn call(&self, choice: u32, call: &Call, out: &mut Vec<u8>) -> Option<Loss> {
+    fn call(&mut self, choice: u32, call: &Call, out: &mut Vec<u8>) -> Option<Loss> {
         let mut loss = None;
         self.chunk(choice, out, |part| {
             loss = response::write_call(part, &call.id, &call.name, &call.arguments, call.signature.as_deref());
@@ -152,8 +203,17 @@ impl Encoder {
         loss
     }
 
+    /// A signature on a part of its own.
+    fn signature(&mut self, choice: u32, signature: &str, out: &mut Vec<u8>) {
+        self.chunk(choice, out, |part| {
+            part.text("text", "");
+            part.text("thoughtSignature", signature);
+        });
+    }
+
     /// An event with one part of one choice.
-    fn chunk(&self, choice: u32, out: &mut Vec<u8>, part: impl FnOnce(&mut Json<'_>)) {
+    fn chunk(&mut self, choice: u32, out: &mut Vec<u8>, part: impl FnOnce(&mut Json<'_>)) {
+        self.choice(choice);
         self.write(out, |body| {
             let mut list = body.array_in("candidates");
             let mut candidate = list.object_item();
@@ -174,9 +234,19 @@ impl Encoder {
         {
             let mut body = Json::object(out);
             fill(&mut body);
-            body.text("modelVersion", &self.model);
-            body.text("responseId", &self.id);
+            body.text("modelVersion", &self.context.model);
+            body.text("responseId", &self.context.request_id);
         }
         out.extend_from_slice(b"\r\n\r\n");
+    }
+}
+
+impl Choice {
+    fn end_thought(&mut self, origin: Dialect, signature: Option<&str>, redacted: bool) {
+        let text = std::mem::take(&mut self.thinking);
+        if !text.is_empty() || signature.is_some() {
+            let signature = signature.map(str::to_owned);
+            self.thoughts.push(ReasoningPart { text, signature, redacted, origin });
+        }
     }
 }

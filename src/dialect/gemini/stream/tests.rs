@@ -357,3 +357,67 @@ fn an_empty_answer_still_has_a_candidate() {
     assert_eq!(wire.matches("data: ").count(), 1);
     assert!(!wire.contains("finishReason"), "an end that nobody reported is not invented");
 }
+
+/// Parts of a written stream, as a client gathers them for its next request.
+fn gathered(wire: &str) -> Vec<serde_json::Value> {
+    let payloads = wire.split("\r\n\r\n").filter_map(|event| event.strip_prefix("data: "));
+    payloads
+        .flat_map(|payload| {
+            let chunk: serde_json::Value = serde_json::from_str(payload).unwrap();
+            chunk["candidates"][0]["content"]["parts"].as_array().unwrap().clone()
+        })
+        .collect()
+}
+
+/// What the next request says that the model said, in the hub's words.
+fn replayed(parts: &[serde_json::Value]) -> String {
+    let body = serde_json::json!({"contents": [{"role": "user", "parts": [{"text": "x"}]},
+        {"role": "model", "parts": parts}, {"role": "user", "parts": [{"text": "y"}]}]});
+    let request = Dialect::Gemini.decode_request(body.to_string().as_bytes()).unwrap();
+    format!("{:?}", request.turns[1].parts)
+}
+
+#[test]
+fn other_providers_thoughts_come_back_to_them_through_any_gemini_client() {
+    let events = [
+        StreamEvent::ReasoningDelta { choice: 0, text: "let me ".into() },
+        StreamEvent::ReasoningDelta { choice: 0, text: "see".into() },
+        StreamEvent::ReasoningEnd { choice: 0, signature: Some("sig+/=".into()), redacted: false },
+        StreamEvent::ReasoningEnd { choice: 0, signature: Some("hidden".into()), redacted: true },
+        StreamEvent::ToolCallStart { choice: 0, index: 0, id: "c".into(), name: "f".into(), signature: None },
+        StreamEvent::ToolCallEnd { choice: 0, index: 0 },
+        finish(FinishReason::ToolCalls, "tool_use"),
+    ];
+    for hide_reasoning in [false, true] {
+        let upstream = Some(Dialect::AnthropicMessages);
+        let mut encoder = Encoder::new(ReplyContext { upstream, hide_reasoning, ..ReplyContext::default() });
+        let (mut wire, mut losses) = (Vec::new(), Vec::new());
+        for event in &events {
+            encoder.event(event, &mut wire, &mut losses);
+        }
+        encoder.end(&Tail::default(), &mut wire);
+        let parts = gathered(std::str::from_utf8(&wire).unwrap());
+        assert!(losses.is_empty());
+        assert_eq!(parts.iter().any(|part| part["thought"] == true), !hide_reasoning);
+        let expected = concat!(
+            r#"[Reasoning(ReasoningPart { text: "let me see", signature: Some("sig+/="), redacted: false, "#,
+            r#"origin: AnthropicMessages }), Reasoning(ReasoningPart { text: "", signature: Some("hidden"), "#,
+            r#"redacted: true, origin: AnthropicMessages }), ToolCall(ToolCall { id: "c", name: "f", "#,
+            r#"arguments: "{}", signature: None })"#,
+        );
+        assert!(replayed(&parts).starts_with(expected), "{}", replayed(&parts));
+        let calls_only: Vec<_> = parts.into_iter().filter(|part| part.get("functionCall").is_some()).collect();
+        assert!(replayed(&calls_only).starts_with(expected), "{}", replayed(&calls_only));
+    }
+}
+
+#[test]
+fn a_signature_of_googles_own_is_handed_on_as_it_is() {
+    let upstream = Some(Dialect::Gemini);
+    let mut encoder = Encoder::new(ReplyContext { upstream, ..ReplyContext::default() });
+    let (mut wire, mut losses) = (Vec::new(), Vec::new());
+    let signed = StreamEvent::ReasoningEnd { choice: 0, signature: Some("cw==".into()), redacted: false };
+    encoder.event(&signed, &mut wire, &mut losses);
+    assert!(String::from_utf8(wire).unwrap().contains(r#"[{"text":"","thoughtSignature":"cw=="}]"#));
+    assert!(losses.is_empty());
+}
