@@ -1,9 +1,8 @@
 //! The types and ranges of the request's top-level members. One table, so that both the native path and the translator
 //! refuse the same bodies with the same words. Members that stand nowhere here are legal and pass.
 
-use serde_json::value::RawValue;
-
-use super::types::{inside_quotes, kind_of, string, Kind, ToolGlance};
+use super::scan::{entries, entry, items};
+use super::types::{inside_quotes, kind, Kind};
 use crate::error::GatewayError;
 use crate::json::Members;
 
@@ -72,7 +71,7 @@ const RULES: &[(&str, Rule)] = &[
 pub(super) fn members(members: &Members<'_>) -> Result<(), GatewayError> {
     for (name, raw) in members.iter() {
         if let Some((_, rule)) = RULES.iter().find(|(known, _)| *known == name) {
-            one(name, raw, *rule)?;
+            one(name, raw.get(), *rule)?;
         }
     }
     options(members)?;
@@ -81,8 +80,8 @@ pub(super) fn members(members: &Members<'_>) -> Result<(), GatewayError> {
     bounds_agree(members)
 }
 
-fn one(name: &str, raw: &RawValue, rule: Rule) -> Result<(), GatewayError> {
-    let kind = kind_of(raw);
+fn one(name: &str, text: &str, rule: Rule) -> Result<(), GatewayError> {
+    let kind = kind(text);
     if kind == Kind::Null {
         return Ok(());
     }
@@ -91,32 +90,29 @@ fn one(name: &str, raw: &RawValue, rule: Rule) -> Result<(), GatewayError> {
         Rule::Flag if kind != Kind::Flag => "true or false",
         Rule::Object if kind != Kind::Object => "an object",
         Rule::List if kind != Kind::List => "a list",
-        Rule::Texts if !is_texts(raw) => "a list of strings",
-        Rule::TextOrTexts if kind != Kind::Text && !is_texts(raw) => "a string or a list of strings",
+        Rule::Texts if !is_texts(text) => "a list of strings",
+        Rule::TextOrTexts if kind != Kind::Text && !is_texts(text) => "a string or a list of strings",
         Rule::TextOrObject if !matches!(kind, Kind::Text | Kind::Object) => "a string or an object",
-        Rule::Number(least, most) => return number(name, raw, least, most),
-        Rule::Whole(least) => return whole(name, raw, least),
+        Rule::Number(least, most) => return number(name, text, least, most),
+        Rule::Whole(least) => return whole(name, text, least),
         _ => return Ok(()),
     };
     Err(GatewayError::invalid(name, format!("`{name}` must be {expected}")))
 }
 
-fn number(name: &str, raw: &RawValue, least: f64, most: f64) -> Result<(), GatewayError> {
-    let number: Option<f64> = (kind_of(raw) == Kind::Number).then(|| raw.get().parse().ok()).flatten();
+fn number(name: &str, text: &str, least: f64, most: f64) -> Result<(), GatewayError> {
+    let number: Option<f64> = (kind(text) == Kind::Number).then(|| text.parse().ok()).flatten();
     match number {
         Some(number) if (least..=most).contains(&number) => Ok(()),
         _ => Err(GatewayError::invalid(name, format!("`{name}` must be a number between {least} and {most}"))),
     }
 }
 
-fn whole(name: &str, raw: &RawValue, least: i64) -> Result<(), GatewayError> {
-    let text = raw.get();
+fn whole(name: &str, text: &str, least: i64) -> Result<(), GatewayError> {
     // A number beyond 64 bits is still an integer; a fraction of zero (`10.0`) is one too.
     let fits = match text.parse::<i64>() {
         Ok(number) => number >= least,
-        Err(_) => {
-            kind_of(raw) == Kind::Number && text.parse().is_ok_and(|n: f64| n.fract() == 0.0 && n >= least as f64)
-        }
+        Err(_) => kind(text) == Kind::Number && text.parse().is_ok_and(|n: f64| n.fract() == 0.0 && n >= least as f64),
     };
     if fits {
         return Ok(());
@@ -125,20 +121,15 @@ fn whole(name: &str, raw: &RawValue, least: i64) -> Result<(), GatewayError> {
     Err(GatewayError::invalid(name, format!("`{name}` must be an integer{bound}")))
 }
 
-fn is_texts(raw: &RawValue) -> bool {
-    kind_of(raw) == Kind::List
-        && serde_json::from_str::<Vec<&RawValue>>(raw.get())
-            .is_ok_and(|items| items.iter().all(|item| kind_of(item) == Kind::Text))
+fn is_texts(text: &str) -> bool {
+    kind(text) == Kind::List && items(text).all(|item| kind(item) == Kind::Text)
 }
 
 fn options(members: &Members<'_>) -> Result<(), GatewayError> {
-    let Some(options) = members.present("stream_options").and_then(|raw| Members::read(raw.get().as_bytes()).ok())
-    else {
-        return Ok(());
-    };
-    for name in ["include_usage", "include_obfuscation"] {
-        if let Some(raw) = options.raw(name) {
-            one(&format!("stream_options.{name}"), raw, Rule::Flag)?;
+    let options = members.raw("stream_options").map_or("", |raw| raw.get());
+    for (name, value) in entries(options) {
+        if matches!(name.as_ref(), "include_usage" | "include_obfuscation") {
+            one(&format!("stream_options.{name}"), value, Rule::Flag)?;
         }
     }
     Ok(())
@@ -146,85 +137,85 @@ fn options(members: &Members<'_>) -> Result<(), GatewayError> {
 
 fn tools(members: &Members<'_>) -> Result<(), GatewayError> {
     for (at, tool) in list(members, "tools") {
-        let Ok(tool) = serde_json::from_str::<ToolGlance<'_>>(tool.get()) else {
+        if kind(tool) != Kind::Object {
             return Err(GatewayError::invalid(format!("tools[{at}]"), format!("`tools[{at}]` must be an object")));
-        };
-        let is_function = tool.kind.map_or(tool.function.is_some(), |kind| kind.get() == "\"function\"");
-        if tool.kind.is_none_or(|kind| kind_of(kind) != Kind::Text) && !is_function {
+        }
+        let (declared, function) = (entry(tool, "type"), entry(tool, "function"));
+        let is_function = declared.map_or(function.is_some(), |kind| kind == "\"function\"");
+        if declared.is_none_or(|value| kind(value) != Kind::Text) && !is_function {
             let path = format!("tools[{at}].type");
             return Err(GatewayError::invalid(&path, format!("`{path}` must be a string")));
         }
         if is_function {
-            named(&format!("tools[{at}].function"), tool.function)?;
+            named(|| format!("tools[{at}].function"), function)?;
         }
     }
     for (at, function) in list(members, "functions") {
-        named(&format!("functions[{at}]"), Some(function))?;
+        named(|| format!("functions[{at}]"), Some(function))?;
     }
-    if let Some(choice) = members.present("function_call").filter(|raw| kind_of(raw) == Kind::Object) {
-        named("function_call", Some(choice))?;
+    if let Some(choice) = members.present("function_call").filter(|raw| kind(raw.get()) == Kind::Object) {
+        named(|| "function_call".to_owned(), Some(choice.get()))?;
     }
     choice(members)
 }
 
 fn choice(members: &Members<'_>) -> Result<(), GatewayError> {
-    let Some(raw) = members.present("tool_choice") else { return Ok(()) };
-    if let Some(word) = string(raw) {
-        return if ["none", "auto", "required", "any"].contains(&word.as_ref()) {
+    let Some(text) = members.present("tool_choice").map(|raw| raw.get()) else { return Ok(()) };
+    if let Some(word) = inside_quotes(text) {
+        return if ["none", "auto", "required", "any"].contains(&word) {
             Ok(())
         } else {
             Err(GatewayError::invalid("tool_choice", "`tool_choice` must be none, auto, required or an object"))
         };
     }
-    let glance: ToolGlance<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
-    match glance.kind.and_then(inside_quotes) {
-        Some("function") => named("tool_choice.function", glance.function),
-        None if glance.function.is_some() => named("tool_choice.function", glance.function),
+    let function = entry(text, "function");
+    match entry(text, "type").and_then(inside_quotes) {
+        Some("function") => named(|| "tool_choice.function".to_owned(), function),
+        None if function.is_some() => named(|| "tool_choice.function".to_owned(), function),
         Some(_) => Ok(()),
         None => Err(GatewayError::invalid("tool_choice.type", "`tool_choice.type` must be a string")),
     }
 }
 
 /// An object whose `name` is a string that is not empty.
-fn named(path: &str, object: Option<&RawValue>) -> Result<(), GatewayError> {
-    let Some(Ok(glance)) = object.map(|raw| serde_json::from_str::<ToolGlance<'_>>(raw.get())) else {
-        return Err(GatewayError::invalid(path, format!("`{path}` must be an object")));
+fn named(path: impl Fn() -> String, object: Option<&str>) -> Result<(), GatewayError> {
+    let Some(object) = object.filter(|text| kind(text) == Kind::Object) else {
+        return Err(GatewayError::invalid(path(), format!("`{}` must be an object", path())));
     };
-    if glance.name.and_then(inside_quotes).is_some_and(|name| !name.is_empty()) {
+    if entry(object, "name").and_then(inside_quotes).is_some_and(|name| !name.is_empty()) {
         return Ok(());
     }
-    Err(GatewayError::invalid(format!("{path}.name"), format!("`{path}.name` must be a string that is not empty")))
+    let path = path() + ".name";
+    Err(GatewayError::invalid(&path, format!("`{path}` must be a string that is not empty")))
 }
 
-fn list<'a>(members: &Members<'a>, name: &str) -> impl Iterator<Item = (usize, &'a RawValue)> {
-    let items: Vec<&'a RawValue> = members.parse(name).ok().flatten().unwrap_or_default();
-    items.into_iter().enumerate()
+fn list<'a>(members: &Members<'a>, name: &str) -> impl Iterator<Item = (usize, &'a str)> {
+    items(members.present(name).map_or("", |raw| raw.get())).enumerate()
 }
 
 fn format(members: &Members<'_>) -> Result<(), GatewayError> {
-    let Some(format) = members.present("response_format").and_then(|raw| Members::read(raw.get().as_bytes()).ok())
-    else {
-        return Ok(());
-    };
-    let kind = format.raw("type").and_then(inside_quotes);
-    if kind.is_none() {
+    let Some(format) = members.present("response_format").map(|raw| raw.get()) else { return Ok(()) };
+    let declared = entry(format, "type").and_then(inside_quotes);
+    if declared.is_none() {
         return Err(GatewayError::invalid("response_format.type", "`response_format.type` must be a string"));
     }
-    if kind != Some("json_schema") {
+    if declared != Some("json_schema") {
         return Ok(());
     }
-    let Some(Ok(schema)) = format.present("json_schema").map(|raw| Members::read(raw.get().as_bytes())) else {
+    let Some(schema) = entry(format, "json_schema").filter(|text| kind(text) == Kind::Object) else {
         return Err(GatewayError::invalid(
             "response_format.json_schema",
             "`response_format.json_schema` must be an object",
         ));
     };
-    for (name, rule) in
-        [("name", Rule::Text), ("description", Rule::Text), ("schema", Rule::Object), ("strict", Rule::Flag)]
-    {
-        if let Some(raw) = schema.raw(name) {
-            one(&format!("response_format.json_schema.{name}"), raw, rule)?;
-        }
+    for (name, value) in entries(schema) {
+        let rule = match name.as_ref() {
+            "name" | "description" => Rule::Text,
+            "schema" => Rule::Object,
+            "strict" => Rule::Flag,
+            _ => continue,
+        };
+        one(&format!("response_format.json_schema.{name}"), value, rule)?;
     }
     Ok(())
 }

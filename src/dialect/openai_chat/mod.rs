@@ -18,6 +18,7 @@ mod observe;
 mod profile;
 pub mod request;
 pub mod response;
+mod scan;
 pub mod stream;
 mod types;
 mod usage;

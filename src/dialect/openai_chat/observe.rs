@@ -92,7 +92,9 @@ pub(super) fn read_event<'f>(frame: &'f Frame<'_>) -> Result<Event<'f>, StreamFa
     if data.starts_with(b"[DONE]") {
         return Ok(Event::Done);
     }
-    match serde_json::from_slice::<Chunk<'f>>(data) {
+    // Checked once here, not once for every member.
+    let Ok(text) = std::str::from_utf8(data) else { return Err(malformed("the event is not UTF-8")) };
+    match serde_json::from_str::<Chunk<'f>>(text) {
         Ok(chunk) => Ok(Event::Chunk(Box::new(chunk))),
         Err(reason) => Err(match error::decode(data) {
             Some(report) => StreamFault::Provider(report),
@@ -119,7 +121,8 @@ pub(super) fn fault_of(chunk: &Chunk<'_>, frame: &Frame<'_>) -> Option<StreamFau
 
 /// Reads a whole answer's body.
 pub(super) fn whole(body: &[u8]) -> Result<Box<Chunk<'_>>, StreamFault> {
-    match serde_json::from_slice::<Chunk<'_>>(body) {
+    let Ok(text) = std::str::from_utf8(body) else { return Err(malformed("the answer is not UTF-8")) };
+    match serde_json::from_str::<Chunk<'_>>(text) {
         Ok(chunk) if chunk.error.is_none_or(|raw| !says_something(raw)) && chunk.choices.is_some() => {
             Ok(Box::new(chunk))
         }
@@ -203,7 +206,7 @@ fn measure(delta: &Delta<'_>) -> u64 {
 
 fn length(raw: &RawValue) -> u64 {
     match kind_of(raw) {
-        Kind::Text => inside_quotes(raw).unwrap_or_default().len() as u64,
+        Kind::Text => inside_quotes(raw.get()).unwrap_or_default().len() as u64,
         Kind::List | Kind::Object => nested_length(raw),
         _ => 0,
     }

@@ -1,4 +1,4 @@
-//! Wire shapes of requests' messages and of answers, borrowed. A member keeps its source text until somebody needs it, so
+//! Wire shapes of answers, borrowed. A member keeps its source text until somebody needs it, so
 //! one odd field does not spoil its neighbours, and nothing is copied on the way.
 
 use std::borrow::Cow;
@@ -91,37 +91,6 @@ macro_rules! wire_object {
 }
 
 wire_object! {
-    /// A request's message, as far as routing looks.
-    Message {
-        role: &'a RawValue = "role",
-        content: &'a RawValue = "content",
-        tool_calls: &'a RawValue = "tool_calls",
-        tool_call_id: &'a RawValue = "tool_call_id",
-        name: &'a RawValue = "name",
-    }
-}
-
-wire_object! {
-    /// A part of a request's message, as far as routing looks.
-    PartGlance {
-        kind: &'a RawValue = "type",
-        text: &'a RawValue = "text",
-        image_url: &'a RawValue = "image_url",
-        input_audio: &'a RawValue = "input_audio",
-        file: &'a RawValue = "file",
-    }
-}
-
-wire_object! {
-    /// A declared tool, as far as routing looks.
-    ToolGlance {
-        kind: &'a RawValue = "type",
-        function: &'a RawValue = "function",
-        name: &'a RawValue = "name",
-    }
-}
-
-wire_object! {
     /// A whole answer or one chunk of a stream.
     Chunk {
         id: &'a RawValue = "id",
@@ -201,7 +170,12 @@ pub(super) enum Kind {
 
 /// The kind of a value.
 pub(super) fn kind_of(raw: &RawValue) -> Kind {
-    match raw.get().as_bytes().first() {
+    kind(raw.get())
+}
+
+/// The kind of a value by its source text.
+pub(super) fn kind(text: &str) -> Kind {
+    match text.as_bytes().first() {
         Some(b'"') => Kind::Text,
         Some(b'[') => Kind::List,
         Some(b'{') => Kind::Object,
@@ -212,17 +186,22 @@ pub(super) fn kind_of(raw: &RawValue) -> Kind {
 }
 
 /// The text between a JSON string's quotes, escapes kept; `None` for other kinds.
-pub(super) fn inside_quotes(raw: &RawValue) -> Option<&str> {
-    raw.get().strip_prefix('"')?.strip_suffix('"')
+pub(super) fn inside_quotes(text: &str) -> Option<&str> {
+    text.strip_prefix('"')?.strip_suffix('"')
 }
 
-/// A JSON string's text; `None` for other kinds. A lone surrogate (some servers cut pairs) becomes U+FFFD.
+/// A JSON string's text; `None` for other kinds.
 pub(super) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
-    let inside = inside_quotes(raw)?;
+    text_of(raw.get())
+}
+
+/// The same by its source text. A lone surrogate (some servers cut pairs) becomes U+FFFD.
+pub(super) fn text_of(text: &str) -> Option<Cow<'_, str>> {
+    let inside = inside_quotes(text)?;
     if memchr::memchr(b'\\', inside.as_bytes()).is_none() {
         return Some(Cow::Borrowed(inside));
     }
-    Some(Cow::Owned(serde_json::from_str(raw.get()).unwrap_or_else(|_| unescape(inside))))
+    Some(Cow::Owned(serde_json::from_str(text).unwrap_or_else(|_| unescape(inside))))
 }
 
 /// A string that says something: `None` for other kinds and for `""`.

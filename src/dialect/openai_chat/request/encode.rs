@@ -230,7 +230,7 @@ fn tools(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, profi
     }
     let strict = request.tools.iter().any(|tool| tool.strict == Some(true));
     if strict && !profile.strict {
-        report.unsupported(names::TOOLS, "no strict functions");
+        report.unsupported(names::STRICT, "no strict functions");
     }
     let all = request.tools.iter().map(Ok).chain(custom.iter().map(|extra| Err(extra.value.get())));
     out.list("tools", all, |body, tool| match tool {
@@ -295,19 +295,24 @@ fn format(
         Some(Format::JsonSchema { .. }) if !(target.traits.json_schema && profile.json_schema) => {
             report.unsupported(names::FORMAT, "no answers by JSON schema");
         }
-        Some(Format::JsonSchema { name, description, schema, strict }) => out.object("response_format", |format| {
-            format.text("type", "json_schema");
-            format.object("json_schema", |inner| {
-                inner.text("name", &schema_name(name));
-                if let Some(description) = description {
-                    inner.text("description", description);
-                }
-                inner.raw("schema", schema.get());
-                if let Some(strict) = strict {
-                    inner.flag("strict", *strict);
-                }
+        Some(Format::JsonSchema { name, description, schema, strict }) => {
+            if strict.is_none() && request.origin != Some(Dialect::OpenAiChat) {
+                report.converted(names::FORMAT, "sent without `strict`: here the schema guides and is not enforced");
+            }
+            out.object("response_format", |format| {
+                format.text("type", "json_schema");
+                format.object("json_schema", |inner| {
+                    inner.text("name", &schema_name(name));
+                    if let Some(description) = description {
+                        inner.text("description", description);
+                    }
+                    inner.raw("schema", schema.get());
+                    if let Some(strict) = strict {
+                        inner.flag("strict", *strict);
+                    }
+                });
             });
-        }),
+        }
     }
 }
 

@@ -104,12 +104,16 @@ fn part(raw: &RawValue, path: &str, request: &mut ChatRequest) -> Result<Part, G
             let url = image.as_ref().map_or(Some(place), |image| image.present("url"));
             let url = filled(url).ok_or_else(|| required("image_url.url"))?;
             let detail = image.as_ref().and_then(|image| filled(image.present("detail")));
+            if let Some(image) = &image {
+                leftovers(image, &["url", "detail"], &format!("{path}.image_url"), request);
+            }
             (Part::Image(media::picture(&url, detail.as_deref())), "image_url")
         }
         "input_audio" => match read.present("input_audio").and_then(object) {
             Some(sound) => {
                 let data = filled(sound.present("data")).ok_or_else(|| required("input_audio.data"))?;
                 let format = filled(sound.present("format")).ok_or_else(|| required("input_audio.format"))?;
+                leftovers(&sound, &["data", "format"], &format!("{path}.input_audio"), request);
                 let mime = format!("audio/{format}");
                 let source = MediaSource::Base64 { mime, data: data.into_owned() };
                 (Part::Audio(Media { source, detail: None, name: None }), "input_audio")
@@ -117,7 +121,7 @@ fn part(raw: &RawValue, path: &str, request: &mut ChatRequest) -> Result<Part, G
             // Mistral's plain string does not say what it is.
             None => (native(&kind, raw), "input_audio"),
         },
-        "file" => (file(&read, path)?, "file"),
+        "file" => (file(&read, path, request)?, "file"),
         "thinking" => (thinking(&read).unwrap_or_else(|| native(&kind, raw)), "thinking"),
         _ => return Ok(native(&kind, raw)),
     };
@@ -133,8 +137,11 @@ fn native(kind: &str, raw: &RawValue) -> Part {
     Part::Native { dialect: Dialect::OpenAiChat, kind: kind.to_owned(), raw: raw.to_owned() }
 }
 
-fn file(part: &Members<'_>, path: &str) -> Result<Part, GatewayError> {
+fn file(part: &Members<'_>, path: &str, request: &mut ChatRequest) -> Result<Part, GatewayError> {
     let file = part.present("file").and_then(object);
+    if let Some(file) = &file {
+        leftovers(file, &["file_data", "file_id", "filename"], &format!("{path}.file"), request);
+    }
     let member = |name: &str| file.as_ref().and_then(|file| filled(file.present(name)));
     let name = member("filename").map(std::borrow::Cow::into_owned);
     let source = if let Some(id) = member("file_id") {
@@ -183,7 +190,7 @@ fn assistant(
         parts.push(native("audio", audio));
     }
     for (nth, raw) in calls.into_iter().enumerate() {
-        parts.push(call(raw, &format!("{path}.tool_calls[{nth}]"))?);
+        parts.push(call(raw, &format!("{path}.tool_calls[{nth}]"), request)?);
     }
     if let Some(function) = function {
         let name = filled(function.present("name")).unwrap_or_default().into_owned();
@@ -203,7 +210,7 @@ fn or_empty(arguments: &str) -> String {
     }
 }
 
-fn call(raw: &RawValue, path: &str) -> Result<Part, GatewayError> {
+fn call(raw: &RawValue, path: &str, request: &mut ChatRequest) -> Result<Part, GatewayError> {
     let wrong = |member: &str| {
         let path = format!("{path}{member}");
         GatewayError::invalid(
@@ -215,6 +222,9 @@ fn call(raw: &RawValue, path: &str) -> Result<Part, GatewayError> {
     if call.custom.is_some() {
         return Ok(native(CUSTOM_CALL, raw));
     }
+    // The index comes from a stream, with a message that a client sends back.
+    let known = ["id", "type", "function", "extra_content", "signalbox", "index"];
+    leftovers(&read_object(path, raw)?, &known, path, request);
     let id = word(call.id).ok_or_else(|| wrong(".id"))?;
     let name = call.function.as_ref().and_then(|function| filled(function.name));
     let name = name.ok_or_else(|| wrong(".function.name"))?;

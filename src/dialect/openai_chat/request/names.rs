@@ -28,6 +28,7 @@ fields! {
     PRESENCE_PENALTY: "presence_penalty", "presence_penalty", "generationConfig.presencePenalty";
     LOGPROBS: "logprobs", "logprobs", "generationConfig.responseLogprobs";
     TOOLS: "tools", "tools", "tools";
+    STRICT: "tools[*].function.strict", "tools[*].strict", "toolConfig.functionCallingConfig.mode";
     TOOL_CHOICE: "tool_choice", "tool_choice", "toolConfig.functionCallingConfig";
     PARALLEL: "parallel_tool_calls", "tool_choice.disable_parallel_tool_use", "toolConfig";
     FORMAT: "response_format", "output_config.format", "generationConfig.responseSchema";

@@ -334,7 +334,9 @@ fn marks_on_parts_are_hints_and_unknown_members_matter() {
     let request = with_messages(
         r#"[{"role":"developer","content":[{"type":"text","text":"a","prompt_cache_breakpoint":{"mode":"explicit"}}]},
             {"role":"user","content":[{"type":"text","text":"b","cache_control":{"type":"ephemeral"},"image_url":null}]},
-            {"role":"assistant","content":"c","prefix":true}]"#,
+            {"role":"assistant","content":"c","prefix":true},
+            {"role":"user","content":[{"type":"image_url","image_url":{"url":"u","format":"png"}}]},
+            {"role":"assistant","tool_calls":[{"id":"i","index":0,"function":{"name":"f","arguments":"{}"},"ttl":5}]}]"#,
     );
     assert_eq!(request.turns[0].role, Role::System);
     assert_eq!(
@@ -342,7 +344,9 @@ fn marks_on_parts_are_hints_and_unknown_members_matter() {
         [
             ("messages[0].content[0].prompt_cache_breakpoint", "advisory"),
             ("messages[1].content[0].cache_control", "advisory"),
-            ("messages[2].prefix", "matters")
+            ("messages[2].prefix", "matters"),
+            ("messages[3].content[0].image_url.format", "matters"),
+            ("messages[4].tool_calls[0].ttl", "matters")
         ]
     );
 }

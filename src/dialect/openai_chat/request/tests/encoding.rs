@@ -204,7 +204,10 @@ fn tools_and_choices_are_sent_or_refused() {
         r#""tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object", "x":1.0},"strict":true}},{"type":"function","function":{"name":"g"}}],"tool_choice":{"type":"function","function":{"name":"g"}},"parallel_tool_calls":false"#
     ));
     let (body, losses) = to(&request, "deepseek");
-    assert_eq!(told(&losses), [("tools", "unsupported"), ("tool_choice.disable_parallel_tool_use", "unsupported")]);
+    assert_eq!(
+        told(&losses),
+        [("tools[*].strict", "unsupported"), ("tool_choice.disable_parallel_tool_use", "unsupported")]
+    );
     assert!(body["tools"][0]["function"].get("strict").is_none());
     assert_eq!(
         to(&request, "mistral").0["tools"][1]["function"]["parameters"],
@@ -239,6 +242,10 @@ fn formats_are_sent_or_refused() {
         assert!(body.get("response_format").is_none());
         assert_eq!(told(&losses), [("output_config.format", "unsupported")]);
     }
+    let loose = Format::JsonSchema { name: "n".into(), description: None, schema: raw("{}"), strict: None };
+    let (body, losses) = to(&ChatRequest { format: Some(loose), ..asked() }, OPENAI);
+    assert!(body["response_format"]["json_schema"].get("strict").is_none());
+    assert_eq!(told(&losses), [("output_config.format", "converted")]);
     let object = ChatRequest { format: Some(Format::JsonObject), ..asked() };
     assert_eq!(to(&object, "deepseek").0["response_format"], json!({"type": "json_object"}));
 }
