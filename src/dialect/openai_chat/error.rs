@@ -41,7 +41,8 @@ pub fn decode(body: &[u8]) -> Option<ProviderError> {
         return Some(from_detail(detail, text));
     }
     if let Some(first) = first_of(top.present("errors")) {
-        return Some(from_object(&Members::read(first.get().as_bytes()).ok()?, first.get()));
+        // The whole text is kept: the wrapper tells whose numbers these are.
+        return Some(from_object(&Members::read(first.get().as_bytes()).ok()?, text));
     }
     let declared = top.present("object").and_then(string).is_some_and(|object| object == "error");
     let flat = top.present("message").is_some() && (top.present("code").is_some() || top.present("type").is_some());

@@ -75,6 +75,8 @@ fn every_known_shape_is_read() {
 fn the_raw_report_is_the_error_object_with_its_details() {
     let body = br#"{"error":{"message":"m","code":402,"metadata":{"limit_source":"x"}},"user_id":"u"}"#;
     assert_eq!(decode(body).unwrap().raw, r#"{"message":"m","code":402,"metadata":{"limit_source":"x"}}"#);
+    let cloudflare = r#"{"errors":[{"code":3036,"message":"m"}],"success":false}"#;
+    assert_eq!(decode(cloudflare.as_bytes()).unwrap().raw, cloudflare, "the wrapper tells whose number 3036 is");
 }
 
 #[test]
