@@ -98,6 +98,23 @@ fn an_overlay_adds_changes_and_removes() {
 }
 
 #[test]
+fn the_documented_example_is_valid() {
+    let overlay = json!({
+        "identity": {"mode": "jwt", "issuers": [{"issuer": "https://id.example", "jwks_url": "https://id.example/jwks",
+            "audiences": ["signalbox"], "algorithms": ["RS256"], "claims": {"principal": "sub", "tenant": "org"}}]},
+        "providers": {"acme": {"kind": "openai-chat", "base_url": "https://llm.acme.example/v1",
+            "api_key_env": "ACME_API_KEY", "prices_of": "openai"}},
+        "models": {"acme/big": {"context": 131_072, "capabilities": ["tools", "vision"],
+            "quality": {"default": {"value": 0.7, "kind": "assumed"}}}},
+        "aliases": {"auto": {"candidates": ["*"], "policy": "balanced"}},
+        "policies": {"balanced": {"weights": {"quality": 1, "cost": 0.3, "latency": 0.2, "risk": 0.2}, "rules": []}},
+        "telemetry": {"otlp": [{"endpoint": "https://otel.example", "headers": {}}], "sampling": 0.1}, "limits": {}});
+    let config = load(&overlay, Mode::Production).unwrap();
+    assert_eq!(config.identity.issuers.len(), 1);
+    assert_eq!(config.telemetry.sampling_micro, 100_000);
+}
+
+#[test]
 fn what_is_for_local_use_is_refused_elsewhere() {
     for (overlay, path) in [
         (json!({"identity": {"mode": "none"}}), "identity.mode"),

@@ -623,13 +623,15 @@ fn an_explanation_says_why_and_keeps_from_callers_what_is_the_operators() {
     assert_eq!(operator["policy"], "balanced");
     let small = operator["candidates"].as_array().unwrap().iter().find(|c| c["model"] == "one/small").unwrap();
     assert_eq!(small["health"]["ttft_ms"], 77);
+    assert_eq!(small["terms"]["risk"], json!(-0.024_691));
+    assert!(small["score"].is_number());
     assert_eq!(small["quality"], json!({"value": 0.6, "kind": "assumed", "source": "tier rule", "date": null}));
     assert_eq!(small["estimate"]["cost_usd"], "0.00022");
     assert_eq!(small["estimate"]["cost_picousd"], "220000000");
     assert!(operator["excluded"].to_string().contains("missing_secret"));
 
     let caller = decision.explanation(Audience::Caller).to_string();
-    for secret in ["TWO_KEY", "missing_secret", "ttft", "health", "errors", "latency_ms"] {
+    for secret in ["TWO_KEY", "missing_secret", "ttft", "health", "errors", "latency_ms", "\"risk\":-", "\"score\":"] {
         assert!(!caller.contains(secret), "{secret}");
     }
     assert!(caller.contains("unavailable") && caller.contains("reseller"));

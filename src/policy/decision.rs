@@ -286,15 +286,19 @@ impl Choice {
             },
             "dropped": self.dropped,
         });
-        if audience == Audience::Caller {
-            // The latency and risk terms are health values in other clothes; the total stays, it explains the order.
-            if let Some(terms) = value.get_mut("terms").and_then(Value::as_object_mut) {
-                terms.remove("latency");
-                terms.remove("risk");
+        match (audience, value.as_object_mut()) {
+            // The latency and risk terms are health values in other clothes, and the total less the others gives them away.
+            (Audience::Caller, Some(object)) => {
+                object.remove("score");
+                if let Some(terms) = object.get_mut("terms").and_then(Value::as_object_mut) {
+                    terms.retain(|name, _| name == "quality" || name == "cost");
+                }
             }
-        } else if let Some(object) = value.as_object_mut() {
-            object.insert("health".to_owned(), json!(self.health));
-            object.insert("latency_ms".to_owned(), json!(estimate.latency_ms()));
+            (Audience::Operator, Some(object)) => {
+                object.insert("health".to_owned(), json!(self.health));
+                object.insert("latency_ms".to_owned(), json!(estimate.latency_ms()));
+            }
+            (_, None) => {}
         }
         value
     }
