@@ -1,6 +1,8 @@
 //! What is known of a candidate's present state, as values. Who measures them is elsewhere; decisions only read them, and
 //! they are recorded with the decision so that it can be replayed.
 
+pub mod meter;
+
 /// One candidate's recent behaviour, as one isolate sees it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]

@@ -1,2 +1,3 @@
 //! What we know of providers: how to address them and what their failures mean.
-pub mod failure;
+pub mod failure; // what a reply or silence means
+pub mod registry; // how a provider is addressed

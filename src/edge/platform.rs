@@ -1,0 +1,345 @@
+//! The ports of the core on Cloudflare Workers. Each step is one import from `seam.js`; its promises never reject, a
+//! string result is an interrupt. Read `ports.rs` first.
+
+use std::rc::Rc;
+
+use js_sys::{Promise, Uint8Array};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use worker::Context;
+
+use crate::accounting::Row;
+use crate::edge::gather;
+use crate::edge::webcrypto::Verifier;
+use crate::http::{Headers, Request, ResponseHead, UpstreamRequest};
+use crate::identity::jwks::MAX_BODY_BYTES;
+use crate::identity::ports::{JwksSource, PortFailure, Served, SignatureVerifier};
+use crate::identity::Algorithm;
+use crate::ports::{CallerSink, Interrupt, Platform, UpstreamCall};
+
+#[wasm_bindgen(module = "/src/edge/seam.js")]
+extern "C" {
+    /// One caller's request and the answer to it.
+    pub type Exchange;
+    #[wasm_bindgen(constructor)]
+    fn new(request: &web_sys::Request) -> Exchange;
+    #[wasm_bindgen(method)]
+    fn head(this: &Exchange) -> String;
+    #[wasm_bindgen(method)]
+    fn body(this: &Exchange, limit: f64) -> Promise;
+    #[wasm_bindgen(method)]
+    fn response(this: &Exchange) -> Promise;
+    #[wasm_bindgen(method, js_name = ensureAnswered)]
+    fn ensure_answered(this: &Exchange);
+    #[wasm_bindgen(method)]
+    fn reply(this: &Exchange, status: u16, headers: &str, body: &[u8]);
+    #[wasm_bindgen(method)]
+    fn open(this: &Exchange, status: u16, headers: &str) -> JsSink;
+    #[wasm_bindgen(method)]
+    fn sleep(this: &Exchange, ms: f64) -> Promise;
+    #[wasm_bindgen(method)]
+    fn call(this: &Exchange, url: &str, headers: &str, body: &[u8]) -> JsCall;
+
+    type JsCall;
+    #[wasm_bindgen(method)]
+    fn head(this: &JsCall, ms: f64) -> Promise;
+    #[wasm_bindgen(method)]
+    fn whole(this: &JsCall, ms: f64, limit: f64) -> Promise;
+    #[wasm_bindgen(method)]
+    fn read(this: &JsCall, ms: f64) -> Promise;
+    #[wasm_bindgen(method)]
+    fn watch(this: &JsCall);
+    #[wasm_bindgen(method)]
+    fn pump(this: &JsCall, sink: &JsSink);
+    #[wasm_bindgen(method)]
+    fn abort(this: &JsCall);
+
+    type JsSink;
+    #[wasm_bindgen(method)]
+    fn write(this: &JsSink, bytes: &[u8]) -> Promise;
+    #[wasm_bindgen(method)]
+    fn close(this: &JsSink) -> Promise;
+    #[wasm_bindgen(method)]
+    fn abort(this: &JsSink) -> Promise;
+
+    #[wasm_bindgen(js_name = sleep)]
+    fn js_sleep(ms: f64) -> Promise;
+    #[wasm_bindgen(js_name = callObject)]
+    fn js_call_object(namespace: &JsValue, name: &str, method: &str, path: &str, body: &str) -> Promise;
+    #[wasm_bindgen(js_name = getDocument)]
+    fn js_get_document(url: &str, ms: f64, limit: f64) -> Promise;
+    #[wasm_bindgen(js_name = readKeys)]
+    fn js_read_keys(namespace: &JsValue, keys: js_sys::Array) -> Promise;
+    #[wasm_bindgen(js_name = writeKey)]
+    fn js_write_key(namespace: &JsValue, key: &str, value: &str) -> Promise;
+}
+
+/// Unix milliseconds.
+#[must_use]
+pub fn now_ms() -> u64 {
+    // Dates are positive and far below 2^53.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let now = js_sys::Date::now() as u64;
+    now
+}
+
+/// 64 random bits. `Math.random` is seeded per isolate and serves jitter, ids that are no secrets, and ties.
+#[must_use]
+pub fn random() -> u64 {
+    const SCALE: f64 = 4_294_967_296.0;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let half = || (js_sys::Math::random() * SCALE) as u64;
+    half() << 32 | half()
+}
+
+async fn settled(promise: Promise) -> Result<JsValue, Interrupt> {
+    // The seam's promises do not reject; should one, its meaning is that of a broken connection.
+    let value = JsFuture::from(promise).await.map_err(|_| Interrupt::Reset)?;
+    match value.as_string() {
+        Some(word) => match word.as_str() {
+            "timeout" => Err(Interrupt::Timeout),
+            "gone" => Err(Interrupt::ClientGone),
+            "connect" => Err(Interrupt::Connect),
+            "reset" => Err(Interrupt::Reset),
+            "large" => Err(Interrupt::TooLarge),
+            _ => Ok(value),
+        },
+        None => Ok(value),
+    }
+}
+
+fn bytes(value: &JsValue) -> Option<Vec<u8>> {
+    value.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec)
+}
+
+fn left(until_ms: u64) -> f64 {
+    #[allow(clippy::cast_precision_loss)]
+    let left = until_ms.saturating_sub(now_ms()) as f64;
+    // setTimeout's bound is 2^31 - 1.
+    left.min(2_000_000_000.0)
+}
+
+fn flat(headers: &Headers) -> String {
+    let mut text = String::with_capacity(256);
+    for (name, value) in headers.iter() {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(name);
+        text.push('\n');
+        // A line end cannot stand in a header; one that came in through a value must not make another header.
+        text.extend(value.chars().map(|c| if c.is_control() { ' ' } else { c }));
+    }
+    text
+}
+
+fn unflat<'t>(mut lines: impl Iterator<Item = &'t str>) -> Headers {
+    let mut headers = Headers::new();
+    while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
+        headers.push(name, value);
+    }
+    headers
+}
+
+/// One exchange on the platform.
+pub struct EdgePlatform {
+    exchange: Exchange,
+    ctx: Rc<Context>,
+    ledgers: JsValue,
+}
+
+impl EdgePlatform {
+    /// Takes a request in.
+    #[must_use]
+    pub fn new(request: &web_sys::Request, ctx: Rc<Context>, ledgers: JsValue) -> Self {
+        Self { exchange: Exchange::new(request), ctx, ledgers }
+    }
+
+    /// Method, path, query and headers; the body is still to be read.
+    #[must_use]
+    pub fn request_head(&self) -> Request {
+        let text = self.exchange.head();
+        let mut lines = text.split('\n');
+        let method = lines.next().unwrap_or_default().to_owned();
+        let url = lines.next().unwrap_or_default();
+        let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let path_and_query = after_scheme.find('/').and_then(|at| after_scheme.get(at..)).unwrap_or("/");
+        let path_and_query = path_and_query.split('#').next().unwrap_or_default();
+        let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
+        Request { method, path: path.to_owned(), query: query.to_owned(), headers: unflat(lines), body: Vec::new() }
+    }
+
+    /// Answers with a 500 if nothing has answered: the caller must not wait for what will never come.
+    pub fn ensure_answered(&self) {
+        self.exchange.ensure_answered();
+    }
+
+    /// Resolves to the `Response` of whichever `reply` or `open` comes first.
+    pub fn response(&self) -> Promise {
+        self.exchange.response()
+    }
+}
+
+impl Platform for EdgePlatform {
+    type Call = EdgeCall;
+    type Sink = EdgeSink;
+
+    async fn body(&self, limit: usize) -> Result<Vec<u8>, Interrupt> {
+        #[allow(clippy::cast_precision_loss)]
+        let value = settled(self.exchange.body(limit as f64)).await?;
+        Ok(bytes(&value).unwrap_or_default())
+    }
+
+    fn now_ms(&self) -> u64 {
+        now_ms()
+    }
+
+    fn random(&self) -> u64 {
+        random()
+    }
+
+    async fn sleep_until(&self, at_ms: u64) -> Result<(), Interrupt> {
+        settled(self.exchange.sleep(left(at_ms))).await.map(|_| ())
+    }
+
+    fn call(&self, request: UpstreamRequest) -> EdgeCall {
+        EdgeCall(self.exchange.call(&request.url, &flat(&request.headers), &request.body))
+    }
+
+    fn reply(&self, head: ResponseHead, body: Vec<u8>) {
+        self.exchange.reply(head.status, &flat(&head.headers), &body);
+    }
+
+    fn open(&self, head: ResponseHead) -> EdgeSink {
+        EdgeSink(self.exchange.open(head.status, &flat(&head.headers)))
+    }
+
+    fn record(&self, principal: &str, row: Row) {
+        gather::record(&self.ledgers, &self.ctx, principal, row.to_json());
+    }
+
+    async fn usage(&self, principal: &str) -> Option<(u16, String)> {
+        gather::flush(&self.ledgers, principal).await;
+        call_object(&self.ledgers, principal, "GET", "/usage", "").await
+    }
+
+    fn log(&self, line: String) {
+        worker::console_log!("{line}");
+    }
+}
+
+impl SignatureVerifier for EdgePlatform {
+    async fn verify(
+        &self,
+        algorithm: Algorithm,
+        jwk: &str,
+        input: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, PortFailure> {
+        Verifier.verify(algorithm, jwk, input, signature).await
+    }
+}
+
+impl JwksSource for EdgePlatform {
+    async fn fetch(&self, url: &str) -> Result<Served, PortFailure> {
+        const PATIENCE_MS: u32 = 2_000;
+        let limit = u32::try_from(MAX_BODY_BYTES).unwrap_or(u32::MAX);
+        let (status, cache_control, body) = get_document(url, PATIENCE_MS, limit).await.ok_or(PortFailure)?;
+        Ok(Served { status, cache_control, body: body.into_bytes() })
+    }
+
+    async fn pause(&self, ms: u64) {
+        sleep(u32::try_from(ms).unwrap_or(u32::MAX)).await;
+    }
+}
+
+/// A `fetch` under way.
+pub struct EdgeCall(JsCall);
+
+impl UpstreamCall for EdgeCall {
+    type Sink = EdgeSink;
+
+    async fn head(&mut self, until_ms: u64) -> Result<(u16, Headers), Interrupt> {
+        let text = settled(self.0.head(left(until_ms))).await?.as_string().unwrap_or_default();
+        let mut lines = text.split('\n');
+        let status = lines.next().and_then(|s| s.parse().ok()).ok_or(Interrupt::Connect)?;
+        Ok((status, unflat(lines)))
+    }
+
+    async fn whole(&mut self, until_ms: u64, limit: usize) -> Result<Vec<u8>, Interrupt> {
+        #[allow(clippy::cast_precision_loss)]
+        let value = settled(self.0.whole(left(until_ms), limit as f64)).await?;
+        Ok(bytes(&value).unwrap_or_default())
+    }
+
+    async fn read(&mut self, until_ms: u64) -> Result<Option<Vec<u8>>, Interrupt> {
+        Ok(bytes(&settled(self.0.read(left(until_ms))).await?))
+    }
+
+    fn watch(&mut self) {
+        self.0.watch();
+    }
+
+    fn pump(&mut self, sink: &mut EdgeSink) {
+        self.0.pump(&sink.0);
+    }
+
+    fn abort(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The writable side of a streamed response.
+pub struct EdgeSink(JsSink);
+
+impl CallerSink for EdgeSink {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Interrupt> {
+        settled(self.0.write(bytes)).await.map(|_| ())
+    }
+
+    async fn close(&mut self) {
+        let _ = settled(self.0.close()).await;
+    }
+
+    async fn abort(&mut self) {
+        let _ = settled(self.0.abort()).await;
+    }
+}
+
+/// Waits outside any exchange.
+pub async fn sleep(ms: u32) {
+    let _ = settled(js_sleep(f64::from(ms))).await;
+}
+
+/// Calls a Durable Object by name; `None` when it could not be reached.
+pub async fn call_object(
+    namespace: &JsValue,
+    name: &str,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> Option<(u16, String)> {
+    let text = settled(js_call_object(namespace, name, method, path, body)).await.ok()?.as_string()?;
+    let (status, body) = text.split_once('\n')?;
+    Some((status.parse().ok()?, body.to_owned()))
+}
+
+/// Fetches a small public document (a JWKS): status, cache-control, text.
+pub async fn get_document(url: &str, ms: u32, limit: u32) -> Option<(u16, String, String)> {
+    let text = settled(js_get_document(url, f64::from(ms), f64::from(limit))).await.ok()?.as_string()?;
+    let mut parts = text.splitn(3, '\n');
+    Some((parts.next()?.parse().ok()?, parts.next()?.to_owned(), parts.next()?.to_owned()))
+}
+
+/// Reads KV keys in one step; `None` when KV could not be read.
+pub async fn read_keys<const N: usize>(namespace: &JsValue, keys: [&str; N]) -> Option<[Option<String>; N]> {
+    let names: js_sys::Array = keys.iter().map(|k| JsValue::from_str(k)).collect();
+    let values: js_sys::Array = settled(js_read_keys(namespace, names)).await.ok()?.dyn_into().ok()?;
+    let mut values = values.iter();
+    Some(std::array::from_fn(|_| values.next().and_then(|v| v.as_string())))
+}
+
+/// Writes a KV key; failure is not told, the next isolate writes again.
+pub async fn write_key(namespace: &JsValue, key: &str, value: &str) {
+    let _ = settled(js_write_key(namespace, key, value)).await;
+}

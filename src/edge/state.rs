@@ -1,0 +1,135 @@
+//! The isolate's configuration: read from KV, kept in memory, looked at again about once a minute. A bad new version
+//! never replaces a good one; a cold isolate that finds a bad one starts from the last good copy, else not at all
+//! (DESIGN §3).
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use worker::{Context, Env};
+
+use crate::config::{ConfigProblem, Mode};
+use crate::edge::platform::{now_ms, random, read_keys, write_key};
+use crate::edge::{binding, text};
+use crate::error::GatewayError;
+use crate::gateway::{unconfigured, Gateway, Memory};
+
+const CONFIG_KEY: &str = "config";
+const PRICES_KEY: &str = "prices";
+const GOOD_CONFIG_KEY: &str = "config.last-good";
+const GOOD_PRICES_KEY: &str = "prices.last-good";
+
+/// KV serves a value for up to a minute from its cache; twice that is the promised pick-up time.
+const FRESH_MS: u64 = 45_000;
+const FRESH_JITTER_MS: u64 = 15_000;
+/// A refresh that was cancelled gives nothing back, so its claim runs out.
+const REFRESH_LEASE_MS: u64 = 10_000;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Gateway>>> = const { RefCell::new(None) };
+    static MEMORY: Rc<Memory> = Rc::default();
+    static FRESH_UNTIL: Cell<u64> = const { Cell::new(0) };
+    static SOURCES: RefCell<Sources> = RefCell::new(Sources::default());
+}
+
+/// The texts that are in force or were found bad, so that the same text is not read and complained about each minute.
+#[derive(Default, PartialEq, Eq, Clone)]
+struct Sources {
+    config: Option<String>,
+    prices: Option<String>,
+}
+
+/// The configuration in force.
+///
+/// # Errors
+/// 503: none is valid. The caller is not told what is in it.
+pub async fn gateway(env: &Env, ctx: &Rc<Context>) -> Result<Rc<Gateway>, GatewayError> {
+    let current = CURRENT.with(|c| c.borrow().clone());
+    let now = now_ms();
+    match current {
+        Some(gateway) if now < FRESH_UNTIL.get() => Ok(gateway),
+        Some(gateway) => {
+            FRESH_UNTIL.set(now.saturating_add(REFRESH_LEASE_MS));
+            let env = env.clone();
+            ctx.wait_until(async move {
+                // What is wrong has been logged; the version in force stays.
+                let _ = refresh(&env).await;
+            });
+            Ok(gateway)
+        }
+        None => refresh(env).await.map_err(|problems| unconfigured(&problems)),
+    }
+}
+
+async fn refresh(env: &Env) -> Result<Rc<Gateway>, Vec<ConfigProblem>> {
+    let kv = binding(env, "CATALOGUE");
+    let found = read_keys(&kv, [CONFIG_KEY, PRICES_KEY]).await;
+    let in_force = CURRENT.with(|c| c.borrow().clone());
+    let Some([config, prices]) = found else {
+        // KV cannot be read. What is in force stays; a cold isolate does not start from defaults.
+        let problem =
+            ConfigProblem { path: String::new(), message: "the configuration store cannot be read".to_owned() };
+        return in_force.ok_or_else(|| vec![problem]);
+    };
+    let sources = Sources { config, prices };
+    if let Some(gateway) = in_force.as_ref().filter(|_| SOURCES.with(|s| *s.borrow() == sources)) {
+        stay_fresh();
+        return Ok(gateway.clone());
+    }
+    SOURCES.with(|s| s.replace(sources.clone()));
+    match load(env, &sources) {
+        Ok(gateway) => {
+            let gateway = accept(gateway);
+            remember(&kv, &sources, &gateway.config.version).await;
+            Ok(gateway)
+        }
+        Err(problems) => {
+            complain(&problems);
+            if let Some(gateway) = in_force {
+                stay_fresh();
+                return Ok(gateway);
+            }
+            let last = read_keys(&kv, [GOOD_CONFIG_KEY, GOOD_PRICES_KEY]).await;
+            let Some([Some(config), prices]) = last else { return Err(problems) };
+            let prices = prices.filter(|p| !p.is_empty());
+            load(env, &Sources { config: Some(config), prices }).map(accept).map_err(|_| problems)
+        }
+    }
+}
+
+fn load(env: &Env, sources: &Sources) -> Result<Gateway, Vec<ConfigProblem>> {
+    let mode = if text(env, "SIGNALBOX_MODE").as_deref() == Some("local") { Mode::Local } else { Mode::Production };
+    let var = text(env, "SIGNALBOX_CONFIG");
+    let overlays: Vec<&str> = sources.config.as_deref().into_iter().chain(var.as_deref()).collect();
+    Gateway::load(&overlays, sources.prices.as_deref(), mode, &|name| text(env, name), MEMORY.with(Rc::clone))
+}
+
+fn accept(gateway: Gateway) -> Rc<Gateway> {
+    let gateway = Rc::new(gateway);
+    CURRENT.with(|c| c.replace(Some(gateway.clone())));
+    stay_fresh();
+    gateway
+}
+
+fn stay_fresh() {
+    FRESH_UNTIL.set(now_ms().saturating_add(FRESH_MS).saturating_add(random() % FRESH_JITTER_MS));
+}
+
+/// Keeps a valid version under its hash and as the last good one, if it is not that already.
+async fn remember(kv: &wasm_bindgen::JsValue, sources: &Sources, version: &str) {
+    let config = sources.config.clone().unwrap_or_else(|| "{}".to_owned());
+    // An absent table is kept as empty text: the snapshot that is compiled in.
+    let prices = sources.prices.clone().unwrap_or_default();
+    let Some([good_config, good_prices]) = read_keys(kv, [GOOD_CONFIG_KEY, GOOD_PRICES_KEY]).await else { return };
+    if good_config.as_deref() != Some(&config) {
+        write_key(kv, &format!("config@{version}"), &config).await;
+        write_key(kv, GOOD_CONFIG_KEY, &config).await;
+    }
+    if good_prices.as_deref() != Some(&prices) {
+        write_key(kv, GOOD_PRICES_KEY, &prices).await;
+    }
+}
+
+fn complain(problems: &[ConfigProblem]) {
+    let line = serde_json::json!({ "message": "configuration refused", "level": "error", "problems": problems });
+    worker::console_error!("{line}");
+}

@@ -1,0 +1,128 @@
+//! What one isolate knows: a valid configuration with its prices, and what it has seen of providers lately. The first is
+//! replaced whole when a new version is picked up, the second outlives it. Both are hints to be lost at any time.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::accounting::Outcome;
+use crate::attempt::budget::RetryBudget;
+use crate::catalogue::price::{self, Prices};
+use crate::config::{self, Config, ConfigProblem, Environment, Mode};
+use crate::error::{ErrorKind, GatewayError};
+use crate::health::meter::Observed;
+use crate::health::Health;
+use crate::identity::Gate;
+
+/// A configuration in force and the isolate's memory.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Valid, as a whole.
+    pub config: Config,
+    /// Valid, as a whole.
+    pub prices: Prices,
+    /// Lets callers in.
+    pub gate: Gate,
+    /// Outlives configurations.
+    pub memory: Rc<Memory>,
+}
+
+/// What an isolate has seen of providers.
+#[derive(Debug, Default)]
+pub struct Memory {
+    budgets: RefCell<HashMap<String, RetryBudget>>,
+    seen: RefCell<HashMap<String, Observed>>,
+}
+
+impl Gateway {
+    /// Reads configuration overlays and a price table (`None` = the compiled-in snapshot).
+    ///
+    /// # Errors
+    /// Everything that is wrong with them; the operator's.
+    pub fn load(
+        overlays: &[&str],
+        prices: Option<&str>,
+        mode: Mode,
+        environment: &Environment<'_>,
+        memory: Rc<Memory>,
+    ) -> Result<Self, Vec<ConfigProblem>> {
+        let mut layers = vec![config::DEFAULT];
+        layers.extend_from_slice(overlays);
+        let config = Config::load(&layers, mode, environment)?;
+        let prices = Prices::parse(prices.unwrap_or(price::SNAPSHOT))?;
+        let gate =
+            Gate::new(config.identity.clone(), environment("SIGNALBOX_PRINCIPAL_KEY").unwrap_or_default().as_bytes());
+        Ok(Self { config, prices, gate, memory })
+    }
+
+    /// [`Gateway::load`] with one overlay, in local mode, without an environment.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_local(overlay: &str) -> Result<Self, Vec<ConfigProblem>> {
+        Self::load(&[overlay], None, Mode::Local, &|_| None, Rc::default())
+    }
+
+    /// Version of the price table in force.
+    #[must_use]
+    pub fn price_version(&self) -> &str {
+        &self.prices.version
+    }
+
+    /// A call goes out: traffic feeds the retry budget.
+    pub fn sent(&self, provider: &str, now_ms: u64) {
+        self.budget(provider, |budget| budget.deposit(now_ms));
+    }
+
+    /// Whether a retry at a provider still is within its share of traffic; if so it is taken from it.
+    #[must_use]
+    pub fn may_retry(&self, provider: &str, now_ms: u64) -> bool {
+        self.budget(provider, |budget| budget.withdraw(now_ms))
+    }
+
+    fn budget<T>(&self, provider: &str, act: impl FnOnce(&mut RetryBudget) -> T) -> T {
+        let mut budgets = self.memory.budgets.borrow_mut();
+        match budgets.get_mut(provider) {
+            Some(budget) => act(budget),
+            None => act(budgets.entry(provider.to_owned()).or_default()),
+        }
+    }
+
+    /// What is known of a candidate's present state.
+    #[must_use]
+    pub fn health(&self, candidate: &str, now_ms: u64) -> Health {
+        self.memory.seen.borrow().get(candidate).map_or_else(Health::default, |seen| seen.health(now_ms))
+    }
+
+    /// An attempt at a candidate (`provider/model`) is over.
+    pub fn ended(
+        &self,
+        candidate: &str,
+        outcome: Outcome,
+        ttft_ms: Option<u64>,
+        duration_ms: u64,
+        output_tokens: u64,
+        now_ms: u64,
+    ) {
+        if outcome == Outcome::ClientGone {
+            return;
+        }
+        let mut seen = self.memory.seen.borrow_mut();
+        let observed = match seen.get_mut(candidate) {
+            Some(observed) => observed,
+            None => seen.entry(candidate.to_owned()).or_default(),
+        };
+        observed.attempt(outcome == Outcome::Completed, ttft_ms, duration_ms, output_tokens, now_ms);
+    }
+}
+
+/// What callers are told while no valid configuration is in force.
+#[must_use]
+pub fn unconfigured(problems: &[ConfigProblem]) -> GatewayError {
+    let first = problems.first().map(|p| p.path.as_str()).filter(|p| !p.is_empty());
+    let place = first.map(|p| format!(" (first problem at {p})")).unwrap_or_default();
+    GatewayError::new(
+        ErrorKind::Unconfigured,
+        format!("The gateway's configuration is not valid and there is no earlier valid one{place}."),
+    )
+}

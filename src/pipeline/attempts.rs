@@ -1,0 +1,220 @@
+//! Stage 6: the machine's actions carried out. Nothing is decided here: `attempt::plan` decides, this sends, waits,
+//! answers and settles.
+
+use crate::attempt::plan::{self, Action, Event, Machine};
+use crate::dialect::view::View;
+use crate::error::GatewayError;
+use crate::http::ResponseHead;
+use crate::pipeline::choose::Choice;
+use crate::pipeline::exchange::Exchange;
+use crate::pipeline::prepare::Prepared;
+use crate::pipeline::reply;
+use crate::pipeline::settle::AttemptAccount;
+use crate::ports::{CallerSink, Interrupt, Platform, UpstreamCall};
+
+/// Silence on an open stream before a comment is sent, and the grace before the status line goes out without content
+/// (DESIGN §5 "Open").
+pub const PING_MS: u64 = 15_000;
+
+/// A request on its way through its attempts.
+pub struct Run<'a, P: Platform> {
+    /// The exchange it belongs to.
+    pub exchange: &'a Exchange<'a, P>,
+    /// What the caller sent.
+    pub view: &'a View<'a>,
+    /// The choice made for it.
+    pub choice: &'a Choice<'a>,
+    /// Request bodies by candidate.
+    pub prepared: Prepared<'a>,
+    /// Decides.
+    pub machine: Machine,
+    /// The caller's open stream, once the status line is out.
+    pub sink: Option<P::Sink>,
+    /// The status line went out before anyone had answered.
+    pub opened_early: bool,
+    /// Bytes that may go out once the end is known.
+    pub unsent: Vec<u8>,
+    /// When bytes last went to the caller.
+    pub last_sent_ms: u64,
+    /// What each attempt used and cost.
+    pub accounts: Vec<AttemptAccount>,
+    /// When the first content of the answer came.
+    pub first_content_ms: Option<u64>,
+    /// Status that the caller got; 499 when it left first.
+    pub status: u16,
+    /// The error that the caller got.
+    pub error: Option<GatewayError>,
+    /// Candidate that answered.
+    pub answered_by: Option<usize>,
+    /// Malformed provider events that were skipped.
+    pub malformed: u32,
+    /// What the answer's translation could not carry.
+    pub answer_losses: Vec<crate::dialect::canonical::Loss>,
+}
+
+impl<'a, P: Platform> Run<'a, P> {
+    /// A run that has done nothing.
+    pub fn new(exchange: &'a Exchange<'a, P>, view: &'a View<'a>, choice: &'a Choice<'a>) -> Self {
+        let candidates = choice.candidates.iter().map(|c| plan::Candidate {
+            name: c.name.clone(),
+            context: c.context,
+            patience: c.patience,
+            expected_ms: c.expected_ms,
+        });
+        Self {
+            exchange,
+            view,
+            choice,
+            prepared: Prepared { canonical: choice.canonical.as_ref() },
+            machine: Machine::new(candidates.collect(), choice.limits.clone(), view.stream, exchange.arrived_ms),
+            sink: None,
+            opened_early: false,
+            unsent: Vec::new(),
+            last_sent_ms: exchange.arrived_ms,
+            accounts: Vec::new(),
+            first_content_ms: None,
+            status: 0,
+            error: None,
+            answered_by: None,
+            malformed: 0,
+            answer_losses: Vec::new(),
+        }
+    }
+
+    /// Carries the request through to its one end.
+    pub async fn drive(&mut self) {
+        let mut event = Event::Start;
+        loop {
+            match self.step(event) {
+                Action::Send { attempt, candidate, deadlines } => {
+                    let index = self.open_account(attempt, candidate);
+                    event = if self.view.stream {
+                        self.streamed(index, candidate, deadlines).await
+                    } else {
+                        self.whole(index, candidate, deadlines).await
+                    };
+                }
+                Action::Wait { ms } => event = self.wait(ms).await,
+                // Commit is the answer to `Event::Content`, which the streamed attempt reports itself.
+                Action::Commit | Action::Finish => return,
+                Action::Abandon => {
+                    self.status = 499;
+                    return;
+                }
+                Action::GiveUp(error) => return self.give_up(*error).await,
+            }
+        }
+    }
+
+    /// Tells the machine what happened.
+    pub fn step(&mut self, event: Event) -> Action {
+        let platform = self.exchange.platform;
+        let gateway = self.exchange.gateway;
+        let choice = self.choice;
+        let now = platform.now_ms();
+        self.machine.step(event, now, platform.random(), &mut |candidate| {
+            choice.candidates.get(candidate).is_some_and(|c| gateway.may_retry(&c.provider.name, now))
+        })
+    }
+
+    async fn wait(&mut self, ms: u64) -> Event {
+        let until = self.exchange.platform.now_ms().saturating_add(ms);
+        loop {
+            let wake = self.wake_at(until);
+            if self.exchange.platform.sleep_until(wake).await.is_err() {
+                return Event::ClientGone;
+            }
+            if self.exchange.platform.now_ms() >= until {
+                return Event::WaitOver;
+            }
+            if self.ping_if_due().await.is_err() {
+                return Event::ClientGone;
+            }
+        }
+    }
+
+    /// The next instant at which a wait must be looked at.
+    pub fn wake_at(&self, until_ms: u64) -> u64 {
+        if self.view.stream {
+            until_ms.min(self.ping_at())
+        } else {
+            until_ms
+        }
+    }
+
+    fn ping_at(&self) -> u64 {
+        self.last_sent_ms.saturating_add(PING_MS)
+    }
+
+    /// Opens the stream after the grace, and keeps an open one alive: a comment, which every client skips.
+    ///
+    /// # Errors
+    /// The caller left.
+    pub async fn ping_if_due(&mut self) -> Result<(), Interrupt> {
+        let now = self.exchange.platform.now_ms();
+        if !self.view.stream || now < self.ping_at() {
+            return Ok(());
+        }
+        if self.sink.is_none() {
+            let head = reply::stream_head(self, None);
+            self.open(head);
+            self.opened_early = true;
+        }
+        self.send(b": ping\n\n").await
+    }
+
+    /// Sends the status line.
+    pub fn open(&mut self, head: ResponseHead) {
+        self.status = head.status;
+        self.last_sent_ms = self.exchange.platform.now_ms();
+        self.sink = Some(self.exchange.platform.open(head));
+    }
+
+    /// Writes to the open stream.
+    ///
+    /// # Errors
+    /// The caller left.
+    pub async fn send(&mut self, bytes: &[u8]) -> Result<(), Interrupt> {
+        if let Some(sink) = self.sink.as_mut() {
+            if !bytes.is_empty() {
+                sink.write(bytes).await?;
+                self.last_sent_ms = self.exchange.platform.now_ms();
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads an error's body, for its class: a few kilobytes, a few seconds.
+    pub async fn error_body(&self, call: &mut P::Call, end_at: u64) -> Result<Vec<u8>, Interrupt> {
+        const LIMIT: usize = 256 * 1024;
+        const PATIENCE_MS: u64 = 5_000;
+        let until = end_at.min(self.exchange.platform.now_ms().saturating_add(PATIENCE_MS));
+        match call.whole(until, LIMIT).await {
+            Err(Interrupt::ClientGone) => Err(Interrupt::ClientGone),
+            Err(_) => Ok(Vec::new()),
+            Ok(body) => Ok(body),
+        }
+    }
+
+    /// The one end that is an error: a status while it can be chosen, the dialect's typed event after.
+    async fn give_up(&mut self, error: GatewayError) {
+        let exchange = self.exchange;
+        match self.sink.take() {
+            // The transport has said it already.
+            None if self.status != 0 => {}
+            None => {
+                self.status = error.status();
+                let head = reply::error_head(exchange, &error, Some(self));
+                exchange.platform.reply(head, exchange.dialect.encode_error(&error, &exchange.request_id));
+            }
+            Some(mut sink) => {
+                let member = self.explanation();
+                let event = exchange.dialect.encode_stream_error(&error, &exchange.request_id, member.as_deref());
+                if sink.write(&event).await.is_ok() {
+                    sink.close().await;
+                }
+            }
+        }
+        self.error = Some(error);
+    }
+}

@@ -1,0 +1,337 @@
+//! Stages 4 and 5: what kind of task it is, who could do it, who does.
+
+use std::collections::BTreeMap;
+
+use crate::attempt::plan::{Limits, Patience};
+use crate::catalogue::model::Reasoning;
+use crate::catalogue::price::Rates;
+use crate::classify::{Features, Thinking};
+use crate::config::provider::Provider;
+use crate::config::{self, choice::Pattern};
+use crate::dialect::canonical::{ChatRequest, Loss};
+use crate::dialect::view::View;
+use crate::dialect::{Dialect, ModelTraits, Target};
+use crate::error::{ErrorKind, GatewayError};
+use crate::pipeline::exchange::Exchange;
+use crate::pipeline::reply;
+use crate::policy::decision::{self, Audience, Decision};
+use crate::policy::estimate::Basis;
+use crate::policy::input::{Input, PrincipalView, RequestView, Signals};
+use crate::policy::names::{self, Pool};
+use crate::policy::routing::{Continuation, RoutingRequest};
+use crate::policy::{decide, Knowledge};
+use crate::ports::Platform;
+
+/// Candidates that are looked at in full before the first attempt. More than are ever tried; the rest of a wide alias is
+/// ranked without writing the request for each of its hundred models.
+const LOOKED_AT: usize = 8;
+
+/// Who may answer, in order.
+#[derive(Debug)]
+pub struct Choice<'g> {
+    /// In the order of preference; not empty.
+    pub candidates: Vec<Candidate<'g>>,
+    /// Bounds of trying.
+    pub limits: Limits,
+    /// Name of the policy that chose.
+    pub policy: String,
+    /// Kind of task.
+    pub task: String,
+    /// The decision as JSON, as much of it as this caller may see.
+    pub explanation: String,
+    /// The request in the hub's words, where a candidate speaks another dialect.
+    pub canonical: Option<ChatRequest>,
+}
+
+/// One who may answer.
+#[derive(Debug)]
+pub struct Candidate<'g> {
+    /// `provider/model`.
+    pub name: String,
+    /// The model's name at the provider.
+    pub model: String,
+    /// The account.
+    pub provider: &'g Provider,
+    /// The language it speaks.
+    pub dialect: Dialect,
+    /// What the model accepts.
+    pub traits: ModelTraits,
+    /// Largest answer in tokens, where known.
+    pub max_output_tokens: Option<u64>,
+    /// Window in tokens, where known.
+    pub context: Option<u64>,
+    /// Prices; `None` = unpriced.
+    pub rates: Option<Rates>,
+    /// The prices are the provider's dearest, not the model's own.
+    pub price_is_a_guess: bool,
+    /// How long it may think before it speaks.
+    pub patience: Patience,
+    /// Generated tokens to be expected.
+    pub expected_output_tokens: u64,
+    /// Duration of a whole answer to be expected.
+    pub expected_ms: u64,
+    /// What of the request is not exact there.
+    pub losses: Vec<Loss>,
+}
+
+impl Candidate<'_> {
+    /// What an encoder must know.
+    #[must_use]
+    pub fn target(&self) -> Target<'_> {
+        Target {
+            provider: &self.provider.profile,
+            model: &self.model,
+            traits: self.traits,
+            max_output_tokens: self.max_output_tokens,
+        }
+    }
+}
+
+/// What the caller says about where the request goes.
+///
+/// # Errors
+/// 400 naming the member or header: a word that is unknown, or known and not implemented yet.
+pub fn asked<P: Platform>(exchange: &Exchange<'_, P>, view: &View<'_>) -> Result<RoutingRequest, GatewayError> {
+    let headers = &exchange.request.headers;
+    let asked = RoutingRequest::read(exchange.dialect, &view.members, headers, &exchange.gateway.config)?;
+    if asked.resumable {
+        return Err(GatewayError::invalid("x-signalbox-resumable", "Resumable streams are not part of this version."));
+    }
+    if matches!(asked.continuation, Continuation::Restart | Continuation::Prefill) {
+        let message = "This version ends a broken stream with a typed error; only auto and off are accepted.";
+        return Err(GatewayError::invalid("x-signalbox-continue", message));
+    }
+    Ok(asked)
+}
+
+/// Chooses.
+///
+/// # Errors
+/// The caller's: an unknown model, or a request that nobody may take, with the reason nearest to one who could.
+pub fn choose<'g, P: Platform>(
+    exchange: &Exchange<'g, P>,
+    view: &View<'_>,
+    asked: RoutingRequest,
+    body: &[u8],
+) -> Result<Choice<'g>, GatewayError> {
+    let mut inquiry = Inquiry::new(exchange, view, asked, body)?;
+    let request = inquiry.input.request.clone();
+    let pool = names::candidates(&request, &exchange.gateway.config)?;
+    let decision = inquiry.decide(&pool, LOOKED_AT)?;
+    if decision.ranked.is_empty() {
+        return Err(decision.refusal());
+    }
+    let explanation = if exchange.explain || asked_to_explain(&request) {
+        decision.explanation(inquiry.audience()).to_string()
+    } else {
+        String::new()
+    };
+    let candidates = inquiry.candidates(&decision);
+    Ok(Choice {
+        candidates,
+        limits: limits(&pool),
+        policy: decision.policy,
+        task: decision.task,
+        explanation,
+        canonical: inquiry.canonical,
+    })
+}
+
+/// `POST /v1/route`: the decision for a body, made as for a call, told in full. Nobody is called.
+///
+/// # Errors
+/// As [`choose`] before candidates are known; a request that nobody may take is an answer here.
+pub fn dry_run<P: Platform>(exchange: &mut Exchange<'_, P>, body: &[u8]) -> Result<(), GatewayError> {
+    exchange.dialect = match exchange.request.headers.value("x-signalbox-dialect") {
+        None => Dialect::OpenAiChat,
+        Some(word) => [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::Gemini]
+            .into_iter()
+            .find(|d| d.name() == word)
+            .ok_or_else(|| {
+                let known = "openai-chat, anthropic-messages or gemini";
+                GatewayError::invalid("x-signalbox-dialect", format!("The dialect must be {known}."))
+            })?,
+    };
+    let view = exchange.dialect.view(body)?;
+    let asked = asked(exchange, &view)?;
+    let mut inquiry = Inquiry::new(exchange, &view, asked, body)?;
+    let request = inquiry.input.request.clone();
+    let pool = names::candidates(&request, &exchange.gateway.config)?;
+    let decision = inquiry.decide(&pool, usize::MAX)?;
+    let page = decision.explanation(inquiry.audience()).to_string();
+    exchange.platform.reply(reply::json_head(exchange, 200), page.into_bytes());
+    Ok(())
+}
+
+fn asked_to_explain(request: &RequestView) -> bool {
+    request.routing.explain
+}
+
+/// A request on its way to a decision.
+struct Inquiry<'i, 'g, P: Platform> {
+    exchange: &'i Exchange<'g, P>,
+    body: &'i [u8],
+    input: Input,
+    canonical: Option<ChatRequest>,
+    losses: BTreeMap<String, Vec<Loss>>,
+}
+
+impl<'i, 'g, P: Platform> Inquiry<'i, 'g, P> {
+    fn new(
+        exchange: &'i Exchange<'g, P>,
+        view: &View<'_>,
+        asked: RoutingRequest,
+        body: &'i [u8],
+    ) -> Result<Self, GatewayError> {
+        let features = Features::of(view, asked.task.as_deref());
+        let request = RequestView { dialect: exchange.dialect, model: view.model.to_string(), routing: asked };
+        let input = Input {
+            features,
+            request,
+            principal: principal(exchange)?,
+            now_ms: exchange.platform.now_ms(),
+            seed: exchange.platform.random(),
+            signals: BTreeMap::new(),
+        };
+        Ok(Self { exchange, body, input, canonical: None, losses: BTreeMap::new() })
+    }
+
+    /// Decides with what is known of health, then looks at what translation would lose, at the best `most` candidates, and
+    /// decides again with that.
+    fn decide(&mut self, pool: &Pool<'_>, most: usize) -> Result<Decision, GatewayError> {
+        let gateway = self.exchange.gateway;
+        let knowledge = Knowledge { config: &gateway.config, prices: &gateway.prices };
+        for candidate in &pool.candidates {
+            let health = gateway.health(candidate.name, self.input.now_ms);
+            self.input.signals.insert(candidate.name.to_owned(), Signals::new(health, &[], 0));
+        }
+        loop {
+            let decision = decide(&self.input, pool, knowledge);
+            let unknown: Vec<&decision::Choice> = decision
+                .ranked
+                .iter()
+                .take(most)
+                .filter(|c| c.dialect != self.exchange.dialect && !self.losses.contains_key(&c.name))
+                .collect();
+            if unknown.is_empty() {
+                return Ok(decision);
+            }
+            for choice in unknown {
+                let losses = self.losses_at(choice)?;
+                if let Some(signals) = self.input.signals.get_mut(&choice.name) {
+                    *signals = Signals::new(signals.health, &losses, signals.warm_tokens);
+                }
+                self.losses.insert(choice.name.clone(), losses);
+            }
+        }
+    }
+
+    fn losses_at(&mut self, choice: &decision::Choice) -> Result<Vec<Loss>, GatewayError> {
+        if self.canonical.is_none() {
+            self.canonical = Some(self.exchange.dialect.decode_request(self.body)?);
+        }
+        let Some(canonical) = &self.canonical else { return Ok(Vec::new()) };
+        let profile = self.exchange.gateway.config.providers.get(&choice.provider).map(|p| p.profile.as_str());
+        let target = Target {
+            provider: profile.unwrap_or_default(),
+            model: &choice.model,
+            traits: choice.traits,
+            max_output_tokens: choice.max_output,
+        };
+        Ok(choice.dialect.encode_request(canonical, &target).losses)
+    }
+
+    fn candidates(&mut self, decision: &Decision) -> Vec<Candidate<'g>> {
+        let gateway = self.exchange.gateway;
+        let capped = self.input.request.routing.caps_price() || self.input.principal.money_limit;
+        let foreign = |c: &&decision::Choice| c.dialect != self.exchange.dialect;
+        let looked_at = |c: &&decision::Choice| !foreign(c) || self.losses.contains_key(&c.name);
+        let mut list = Vec::with_capacity(decision.ranked.len().min(LOOKED_AT));
+        for choice in decision.ranked.iter().filter(looked_at) {
+            let Some(provider) = gateway.config.providers.get(&choice.provider) else { continue };
+            let (rates, guess) = match choice.estimate.basis {
+                Basis::Price => (gateway.prices.of(&choice.price_id).cloned(), false),
+                Basis::Dearest if capped => (gateway.prices.dearest(&provider.prices_of), true),
+                Basis::Dearest | Basis::None => (None, false),
+            };
+            list.push(Candidate {
+                name: choice.name.clone(),
+                model: choice.model.clone(),
+                provider,
+                dialect: choice.dialect,
+                traits: choice.traits,
+                max_output_tokens: choice.max_output,
+                context: choice.context,
+                rates,
+                price_is_a_guess: guess,
+                patience: patience(choice.reasoning, self.input.features.thinking),
+                expected_output_tokens: choice.estimate.output_tokens,
+                expected_ms: choice.estimate.latency_ms(),
+                losses: self.losses.get(&choice.name).cloned().unwrap_or_default(),
+            });
+        }
+        list
+    }
+
+    fn audience(&self) -> Audience {
+        match &self.exchange.principal {
+            Some(principal) if principal.operator || principal.explain => Audience::Operator,
+            _ => Audience::Caller,
+        }
+    }
+}
+
+/// What the caller's claims allow.
+///
+/// # Errors
+/// 403 for limits that this version cannot hold: a limit that is not enforced would be none at all.
+fn principal<P: Platform>(exchange: &Exchange<'_, P>) -> Result<PrincipalView, GatewayError> {
+    let Some(principal) = &exchange.principal else { return Ok(PrincipalView::default()) };
+    let limits = &principal.limits;
+    let counted = [
+        limits.requests_per_minute,
+        limits.tokens_per_minute,
+        limits.concurrent_requests,
+        limits.max_output_tokens,
+        limits.day_picousd,
+        limits.month_picousd,
+    ];
+    if counted.iter().any(Option::is_some) || exchange.gateway.config.limits != config::limits::Limits::default() {
+        let message = "Limits are set for this caller that this version does not enforce.";
+        return Err(GatewayError::new(ErrorKind::Forbidden, message));
+    }
+    Ok(PrincipalView {
+        models: limits.models.iter().map(|list| list.iter().map(|p| Pattern::parse(p)).collect()).collect(),
+        max_cost_picousd: limits.max_cost_picousd,
+        ..PrincipalView::default()
+    })
+}
+
+/// How long a model may think before it speaks: by what it is and what was asked of it.
+fn patience(reasoning: Option<Reasoning>, thinking: Thinking) -> Patience {
+    match (reasoning, thinking) {
+        (Some(Reasoning::None), _) => Patience::Normal,
+        (Some(_), Thinking::High) => Patience::HighEffort,
+        (Some(Reasoning::Always), _) | (Some(Reasoning::Optional), Thinking::Low | Thinking::Medium) => {
+            Patience::Reasoning
+        }
+        // Unknown models are believed to think where the caller asks for it.
+        (None, Thinking::High) => Patience::HighEffort,
+        (None, Thinking::Low | Thinking::Medium) => Patience::Reasoning,
+        (Some(Reasoning::Optional) | None, Thinking::Off | Thinking::Unsaid) => Patience::Normal,
+    }
+}
+
+fn limits(pool: &Pool<'_>) -> Limits {
+    let a = &pool.policy.attempts;
+    Limits {
+        total_ms: a.total_ms,
+        max_attempts: a.max_attempts,
+        max_wait_ms: a.max_wait_ms,
+        backoff_base_ms: a.backoff_base_ms,
+        backoff_cap_ms: a.backoff_cap_ms,
+        first_content_ms: a.first_content_ms,
+        idle_ms: a.idle_ms,
+        whole_ms: a.whole_ms,
+    }
+}

@@ -1,0 +1,97 @@
+//! Stages 1 and 2: ids, origin, who calls, the body.
+
+use std::rc::Rc;
+
+use crate::cors;
+use crate::dialect::Dialect;
+use crate::error::{ErrorKind, GatewayError};
+use crate::http::{Headers, Request, ResponseHead};
+use crate::identity::Principal;
+use crate::pipeline::exchange::Exchange;
+use crate::pipeline::told;
+use crate::ports::{Interrupt, Platform};
+use crate::route;
+use crate::telemetry::trace::{request_id, TraceContext};
+
+/// What is known of a request before any configuration.
+pub struct Entered {
+    /// Our id for it.
+    pub request_id: String,
+    /// Its trace.
+    pub trace: TraceContext,
+    /// The language errors are told in.
+    pub dialect: Dialect,
+    /// When it came.
+    pub arrived_ms: u64,
+}
+
+/// Gives a request its ids.
+pub fn enter<P: Platform>(platform: &P, request: &Request) -> Entered {
+    let random = || platform.random();
+    Entered {
+        request_id: request_id([random(), random()]),
+        trace: TraceContext::join(request.headers.value("traceparent"), [random(), random(), random()]),
+        dialect: route::dialect_of(&request.path, request.headers.value("anthropic-version").is_some()),
+        arrived_ms: platform.now_ms(),
+    }
+}
+
+/// Answers while no valid configuration is in force. The health page says so in its own form.
+pub fn refuse_unconfigured<P: Platform>(platform: &P, entered: &Entered, request: &Request, error: &GatewayError) {
+    let mut headers: Headers = [
+        ("content-type", "application/json"),
+        ("cache-control", "no-store"),
+        ("x-should-retry", "false"),
+        ("x-signalbox-request-id", entered.request_id.as_str()),
+    ]
+    .into_iter()
+    .collect();
+    headers.push("vary", "Origin");
+    let body = if request.path == "/healthz" {
+        br#"{"status":"unconfigured"}"#.to_vec()
+    } else {
+        entered.dialect.encode_error(error, &entered.request_id)
+    };
+    platform.reply(ResponseHead { status: error.status(), headers }, body);
+    platform.log(told::unconfigured(entered, request, error));
+}
+
+/// Answers a browser's question whether it may call; no credential is looked at.
+pub fn preflight<P: Platform>(exchange: &Exchange<'_, P>) {
+    let headers = cors::preflight(&exchange.request.headers, exchange.origin.as_deref());
+    exchange.platform.reply(ResponseHead { status: 204, headers }, Vec::new());
+}
+
+/// Who calls.
+///
+/// # Errors
+/// 401, 403, 400 for several credentials, 503 where identity is not configured.
+pub async fn identify<P: Platform>(exchange: &Exchange<'_, P>) -> Result<Rc<Principal>, GatewayError> {
+    let request = exchange.request;
+    let gate = &exchange.gateway.gate;
+    let known = gate
+        .identify(&request.headers, &request.query, exchange.arrived_ms, exchange.platform, exchange.platform)
+        .await;
+    known.map_err(|refusal| {
+        exchange.platform.log(told::not_let_in(exchange, &refusal.reason.to_string()));
+        refusal.error
+    })
+}
+
+/// The request's body.
+///
+/// # Errors
+/// 413 over the configured limit; 400 when it broke off.
+pub async fn body<P: Platform>(exchange: &Exchange<'_, P>) -> Result<Vec<u8>, GatewayError> {
+    let limit = exchange.gateway.config.max_body_bytes;
+    match exchange.platform.body(usize::try_from(limit).unwrap_or(usize::MAX)).await {
+        Ok(body) if body.is_empty() => {
+            Err(GatewayError::new(ErrorKind::InvalidRequest, "The request has no body; a JSON object is expected."))
+        }
+        Ok(body) => Ok(body),
+        Err(Interrupt::TooLarge) => {
+            Err(GatewayError::new(ErrorKind::TooLarge, format!("The request body is larger than {limit} bytes.")))
+        }
+        Err(_) => Err(GatewayError::new(ErrorKind::InvalidRequest, "The request body broke off.")),
+    }
+}

@@ -1,0 +1,79 @@
+//! What belongs to one request from its first byte to its log line.
+
+use std::rc::Rc;
+
+use crate::accounting::{Opened, Row, Settled};
+use crate::config::Mode;
+use crate::cors;
+use crate::dialect::Dialect;
+use crate::gateway::Gateway;
+use crate::http::Request;
+use crate::identity::Principal;
+use crate::pipeline::enter::Entered;
+use crate::ports::Platform;
+use crate::telemetry::trace::TraceContext;
+
+/// One request's surroundings.
+pub struct Exchange<'a, P: Platform> {
+    /// The world.
+    pub platform: &'a P,
+    /// Configuration and the isolate's memory.
+    pub gateway: &'a Gateway,
+    /// What the caller sent, without its body.
+    pub request: &'a Request,
+    /// Our id for it.
+    pub request_id: String,
+    /// Its trace.
+    pub trace: TraceContext,
+    /// The language the caller speaks.
+    pub dialect: Dialect,
+    /// The browser origin to echo, where it may call.
+    pub origin: Option<String>,
+    /// Who calls, once it is known.
+    pub principal: Option<Rc<Principal>>,
+    /// The caller asked for the decision and the attempts.
+    pub explain: bool,
+    /// When it came.
+    pub arrived_ms: u64,
+}
+
+impl<'a, P: Platform> Exchange<'a, P> {
+    /// A request under a configuration.
+    pub fn new(platform: &'a P, gateway: &'a Gateway, request: &'a Request, entered: Entered) -> Self {
+        let config = &gateway.config;
+        let any_origin = config.mode == Mode::Local;
+        let origin = cors::allowed_origin(&request.headers, &config.cors_origins, any_origin).map(str::to_owned);
+        Self {
+            platform,
+            gateway,
+            request,
+            request_id: entered.request_id,
+            trace: entered.trace,
+            dialect: entered.dialect,
+            origin,
+            principal: None,
+            explain: false,
+            arrived_ms: entered.arrived_ms,
+        }
+    }
+
+    /// The caller's opaque id; empty before it is known.
+    pub fn principal_id(&self) -> &str {
+        self.principal.as_ref().map_or("", |p| p.id.as_str())
+    }
+
+    /// Trace context for a provider call, under a span of its own.
+    pub fn attempt_traceparent(&self) -> String {
+        self.trace.traceparent(&format!("{:016x}", self.platform.random().max(1)))
+    }
+
+    /// An attempt is about to be sent.
+    pub fn record_open(&self, opened: Opened) {
+        self.platform.record(self.principal_id(), Row::Open { opened });
+    }
+
+    /// An attempt is over.
+    pub fn record_settled(&self, opened: Opened, settled: Settled) {
+        self.platform.record(self.principal_id(), Row::Settle { opened, settled });
+    }
+}

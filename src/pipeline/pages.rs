@@ -1,0 +1,169 @@
+//! Answers that need no model: the catalogue, the caller's counters, whether we can serve.
+
+use serde_json::{json, Value};
+
+use crate::accounting::money::usd;
+use crate::catalogue::model::Capabilities;
+use crate::catalogue::price::Rates;
+use crate::config::provider::State;
+use crate::dialect::Dialect;
+use crate::error::{ErrorKind, GatewayError};
+use crate::identity::Mode;
+use crate::pipeline::exchange::Exchange;
+use crate::pipeline::reply;
+use crate::ports::Platform;
+
+/// `GET /healthz`: whether requests can be served at all. Details are the operator's.
+pub fn health<P: Platform>(exchange: &Exchange<'_, P>) {
+    let config = &exchange.gateway.config;
+    let ready = config.providers.values().filter(|p| p.state() == State::Ready).count();
+    let (status, word) = match config.identity.mode {
+        None => (503, "unconfigured"),
+        Some(Mode::None | Mode::Jwt) if ready == 0 => (503, "degraded"),
+        Some(_) => (200, "ok"),
+    };
+    answer(exchange, status, &json!({ "status": word }));
+}
+
+/// `GET /v1/models`: what can be called, in OpenAI's shape with prices (OpenRouter's member names), or in Anthropic's
+/// where `anthropic-version` is sent.
+pub fn models<P: Platform>(exchange: &Exchange<'_, P>) {
+    let entries = callable(exchange);
+    let page = if exchange.dialect == Dialect::AnthropicMessages {
+        let data: Vec<Value> = entries.iter().map(Entry::anthropic).collect();
+        let id = |entry: Option<&Entry<'_>>| entry.map(|e| e.id.clone());
+        json!({ "data": data, "has_more": false, "first_id": id(entries.first()), "last_id": id(entries.last()) })
+    } else {
+        json!({ "object": "list", "data": entries.iter().map(Entry::openai).collect::<Vec<_>>() })
+    };
+    answer(exchange, 200, &page);
+}
+
+/// `GET /v1/models/{id}`.
+///
+/// # Errors
+/// 404.
+pub fn model<P: Platform>(exchange: &Exchange<'_, P>, id: &str) -> Result<(), GatewayError> {
+    let entries = callable(exchange);
+    let Some(entry) = entries.iter().find(|entry| entry.id == id) else {
+        let mut error = GatewayError::new(ErrorKind::ModelNotFound, format!("The model '{id}' does not exist here."));
+        error.param = Some("model".to_owned());
+        return Err(error);
+    };
+    let anthropic = exchange.dialect == Dialect::AnthropicMessages;
+    answer(exchange, 200, &if anthropic { entry.anthropic() } else { entry.openai() });
+    Ok(())
+}
+
+/// `GET /v1/usage`: the caller's own counters.
+///
+/// # Errors
+/// 503 when the ledger cannot be reached.
+pub async fn usage<P: Platform>(exchange: &Exchange<'_, P>) -> Result<(), GatewayError> {
+    let Some((200, body)) = exchange.platform.usage(exchange.principal_id()).await else {
+        let mut error = GatewayError::new(ErrorKind::Internal, "The ledger cannot be reached now.");
+        error.status = Some(503);
+        error.should_retry = true;
+        error.retry_after_ms = Some(1_000);
+        return Err(error);
+    };
+    exchange.platform.reply(reply::json_head(exchange, 200), body.into_bytes());
+    Ok(())
+}
+
+fn answer<P: Platform>(exchange: &Exchange<'_, P>, status: u16, page: &Value) {
+    exchange.platform.reply(reply::json_head(exchange, status), page.to_string().into_bytes());
+}
+
+/// A line of the catalogue.
+struct Entry<'c> {
+    id: String,
+    owner: &'c str,
+    context: Option<u64>,
+    max_output: Option<u64>,
+    capabilities: Option<&'c Capabilities>,
+    rates: Option<&'c Rates>,
+}
+
+/// Models whose provider can be called, and the aliases.
+fn callable<'c, P: Platform>(exchange: &'c Exchange<'_, P>) -> Vec<Entry<'c>> {
+    let gateway = exchange.gateway;
+    let config = &gateway.config;
+    let aliases = config.aliases.keys().map(|name| Entry {
+        id: name.clone(),
+        owner: "signalbox",
+        context: None,
+        max_output: None,
+        capabilities: None,
+        rates: None,
+    });
+    let models = config.catalogue.models().filter_map(|(id, model)| {
+        let (provider, name) = id.split_once('/')?;
+        let provider = config.providers.get(provider).filter(|p| p.state() == State::Ready)?;
+        Some(Entry {
+            id: id.to_owned(),
+            owner: &provider.name,
+            context: model.context,
+            max_output: model.max_output,
+            capabilities: model.capabilities.as_ref(),
+            rates: gateway.prices.of(&config.price_id(provider, name)),
+        })
+    });
+    aliases.chain(models).collect()
+}
+
+impl Entry<'_> {
+    fn openai(&self) -> Value {
+        let mut entry = json!({
+            "id": self.id,
+            "object": "model",
+            // No source says when each model was made; OpenAI's clients require a number.
+            "created": 0,
+            "owned_by": self.owner,
+            "context_length": self.context,
+            "max_output_tokens": self.max_output,
+            "supported_parameters": self.capabilities.map(parameters),
+        });
+        if let (Some(rates), Some(object)) = (self.rates, entry.as_object_mut()) {
+            object.insert("pricing".to_owned(), pricing(rates));
+        }
+        entry
+    }
+
+    fn anthropic(&self) -> Value {
+        json!({
+            "type": "model",
+            "id": self.id,
+            "display_name": self.id,
+            "created_at": "1970-01-01T00:00:00Z",
+            "max_input_tokens": self.context,
+            "max_tokens": self.max_output,
+        })
+    }
+}
+
+/// US dollars per token as exact decimals, in OpenRouter's member names.
+fn pricing(rates: &Rates) -> Value {
+    let per_token = |picousd: u64| usd(u128::from(picousd));
+    json!({
+        "prompt": per_token(rates.input),
+        "completion": per_token(rates.output),
+        "input_cache_read": rates.cached_input.map(per_token),
+        "input_cache_write": rates.cache_write_5m.map(per_token),
+        "request": rates.request_picousd.map(per_token),
+    })
+}
+
+fn parameters(can: &Capabilities) -> Vec<&'static str> {
+    let mut names = vec!["max_tokens", "max_completion_tokens", "stop", "stream"];
+    let groups: [(bool, &[&'static str]); 6] = [
+        (can.sampling, &["temperature", "top_p"]),
+        (can.tools, &["tools", "tool_choice"]),
+        (can.parallel_tools_control, &["parallel_tool_calls"]),
+        (can.json_object || can.json_schema, &["response_format"]),
+        (can.json_schema, &["structured_outputs"]),
+        (can.reasoning, &["reasoning_effort"]),
+    ];
+    names.extend(groups.iter().filter(|(has, _)| *has).flat_map(|(_, group)| group.iter()));
+    names
+}

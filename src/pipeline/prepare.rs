@@ -1,0 +1,69 @@
+//! Stage 5, last part: the body that goes to a candidate. In the caller's own dialect it is the caller's text with a few
+//! spans replaced; in another it is written from the canonical request.
+
+use crate::dialect::canonical::ChatRequest;
+use crate::dialect::view::View;
+use crate::dialect::{anthropic_messages, openai_chat, Dialect};
+use crate::http::UpstreamRequest;
+use crate::json::{quoted, Edit};
+use crate::pipeline::choose::Candidate;
+use crate::pipeline::exchange::Exchange;
+use crate::policy::routing::RoutingRequest;
+use crate::ports::Platform;
+use crate::upstream::registry::{self, Forwarded};
+
+/// What bodies are made from.
+pub struct Prepared<'a> {
+    /// The canonical request, where a candidate speaks another dialect.
+    pub canonical: Option<&'a ChatRequest>,
+}
+
+impl Prepared<'_> {
+    /// Writes the call to a candidate.
+    pub fn request<P: Platform>(
+        &self,
+        exchange: &Exchange<'_, P>,
+        view: &View<'_>,
+        chosen: &Candidate<'_>,
+    ) -> UpstreamRequest {
+        let native = chosen.dialect == exchange.dialect;
+        let body = match self.canonical {
+            Some(request) if !native => chosen.dialect.encode_request(request, &chosen.target()).body,
+            _ => native_body(exchange.dialect, view, &chosen.model),
+        };
+        let headers = &exchange.request.headers;
+        let anthropic = native && exchange.dialect == Dialect::AnthropicMessages;
+        let version = match self.canonical {
+            Some(request) if !native => Some(anthropic_messages::request::version_header(request, &chosen.target())),
+            _ => headers.value("anthropic-version").filter(|_| anthropic),
+        };
+        let forwarded = Forwarded {
+            anthropic_version: version,
+            anthropic_beta: headers.value("anthropic-beta").filter(|_| anthropic),
+            traceparent: Some(exchange.attempt_traceparent()),
+        };
+        registry::request(chosen.provider, chosen.dialect, &chosen.model, view.stream, &forwarded, body)
+    }
+
+    /// Whether a native stream may pass without being touched: nothing is to be added, hidden or stitched. OpenAI
+    /// streams never do: usage is asked for where the caller did not, and carries the cost where it did.
+    pub fn leaves_untouched<P: Platform>(&self, exchange: &Exchange<'_, P>, chosen: &Candidate<'_>) -> bool {
+        chosen.dialect == exchange.dialect && exchange.dialect != Dialect::OpenAiChat && !exchange.explain
+    }
+}
+
+/// The caller's text for a provider of the same dialect.
+fn native_body(dialect: Dialect, view: &View<'_>, model: &str) -> Vec<u8> {
+    let mut edits = RoutingRequest::removals(dialect, &view.members);
+    if dialect != Dialect::Gemini && view.model != model {
+        edits.push(Edit::Set("model", String::from_utf8(quoted(model)).unwrap_or_default().into()));
+    }
+    if dialect == Dialect::OpenAiChat && view.stream {
+        edits.extend(openai_chat::native::ask_for_usage(&view.members));
+    }
+    let body = view.members.edit(&edits);
+    match dialect {
+        Dialect::AnthropicMessages => anthropic_messages::native::without_foreign_thinking(&body).unwrap_or(body),
+        Dialect::OpenAiChat | Dialect::Gemini => body,
+    }
+}

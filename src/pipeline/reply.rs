@@ -1,0 +1,188 @@
+//! What goes back besides the answer's own bytes: status lines, our headers, cost and explanation (DESIGN §2).
+
+use crate::accounting::Cost;
+use crate::cors;
+use crate::dialect::canonical::{Disposition, Loss};
+use crate::dialect::{anthropic_messages, openai_chat, Dialect, Tail};
+use crate::error::GatewayError;
+use crate::http::{Headers, ResponseHead};
+use crate::json::{quoted, Edit, Members};
+use crate::pipeline::attempts::Run;
+use crate::pipeline::exchange::Exchange;
+use crate::ports::Platform;
+
+/// Headers of every answer: ids, trace, browser access.
+pub fn base_headers<P: Platform>(exchange: &Exchange<'_, P>) -> Headers {
+    let mut headers = Headers::new();
+    headers.push("x-signalbox-request-id", &*exchange.request_id);
+    // Where the official SDKs look for an id to quote.
+    let sdk_name = if exchange.dialect == Dialect::AnthropicMessages { "request-id" } else { "x-request-id" };
+    headers.push(sdk_name, &*exchange.request_id);
+    headers.push("traceparent", exchange.trace.traceparent(&exchange.trace.span_id));
+    cors::add_headers(&mut headers, exchange.origin.as_deref());
+    headers
+}
+
+/// The head of a JSON answer of our own.
+pub fn json_head<P: Platform>(exchange: &Exchange<'_, P>, status: u16) -> ResponseHead {
+    let mut headers = base_headers(exchange);
+    headers.push("content-type", "application/json");
+    headers.push("cache-control", "no-store");
+    ResponseHead { status, headers }
+}
+
+/// The head of an error answer; `run` where attempts were made.
+pub fn error_head<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    error: &GatewayError,
+    run: Option<&Run<'_, P>>,
+) -> ResponseHead {
+    let mut head = json_head(exchange, error.status());
+    head.headers.push("x-should-retry", if error.should_retry { "true" } else { "false" });
+    if let Some(ms) = error.retry_after_ms {
+        head.headers.push("retry-after", ms.div_ceil(1000).to_string());
+        head.headers.push("retry-after-ms", ms.to_string());
+    }
+    if let Some(run) = run {
+        run_headers(&mut head.headers, run);
+    }
+    head
+}
+
+/// The head of a whole answer.
+pub fn whole_head<P: Platform>(run: &Run<'_, P>, candidate: usize, account: usize) -> ResponseHead {
+    let mut head = json_head(run.exchange, 200);
+    run_headers(&mut head.headers, run);
+    answered_by(&mut head.headers, run, candidate);
+    if let Some(cost) = run.accounts.get(account).and_then(|a| Some(a.settled.as_ref()?.cost)) {
+        if let Some(usd) = cost.usd() {
+            head.headers.push("x-signalbox-cost-usd", usd);
+        }
+        head.headers.push("x-signalbox-cost-certainty", cost.certainty().name());
+    }
+    head
+}
+
+/// The head of a stream. Without a candidate it goes out before one has answered: model and attempts come in the last
+/// chunk then.
+pub fn stream_head<P: Platform>(run: &Run<'_, P>, candidate: Option<usize>) -> ResponseHead {
+    let mut headers = base_headers(run.exchange);
+    headers.push("content-type", "text/event-stream; charset=utf-8");
+    // no-transform: compression at the edge would hold events back.
+    headers.push("cache-control", "no-cache, no-transform");
+    headers.push("x-accel-buffering", "no");
+    if let Some(candidate) = candidate {
+        run_headers(&mut headers, run);
+        answered_by(&mut headers, run, candidate);
+    } else {
+        headers.push("x-signalbox-policy", &*run.choice.policy);
+    }
+    ResponseHead { status: 200, headers }
+}
+
+fn run_headers<P: Platform>(headers: &mut Headers, run: &Run<'_, P>) {
+    headers.push("x-signalbox-policy", &*run.choice.policy);
+    headers.push("x-signalbox-attempts", run.machine.attempts_header());
+}
+
+fn answered_by<P: Platform>(headers: &mut Headers, run: &Run<'_, P>, candidate: usize) {
+    let Some(chosen) = run.choice.candidates.get(candidate) else { return };
+    headers.push("x-signalbox-model", &*chosen.name);
+    let losses = chosen.losses.iter().chain(&run.answer_losses);
+    headers.push("x-signalbox-losses", losses.map(loss_text).collect::<Vec<_>>().join(", "));
+}
+
+/// `field:disposition`, the field kept to characters that a header can carry.
+fn loss_text(loss: &Loss) -> String {
+    let field: String = loss.field.chars().filter(|c| c.is_ascii_graphic() && *c != ',').take(120).collect();
+    let word = match loss.disposition {
+        Disposition::Converted => "converted",
+        Disposition::Advisory => "advisory",
+        Disposition::Unsupported => "unsupported",
+    };
+    format!("{field}:{word}")
+}
+
+/// A native whole answer with cost and explanation added where the dialect has a place; every other byte is kept.
+pub fn finish_native(dialect: Dialect, body: Vec<u8>, tail: &Tail) -> Vec<u8> {
+    let signalbox = tail.signalbox.as_deref();
+    match dialect {
+        Dialect::OpenAiChat if tail.cost_usd.is_some() || signalbox.is_some() => {
+            openai_chat::native::add_cost(&body, tail.cost_usd.as_deref(), signalbox)
+        }
+        Dialect::AnthropicMessages if signalbox.is_some() => {
+            anthropic_messages::native::add_signalbox(&body, signalbox.unwrap_or("null"))
+        }
+        Dialect::Gemini if signalbox.is_some() => match Members::read(&body) {
+            Ok(members) => members.edit(&[Edit::Set("signalbox", signalbox.unwrap_or("null").into())]),
+            Err(_) => body,
+        },
+        _ => body,
+    }
+}
+
+impl<P: Platform> Run<'_, P> {
+    /// The `signalbox` member: decision, attempts with their costs, losses. `None` unless the caller asked to explain,
+    /// or the stream was opened before anyone had answered.
+    pub fn explanation(&self) -> Option<String> {
+        let opened_early = self.opened_early;
+        if !self.exchange.explain && !opened_early {
+            return None;
+        }
+        let mut out = Vec::with_capacity(1024);
+        out.extend_from_slice(b"{\"request_id\":");
+        out.extend_from_slice(&quoted(&self.exchange.request_id));
+        if let Some(chosen) = self.answered_by.and_then(|c| self.choice.candidates.get(c)) {
+            out.extend_from_slice(b",\"model\":");
+            out.extend_from_slice(&quoted(&chosen.name));
+        }
+        out.extend_from_slice(b",\"policy\":");
+        out.extend_from_slice(&quoted(&self.choice.policy));
+        out.extend_from_slice(b",\"attempts\":");
+        out.extend_from_slice(self.attempts_json().as_bytes());
+        let losses: Vec<&Loss> = self
+            .answered_by
+            .and_then(|c| self.choice.candidates.get(c))
+            .map(|c| c.losses.iter().chain(&self.answer_losses).collect())
+            .unwrap_or_default();
+        out.extend_from_slice(b",\"losses\":");
+        out.extend_from_slice(&serde_json::to_vec(&losses).unwrap_or_else(|_| b"[]".to_vec()));
+        if self.malformed > 0 {
+            out.extend_from_slice(format!(",\"malformed_events\":{}", self.malformed).as_bytes());
+        }
+        if self.exchange.explain {
+            out.extend_from_slice(b",\"decision\":");
+            out.extend_from_slice(self.choice.explanation.as_bytes());
+        }
+        out.push(b'}');
+        String::from_utf8(out).ok()
+    }
+
+    /// Attempts in order, with outcome, times and cost.
+    pub fn attempts_json(&self) -> String {
+        let records = self.machine.records();
+        let items: Vec<serde_json::Value> = self
+            .accounts
+            .iter()
+            .enumerate()
+            .map(|(at, account)| {
+                let name = self.choice.candidates.get(account.candidate).map_or("", |c| c.name.as_str());
+                let record = records.get(at);
+                let settled = account.settled.as_ref();
+                let cost = settled.map(|s| s.cost);
+                serde_json::json!({
+                    "attempt": account.opened.attempt,
+                    "model": name,
+                    "outcome": record.map(|r| r.outcome.as_str()),
+                    "duration_ms": settled.map(|s| s.duration_ms),
+                    "ttft_ms": account.first_content_ms.map(|t| t.saturating_sub(account.opened.ts_ms)),
+                    "usage": settled.map(|s| s.usage),
+                    "cost_usd": cost.and_then(Cost::usd),
+                    "cost_picousd": cost.and_then(Cost::picousd).map(|p| p.to_string()),
+                    "cost_certainty": cost.map(|c| c.certainty().name()),
+                })
+            })
+            .collect();
+        serde_json::to_string(&items).unwrap_or_else(|_| "[]".to_owned())
+    }
+}

@@ -1,0 +1,136 @@
+//! Stage 8: what an attempt used and cost. Every attempt that was sent is opened once and settled once, whatever became
+//! of it (DESIGN invariant 3).
+
+use crate::accounting::ledger::Estimate;
+use crate::accounting::{cost, estimate, Cost, Opened, Outcome, Provenance, ServiceTier, Settled};
+use crate::dialect::canonical::Usage;
+use crate::dialect::{Observation, Tail};
+use crate::pipeline::attempts::Run;
+use crate::ports::Platform;
+use crate::upstream::failure::{AttemptFailure, FailureClass};
+
+/// One attempt's account.
+#[derive(Debug, Clone)]
+pub struct AttemptAccount {
+    /// Index into the candidates.
+    pub candidate: usize,
+    /// What the ledger was told when it was sent.
+    pub opened: Opened,
+    /// When its first content came.
+    pub first_content_ms: Option<u64>,
+    /// How it ended; `None` while it is open.
+    pub settled: Option<Settled>,
+}
+
+/// How an attempt ended, as far as money is concerned.
+pub enum Ending<'o> {
+    /// With a whole answer.
+    Complete(&'o Observation),
+    /// With the provider's error instead of an answer: nothing was generated, nothing is charged.
+    Refused(AttemptFailure),
+    /// Within an answer.
+    Broken(AttemptFailure, &'o Observation),
+    /// The caller left within an answer.
+    Abandoned(&'o Observation),
+    /// Without a reply; `None`: the caller left while we waited for one.
+    Unanswered(Option<AttemptFailure>),
+}
+
+impl<P: Platform> Run<'_, P> {
+    /// Opens an attempt's account, beside the call and not before it.
+    pub fn open_account(&mut self, attempt: u32, candidate: usize) -> usize {
+        let exchange = self.exchange;
+        let now = exchange.platform.now_ms();
+        let Some(chosen) = self.choice.candidates.get(candidate) else { return usize::MAX };
+        let usage = Usage {
+            input_tokens: self.view.estimated_input_tokens,
+            output_tokens: chosen.expected_output_tokens,
+            ..Usage::default()
+        };
+        let expected = cost(&usage, Provenance::Estimated, chosen.rates.as_ref(), ServiceTier::Standard);
+        let opened = Opened {
+            id: exchange.request_id.clone(),
+            attempt,
+            ts_ms: now,
+            deadline_ms: exchange.arrived_ms.saturating_add(self.choice.limits.total_ms),
+            provider: chosen.provider.name.clone(),
+            model: chosen.model.clone(),
+            price_version: chosen.rates.as_ref().map(|_| exchange.gateway.price_version().to_owned()),
+            estimate: Estimate { usage, cost: expected },
+        };
+        exchange.gateway.sent(&chosen.provider.name, now);
+        exchange.record_open(opened.clone());
+        self.accounts.push(AttemptAccount { candidate, opened, first_content_ms: None, settled: None });
+        self.accounts.len().saturating_sub(1)
+    }
+
+    /// Notes when an attempt's first content came.
+    pub fn first_content_of(&mut self, account: usize, now_ms: u64) {
+        if let Some(account) = self.accounts.get_mut(account) {
+            account.first_content_ms = Some(now_ms);
+        }
+    }
+
+    /// Settles an attempt. A second settlement of the same attempt changes nothing.
+    pub fn settle(&mut self, account: usize, ending: Ending<'_>) {
+        let exchange = self.exchange;
+        let now = exchange.platform.now_ms();
+        let (view, choice) = (self.view, self.choice);
+        let Some(account) = self.accounts.get_mut(account).filter(|a| a.settled.is_none()) else { return };
+        let Some(chosen) = choice.candidates.get(account.candidate) else { return };
+        let rates = chosen.rates.as_ref();
+        let nothing = (Usage::default(), Cost::NOTHING);
+        let guessed = |seen: Option<&Observation>| {
+            let (usage, bytes) = seen.map_or((None, 0), |s| (s.usage.as_ref(), s.output_bytes));
+            let usage = estimate(usage, view.estimated_input_tokens, bytes);
+            (usage, cost(&usage, Provenance::Estimated, rates, ServiceTier::Standard))
+        };
+        let (outcome, (usage, mut cost)) = match &ending {
+            Ending::Complete(seen) => match seen.usage {
+                Some(usage) => {
+                    (Outcome::Completed, (usage, cost(&usage, Provenance::Reported, rates, ServiceTier::Standard)))
+                }
+                None => (Outcome::Completed, guessed(Some(seen))),
+            },
+            Ending::Refused(_) => (Outcome::Failed, nothing),
+            // An error event in place of an answer is a refusal like a status.
+            Ending::Broken(failure, seen) if nothing_came(seen) && failure.error.is_some() => {
+                (Outcome::Failed, nothing)
+            }
+            Ending::Broken(_, seen) => (Outcome::Cut, guessed(Some(seen))),
+            Ending::Abandoned(seen) => (Outcome::ClientGone, guessed(Some(seen))),
+            // A connection that was never made cost nothing; a silent provider may have worked all the while.
+            Ending::Unanswered(Some(failure)) if failure.class == FailureClass::Connect => (Outcome::Failed, nothing),
+            Ending::Unanswered(Some(_)) => (Outcome::Failed, guessed(None)),
+            Ending::Unanswered(None) => (Outcome::ClientGone, guessed(None)),
+        };
+        if chosen.price_is_a_guess {
+            cost = cost.as_estimate();
+        }
+        let duration_ms = now.saturating_sub(account.opened.ts_ms);
+        let settled = Settled { usage, cost, outcome, duration_ms };
+        account.settled = Some(settled.clone());
+        exchange.record_settled(account.opened.clone(), settled);
+        let ttft = account.first_content_ms.map(|t| t.saturating_sub(account.opened.ts_ms));
+        exchange.gateway.ended(&chosen.name, outcome, ttft, duration_ms, usage.completion_tokens(), now);
+    }
+
+    /// What the end of the answer says of usage, cost and explanation.
+    pub fn tail(&self, account: usize) -> Tail {
+        let account = self.accounts.get(account);
+        Tail {
+            usage: account.and_then(|a| a.settled.as_ref()).map(|s| s.usage),
+            cost_usd: account.and_then(|a| a.settled.as_ref()).and_then(|s| s.cost.usd()),
+            signalbox: self.explanation(),
+        }
+    }
+
+    /// Cost of all attempts together.
+    pub fn total_cost(&self) -> Cost {
+        self.accounts.iter().filter_map(|a| Some(a.settled.as_ref()?.cost)).fold(Cost::NOTHING, Cost::plus)
+    }
+}
+
+fn nothing_came(seen: &Observation) -> bool {
+    seen.usage.is_none() && seen.output_bytes == 0
+}

@@ -1,0 +1,299 @@
+//! Stage 6 and 7 for streams: one attempt from its call to its end. The caller sees nothing of it until its first
+//! content; from then on it is the answer (DESIGN §5 "Open", "Commit").
+
+use crate::attempt::plan::{Deadlines, Event};
+use crate::dialect::{ProviderError, ReplyContext};
+use crate::http::Headers;
+use crate::pipeline::attempts::Run;
+use crate::pipeline::choose::Candidate;
+use crate::pipeline::reply;
+use crate::pipeline::settle::Ending;
+use crate::ports::{CallerSink, Interrupt, Platform, UpstreamCall};
+use crate::stream::relay::{Relay, RelayFault};
+use crate::upstream::failure::{classify_event, classify_reply, AttemptFailure, FailureClass};
+
+/// How long the end of input is waited for once the dialect's terminator is there: long enough for the connection to be
+/// used again, too short to matter to anyone.
+const LINGER_MS: u64 = 1_000;
+
+/// How a relay's loop ended.
+enum End {
+    /// By its terminator, or at the end of input.
+    Input,
+    /// By a failure.
+    Failed(AttemptFailure),
+    /// Because nobody listens any more.
+    Gone,
+}
+
+impl<P: Platform> Run<'_, P> {
+    /// Makes one streamed attempt; the event tells the machine how it went.
+    pub async fn streamed(&mut self, account: usize, candidate: usize, deadlines: Deadlines) -> Event {
+        let choice = self.choice;
+        let Some(chosen) = choice.candidates.get(candidate) else {
+            return Event::Failed(AttemptFailure::silent(FailureClass::NotFound));
+        };
+        let mut call = self.exchange.platform.call(self.prepared.request(self.exchange, self.view, chosen));
+        let first_at = deadlines.first_content_at.unwrap_or(deadlines.end_at).min(deadlines.end_at);
+        let (status, headers) = match self.head(&mut call, first_at).await {
+            Ok(head) => head,
+            Err(interrupt) => return self.lost(&mut call, account, interrupt),
+        };
+        if let Some(failure) = match self.refusal(&mut call, chosen, status, &headers, deadlines).await {
+            Ok(refusal) => refusal,
+            Err(interrupt) => return self.lost(&mut call, account, interrupt),
+        } {
+            call.abort();
+            self.settle(account, Ending::Refused(failure.clone()));
+            return Event::Failed(failure);
+        }
+        let mut relay = self.relay(chosen);
+        if relay.is_untouched() {
+            call.watch();
+        }
+        let (end, committed) = self.pass_on(&mut call, &mut relay, account, candidate, deadlines, first_at).await;
+        self.finish(call, relay, account, candidate, end, committed).await
+    }
+
+    fn relay(&self, chosen: &Candidate<'_>) -> Relay {
+        let exchange = self.exchange;
+        let context = ReplyContext {
+            request_id: exchange.request_id.clone(),
+            model: chosen.model.clone(),
+            upstream: Some(chosen.dialect),
+            now_secs: exchange.platform.now_ms() / 1000,
+            include_usage: self.view.include_usage,
+            estimated_input_tokens: self.view.estimated_input_tokens,
+            ..ReplyContext::default()
+        };
+        if chosen.dialect != exchange.dialect {
+            Relay::translated(chosen.dialect, exchange.dialect, context)
+        } else if self.prepared.leaves_untouched(exchange, chosen) {
+            Relay::untouched(exchange.dialect)
+        } else {
+            Relay::whole_events(exchange.dialect, context)
+        }
+    }
+
+    /// Waits for the status line; pings the caller meanwhile.
+    async fn head(&mut self, call: &mut P::Call, until: u64) -> Result<(u16, Headers), Interrupt> {
+        loop {
+            match call.head(self.wake_at(until)).await {
+                Err(Interrupt::Timeout) if self.exchange.platform.now_ms() < until => self.ping_if_due().await?,
+                other => return other,
+            }
+        }
+    }
+
+    /// A reply that is no stream: an error status, or an error (or anything else) as a plain body in a 200.
+    async fn refusal(
+        &mut self,
+        call: &mut P::Call,
+        chosen: &Candidate<'_>,
+        status: u16,
+        headers: &Headers,
+        deadlines: Deadlines,
+    ) -> Result<Option<AttemptFailure>, Interrupt> {
+        let (dialect, profile) = (chosen.dialect, chosen.provider.profile.as_str());
+        let json = headers.value("content-type").is_some_and(|t| t.starts_with("application/json"));
+        if (200..300).contains(&status) && !json {
+            return Ok(None);
+        }
+        let body = self.error_body(call, deadlines.end_at).await?;
+        if !(200..300).contains(&status) {
+            let now = self.exchange.platform.now_ms();
+            return Ok(Some(classify_reply(dialect, profile, status, headers, &body, now)));
+        }
+        let error = dialect.decode_error(&body).unwrap_or_else(|| ProviderError {
+            message: "the provider answered a streaming request with a plain JSON body".to_owned(),
+            ..ProviderError::default()
+        });
+        Ok(Some(classify_event(dialect, profile, error)))
+    }
+
+    /// The loop: read, relay, write, watch the clocks.
+    async fn pass_on(
+        &mut self,
+        call: &mut P::Call,
+        relay: &mut Relay,
+        account: usize,
+        candidate: usize,
+        deadlines: Deadlines,
+        first_at: u64,
+    ) -> (End, bool) {
+        let platform = self.exchange.platform;
+        let mut committed = false;
+        let mut quiet_until = first_at;
+        let mut pumping = false;
+        let mut out = Vec::with_capacity(4096);
+        loop {
+            let until = quiet_until.min(deadlines.end_at);
+            let read = call.read(if pumping { until } else { self.wake_at(until) }).await;
+            let progress = match read {
+                Ok(Some(bytes)) => relay.push(&bytes, &mut out),
+                Ok(None) => match relay.input_ended(&mut out) {
+                    Ok(()) => {
+                        let gone = committed && !pumping && self.send(&out).await.is_err();
+                        self.unsent = if committed { Vec::new() } else { out };
+                        return (if gone { End::Gone } else { End::Input }, committed);
+                    }
+                    Err(fault) => Err(fault),
+                },
+                Err(Interrupt::ClientGone) => return (End::Gone, committed),
+                Err(Interrupt::Timeout) if platform.now_ms() < until => {
+                    if self.ping_if_due().await.is_err() {
+                        return (End::Gone, committed);
+                    }
+                    continue;
+                }
+                // All of the answer is here; a provider that keeps the connection open is not waited for.
+                Err(Interrupt::Timeout) if committed && relay.complete() => {
+                    call.abort();
+                    return (End::Input, committed);
+                }
+                Err(Interrupt::Timeout) => {
+                    return (End::Failed(AttemptFailure::silent(FailureClass::Timeout)), committed);
+                }
+                Err(_) => {
+                    // What came before the break may hold a whole last event, even the provider's own error.
+                    if let Err(RelayFault::Provider(error)) = relay.input_ended(&mut out) {
+                        return (End::Failed(self.in_stream(candidate, error)), committed);
+                    }
+                    return (End::Failed(AttemptFailure::silent(FailureClass::Cut)), committed);
+                }
+            };
+            let (ended, content) = match progress {
+                Ok(progress) => (progress.ended, progress.content),
+                Err(fault) => {
+                    let failure = match fault {
+                        RelayFault::Provider(error) => self.in_stream(candidate, error),
+                        RelayFault::TooLong => AttemptFailure::silent(FailureClass::Server),
+                    };
+                    if committed && !pumping && self.send(&out).await.is_err() {
+                        return (End::Gone, committed);
+                    }
+                    return (End::Failed(failure), committed);
+                }
+            };
+            if content {
+                if let Some(idle) = deadlines.idle_ms {
+                    quiet_until = platform.now_ms().saturating_add(idle);
+                } else {
+                    quiet_until = deadlines.end_at;
+                }
+                if !committed && relay.failed_finish().is_none() {
+                    committed = true;
+                    self.commit(account, candidate);
+                    if relay.is_untouched() {
+                        if let Some(sink) = self.sink.as_mut() {
+                            call.pump(sink);
+                            pumping = true;
+                        }
+                    }
+                }
+            }
+            if committed {
+                if !pumping && self.send(&out).await.is_err() {
+                    return (End::Gone, committed);
+                }
+                out.clear();
+            }
+            if ended && !pumping {
+                self.unsent = out;
+                return (End::Input, committed);
+            }
+            if ended {
+                quiet_until = platform.now_ms().saturating_add(LINGER_MS);
+            }
+        }
+    }
+
+    /// First content: the status line goes out with everything that is known now, and there is no way back.
+    fn commit(&mut self, account: usize, candidate: usize) {
+        let now = self.exchange.platform.now_ms();
+        self.first_content_ms = Some(now);
+        self.answered_by = Some(candidate);
+        self.first_content_of(account, now);
+        self.step(Event::Content);
+        if self.sink.is_none() {
+            let head = reply::stream_head(self, Some(candidate));
+            self.open(head);
+        }
+    }
+
+    fn in_stream(&self, candidate: usize, error: ProviderError) -> AttemptFailure {
+        match self.choice.candidates.get(candidate) {
+            Some(chosen) => classify_event(chosen.dialect, &chosen.provider.profile, error),
+            None => AttemptFailure::silent(FailureClass::Server),
+        }
+    }
+
+    /// The attempt's one end: complete, broken, or nobody there.
+    async fn finish(
+        &mut self,
+        mut call: P::Call,
+        mut relay: Relay,
+        account: usize,
+        candidate: usize,
+        end: End,
+        committed: bool,
+    ) -> Event {
+        self.malformed = self.malformed.saturating_add(relay.malformed());
+        let failure = match end {
+            End::Gone => {
+                call.abort();
+                self.settle(account, Ending::Abandoned(relay.observation()));
+                return Event::ClientGone;
+            }
+            End::Failed(failure) => Some(failure),
+            End::Input if !relay.complete() => Some(AttemptFailure::silent(FailureClass::Cut)),
+            End::Input => relay.failed_finish().map(|word| {
+                let error = ProviderError {
+                    message: format!("the model's turn failed: {word}"),
+                    kind: Some(word.to_owned()),
+                    ..ProviderError::default()
+                };
+                AttemptFailure { error: Some(error), ..AttemptFailure::silent(FailureClass::Server) }
+            }),
+        };
+        if let Some(failure) = failure {
+            call.abort();
+            self.unsent.clear();
+            self.settle(account, Ending::Broken(failure.clone(), relay.observation()));
+            if !committed {
+                return Event::Failed(failure);
+            }
+            if relay.is_untouched() && relay.inside_event() {
+                // Half an event is already out: no typed end can follow it, so the transport says it.
+                if let Some(mut sink) = self.sink.take() {
+                    sink.abort().await;
+                }
+            }
+            return Event::Broke(failure);
+        }
+        if !committed {
+            // A whole answer without content (an empty turn): it is the answer all the same.
+            self.commit(account, candidate);
+            if relay.is_untouched() {
+                if let Some(sink) = self.sink.as_mut() {
+                    call.pump(sink);
+                }
+            }
+        }
+        self.answer_losses.extend_from_slice(relay.losses());
+        self.settle(account, Ending::Complete(relay.observation()));
+        self.step(Event::Ended);
+        let tail = self.tail(account);
+        let mut out = std::mem::take(&mut self.unsent);
+        relay.conclude(&tail, &mut out);
+        let sent = self.send(&out).await;
+        if let (Ok(()), Some(mut sink)) = (sent, self.sink.take()) {
+            sink.close().await;
+        }
+        let until = self.exchange.platform.now_ms().saturating_add(LINGER_MS);
+        if !matches!(call.read(until).await, Ok(None)) {
+            call.abort();
+        }
+        Event::Ended
+    }
+}

@@ -1,0 +1,143 @@
+//! Stage 6 and 7 for whole answers: one attempt from its call to its body.
+
+use crate::attempt::plan::{Deadlines, Event};
+use crate::dialect::canonical::{ChatResponse, FinishReason};
+use crate::dialect::{Observation, ProviderError, ReplyContext, StreamFault};
+use crate::pipeline::attempts::Run;
+use crate::pipeline::choose::Candidate;
+use crate::pipeline::reply;
+use crate::pipeline::settle::Ending;
+use crate::ports::{Interrupt, Platform, UpstreamCall};
+use crate::upstream::failure::{classify_event, classify_reply, AttemptFailure, FailureClass};
+
+/// Largest answer that is taken: base64 media included, four of them fit into an isolate.
+const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
+
+/// An answer that was understood.
+enum Answer {
+    /// In the caller's dialect already.
+    Native(Vec<u8>, Observation),
+    /// To be written anew.
+    Foreign(Box<ChatResponse>, Observation),
+}
+
+impl<P: Platform> Run<'_, P> {
+    /// Makes one attempt at a whole answer; the event tells the machine how it went.
+    pub async fn whole(&mut self, account: usize, candidate: usize, deadlines: Deadlines) -> Event {
+        let choice = self.choice;
+        let Some(chosen) = choice.candidates.get(candidate) else {
+            return Event::Failed(AttemptFailure::silent(FailureClass::NotFound));
+        };
+        let platform = self.exchange.platform;
+        let until = deadlines.first_content_at.unwrap_or(deadlines.end_at).min(deadlines.end_at);
+        let mut call = platform.call(self.prepared.request(self.exchange, self.view, chosen));
+        let (status, headers) = match call.head(until).await {
+            Ok(head) => head,
+            Err(interrupt) => return self.lost(&mut call, account, interrupt),
+        };
+        let (dialect, profile) = (chosen.dialect, chosen.provider.profile.as_str());
+        if !(200..300).contains(&status) {
+            let body = match self.error_body(&mut call, deadlines.end_at).await {
+                Ok(body) => body,
+                Err(interrupt) => return self.lost(&mut call, account, interrupt),
+            };
+            call.abort();
+            let failure = classify_reply(dialect, profile, status, &headers, &body, platform.now_ms());
+            self.settle(account, Ending::Refused(failure.clone()));
+            return Event::Failed(failure);
+        }
+        let body = match call.whole(until, MAX_ANSWER_BYTES).await {
+            Ok(body) => body,
+            Err(interrupt) => return self.lost(&mut call, account, interrupt),
+        };
+        match self.understand(chosen, body) {
+            Ok(answer) => self.deliver(account, candidate, answer),
+            Err(StreamFault::Provider(error)) => {
+                let failure = classify_event(dialect, profile, error);
+                self.settle(account, Ending::Refused(failure.clone()));
+                Event::Failed(failure)
+            }
+            Err(StreamFault::Malformed(what)) => {
+                let error = ProviderError { message: what, ..ProviderError::default() };
+                let failure = AttemptFailure {
+                    status: Some(status),
+                    error: Some(error),
+                    ..AttemptFailure::silent(FailureClass::Server)
+                };
+                self.settle(account, Ending::Unanswered(Some(failure.clone())));
+                Event::Failed(failure)
+            }
+        }
+    }
+
+    fn understand(&self, chosen: &Candidate<'_>, body: Vec<u8>) -> Result<Answer, StreamFault> {
+        let dialect = chosen.dialect;
+        let seen = dialect.observe_response(&body)?;
+        if seen.finish == Some(FinishReason::Failed) {
+            let word = seen.raw_finish.unwrap_or_default();
+            return Err(StreamFault::Malformed(format!("the model's turn failed: {word}")));
+        }
+        if dialect == self.exchange.dialect {
+            return Ok(Answer::Native(body, seen));
+        }
+        Ok(Answer::Foreign(Box::new(dialect.decode_response(&body)?), seen))
+    }
+
+    fn deliver(&mut self, account: usize, candidate: usize, answer: Answer) -> Event {
+        let exchange = self.exchange;
+        let now = exchange.platform.now_ms();
+        self.first_content_ms = Some(now);
+        self.answered_by = Some(candidate);
+        let seen = match &answer {
+            Answer::Native(_, seen) | Answer::Foreign(_, seen) => seen,
+        };
+        self.settle(account, Ending::Complete(seen));
+        self.step(Event::Content);
+        self.step(Event::Ended);
+        let body = match answer {
+            Answer::Native(body, _) => {
+                let tail = self.tail(account);
+                reply::finish_native(exchange.dialect, body, &tail)
+            }
+            Answer::Foreign(response, _) => {
+                let context = ReplyContext {
+                    request_id: exchange.request_id.clone(),
+                    model: self.choice.candidates.get(candidate).map(|c| c.model.clone()).unwrap_or_default(),
+                    upstream: self.choice.candidates.get(candidate).map(|c| c.dialect),
+                    now_secs: now / 1000,
+                    include_usage: true,
+                    estimated_input_tokens: self.view.estimated_input_tokens,
+                    ..ReplyContext::default()
+                };
+                // The losses must be known before the explanation that lists them is written.
+                let encoded = exchange.dialect.encode_response(&response, &context, &Default::default());
+                self.answer_losses.extend(encoded.losses);
+                let tail = self.tail(account);
+                exchange.dialect.encode_response(&response, &context, &tail).body
+            }
+        };
+        let head = reply::whole_head(self, candidate, account);
+        self.status = head.status;
+        exchange.platform.reply(head, body);
+        Event::Ended
+    }
+
+    /// An attempt that ended without a reply that could be read.
+    pub fn lost(&mut self, call: &mut P::Call, account: usize, interrupt: Interrupt) -> Event {
+        call.abort();
+        let class = match interrupt {
+            Interrupt::ClientGone => {
+                self.settle(account, Ending::Unanswered(None));
+                return Event::ClientGone;
+            }
+            Interrupt::Timeout => FailureClass::Timeout,
+            Interrupt::Connect => FailureClass::Connect,
+            Interrupt::Reset | Interrupt::TooLarge => FailureClass::Server,
+        };
+        // The same call would bring the same too large answer.
+        let should_retry = (interrupt == Interrupt::TooLarge).then_some(false);
+        let failure = AttemptFailure { should_retry, ..AttemptFailure::silent(class) };
+        self.settle(account, Ending::Unanswered(Some(failure.clone())));
+        Event::Failed(failure)
+    }
+}

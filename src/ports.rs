@@ -1,0 +1,131 @@
+//! What the core asks of the world. `edge` implements it on the platform; tests implement it with a script and a
+//! virtual clock. Nothing here blocks: waiting is an `await` with an instant at which it gives up.
+
+use std::fmt;
+
+use crate::accounting::Row;
+use crate::http::{Headers, ResponseHead, UpstreamRequest};
+use crate::identity::ports::{JwksSource, SignatureVerifier};
+
+/// Why a wait ended without what was waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Interrupt {
+    /// The given instant came first. What was waited for is still under way: the same call may be repeated.
+    Timeout,
+    /// The caller left. Upstream calls of its exchange have been aborted.
+    ClientGone,
+    /// The connection could not be made, or broke before headers.
+    Connect,
+    /// The connection broke after headers.
+    Reset,
+    /// More bytes came than the given limit allows.
+    TooLarge,
+}
+
+impl fmt::Display for Interrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout => "timeout",
+            Self::ClientGone => "client gone",
+            Self::Connect => "connect",
+            Self::Reset => "reset",
+            Self::TooLarge => "too large",
+        })
+    }
+}
+
+/// One exchange with one caller: clock, chance, waiting, calling out and answering.
+#[allow(async_fn_in_trait)] // one thread: nothing here has to be Send
+pub trait Platform: SignatureVerifier + JwksSource {
+    /// A call to a provider.
+    type Call: UpstreamCall<Sink = Self::Sink>;
+    /// The caller's end of an open stream.
+    type Sink: CallerSink;
+
+    /// The request's body.
+    ///
+    /// # Errors
+    /// Too large; client gone.
+    async fn body(&self, limit: usize) -> Result<Vec<u8>, Interrupt>;
+
+    /// Unix milliseconds. On the real platform it moves only across I/O.
+    fn now_ms(&self) -> u64;
+
+    /// Uniform random bits.
+    fn random(&self) -> u64;
+
+    /// Waits until an instant.
+    ///
+    /// # Errors
+    /// [`Interrupt::ClientGone`] when the caller leaves first.
+    async fn sleep_until(&self, at_ms: u64) -> Result<(), Interrupt>;
+
+    /// Starts a call; nothing is known of it yet.
+    fn call(&self, request: UpstreamRequest) -> Self::Call;
+
+    /// Answers with a whole body. Only the first answer of an exchange counts.
+    fn reply(&self, head: ResponseHead, body: Vec<u8>);
+
+    /// Sends the status line and opens a stream to the caller.
+    fn open(&self, head: ResponseHead) -> Self::Sink;
+
+    /// Hands a row to the principal's ledger. It is gathered and sent beside the request; nothing waits for it.
+    fn record(&self, principal: &str, row: Row);
+
+    /// The principal's counters as the ledger's JSON, rows of this isolate included; `None` when it cannot be reached.
+    async fn usage(&self, principal: &str) -> Option<(u16, String)>;
+
+    /// Writes one structured line.
+    fn log(&self, line: String);
+}
+
+#[allow(async_fn_in_trait)]
+/// A call to a provider. Dropping it without [`UpstreamCall::abort`] does not stop the provider.
+pub trait UpstreamCall {
+    /// Where a pumped body goes.
+    type Sink: CallerSink;
+
+    /// Waits for status and headers.
+    ///
+    /// # Errors
+    /// Timeout, client gone, connect.
+    async fn head(&mut self, until_ms: u64) -> Result<(u16, Headers), Interrupt>;
+
+    /// Waits for the whole body.
+    ///
+    /// # Errors
+    /// Timeout, client gone, reset, too large.
+    async fn whole(&mut self, until_ms: u64, limit: usize) -> Result<Vec<u8>, Interrupt>;
+
+    /// Waits for the next bytes; `None` is the end. Bytes may be gathered for some milliseconds when they come fast.
+    ///
+    /// # Errors
+    /// Timeout, client gone, reset.
+    async fn read(&mut self, until_ms: u64) -> Result<Option<Vec<u8>>, Interrupt>;
+
+    /// From here on `read` is an observer's branch; the bytes themselves wait for [`UpstreamCall::pump`].
+    fn watch(&mut self);
+
+    /// Lets the platform move the watched bytes, from the first one on, to the caller without this code. `read` goes on
+    /// as a sample of what has passed, about once a second, and at once when it ends.
+    fn pump(&mut self, sink: &mut Self::Sink);
+
+    /// Stops the provider's work.
+    fn abort(&mut self);
+}
+
+#[allow(async_fn_in_trait)]
+/// The caller's end of an open stream.
+pub trait CallerSink {
+    /// Hands bytes over, waiting for room (after a pump has ended, if one runs).
+    ///
+    /// # Errors
+    /// [`Interrupt::ClientGone`].
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Interrupt>;
+
+    /// The honest end of the bytes.
+    async fn close(&mut self);
+
+    /// A transport error: for answers cut inside an event that is already out.
+    async fn abort(&mut self);
+}

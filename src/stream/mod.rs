@@ -1,0 +1,2 @@
+//! Streams on their way from a provider to a caller.
+pub mod relay;

@@ -1,0 +1,343 @@
+//! One stream's way through: bytes from the provider in, bytes for the caller out, at any split of the input.
+//!
+//! Three forms (DESIGN §5). *Untouched*: the platform moves the bytes, this only watches a copy. *Whole events*: the
+//! provider's own bytes go out up to the last event boundary, with the usage event added to or hidden. *Translated*:
+//! events are read and written anew. In the last two forms the end of the stream (usage, terminator) is held back until
+//! [`Relay::conclude`], when the cost is known. Deadlines, opening and writing are the driver's; read `tests.rs` first.
+
+use crate::dialect::canonical::{FinishReason, Loss, StreamEvent};
+use crate::dialect::{
+    anthropic_messages, openai_chat, Dialect, Observation, ProviderError, ReplyContext, StreamDecoder, StreamEncoder,
+    StreamFault, Tail,
+};
+use crate::sse::{self, Ending, Frame};
+
+/// A stream between its first byte and its end.
+#[derive(Debug)]
+pub struct Relay {
+    dialect: Dialect,
+    frames: sse::Decoder,
+    form: Form,
+    observation: Observation,
+    malformed: u32,
+    ended: bool,
+    inside_event: bool,
+    losses: Vec<Loss>,
+}
+
+#[derive(Debug)]
+enum Form {
+    Untouched,
+    WholeEvents { context: Box<ReplyContext>, held: Option<Vec<u8>>, terminator: Option<Vec<u8>> },
+    Translated(Box<Translation>),
+}
+
+#[derive(Debug)]
+struct Translation {
+    decoder: StreamDecoder,
+    encoder: StreamEncoder,
+    /// Reused from event to event.
+    events: Vec<StreamEvent>,
+}
+
+/// What a piece of input meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Content came: the idle clock starts anew, and the stream commits if it has not yet.
+    pub content: bool,
+    /// The dialect's terminator came: nothing after it counts.
+    pub ended: bool,
+}
+
+/// What stops a relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RelayFault {
+    /// The provider reports an error inside the stream.
+    Provider(ProviderError),
+    /// One event is larger than any real one.
+    TooLong,
+}
+
+impl Relay {
+    /// Watches a native stream that the platform moves.
+    #[must_use]
+    pub fn untouched(dialect: Dialect) -> Self {
+        Self::new(dialect, Form::Untouched)
+    }
+
+    /// Passes on a native stream event by event. The context says whether the caller asked for the usage event.
+    #[must_use]
+    pub fn whole_events(dialect: Dialect, context: ReplyContext) -> Self {
+        Self::new(dialect, Form::WholeEvents { context: Box::new(context), held: None, terminator: None })
+    }
+
+    /// Rewrites a stream in the caller's dialect.
+    #[must_use]
+    pub fn translated(from: Dialect, to: Dialect, context: ReplyContext) -> Self {
+        let (decoder, encoder) = (from.stream_decoder(), to.stream_encoder(context));
+        Self::new(from, Form::Translated(Box::new(Translation { decoder, encoder, events: Vec::new() })))
+    }
+
+    fn new(dialect: Dialect, form: Form) -> Self {
+        Self {
+            dialect,
+            frames: sse::Decoder::new(),
+            form,
+            observation: Observation::default(),
+            malformed: 0,
+            ended: false,
+            inside_event: false,
+            losses: Vec::new(),
+        }
+    }
+
+    /// What has been learnt so far.
+    #[must_use]
+    pub fn observation(&self) -> &Observation {
+        &self.observation
+    }
+
+    /// Events that were not the dialect's and were skipped.
+    #[must_use]
+    pub fn malformed(&self) -> u32 {
+        self.malformed
+    }
+
+    /// What the caller's dialect could not carry.
+    #[must_use]
+    pub fn losses(&self) -> &[Loss] {
+        &self.losses
+    }
+
+    /// Whether the platform moves the bytes.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        matches!(self.form, Form::Untouched)
+    }
+
+    /// Takes bytes in, appends to `out` what may go to the caller.
+    ///
+    /// # Errors
+    /// See [`RelayFault`]; what came before the fault is in `out`.
+    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Progress, RelayFault> {
+        let mut progress = Progress::default();
+        if self.frames.push(bytes).is_err() {
+            return Err(RelayFault::TooLong);
+        }
+        while let Some(frame) = self.frames.next_frame() {
+            if self.ended {
+                continue;
+            }
+            let took = take(self.dialect, &mut self.form, &frame, &mut self.observation, out, &mut self.losses);
+            match took {
+                Ok(seen) => {
+                    progress.content |= seen.content;
+                    self.ended |= seen.ended;
+                }
+                Err(StreamFault::Malformed(_)) => self.malformed = self.malformed.saturating_add(1),
+                Err(StreamFault::Provider(error)) => return Err(RelayFault::Provider(error)),
+            }
+        }
+        progress.ended = self.ended;
+        Ok(progress)
+    }
+
+    /// Takes the end of the input: an event without its blank line still counts where it is whole.
+    ///
+    /// # Errors
+    /// The provider's error, where the last bytes were one.
+    pub fn input_ended(&mut self, out: &mut Vec<u8>) -> Result<(), RelayFault> {
+        if self.ended {
+            return Ok(());
+        }
+        if let Some(rest) = self.frames.finish() {
+            self.inside_event = rest.ending != Ending::Closed;
+            if rest.frame.data.is_none() && rest.frame.bare_json().is_none() {
+                // Not even the beginning of a payload: nothing that anyone could use.
+                return Ok(());
+            }
+            let before = out.len();
+            let took = take(self.dialect, &mut self.form, &rest.frame, &mut self.observation, out, &mut self.losses);
+            match took {
+                Ok(seen) => self.ended |= seen.ended,
+                Err(StreamFault::Provider(error)) => return Err(RelayFault::Provider(error)),
+                // Half an event: that is what a cut looks like.
+                Err(StreamFault::Malformed(_)) => {}
+            }
+            if out.len() > before {
+                close_event(out);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the input ended within an event. On an untouched stream its first bytes are already out.
+    #[must_use]
+    pub fn inside_event(&self) -> bool {
+        self.inside_event
+    }
+
+    /// Whether the answer is complete by its dialect's own rule.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        match &self.form {
+            Form::Translated(translation) => translation.decoder.complete(),
+            // A missing `[DONE]` after a finish reason is forgiven, a missing `message_stop` is not (`wire.md` §1.0).
+            _ => self.observation.done || (self.dialect == Dialect::OpenAiChat && self.observation.finish.is_some()),
+        }
+    }
+
+    /// Why the answer ended, where that is a failure in the guise of an end (`wire.md` §3.1 "error, not a finish").
+    #[must_use]
+    pub fn failed_finish(&self) -> Option<&str> {
+        match self.observation.finish {
+            Some(FinishReason::Failed) => Some(self.observation.raw_finish.as_deref().unwrap_or("unknown")),
+            _ => None,
+        }
+    }
+
+    /// Appends the honest end: what was held back, usage with its cost, terminator.
+    pub fn conclude(&mut self, tail: &Tail, out: &mut Vec<u8>) {
+        match &mut self.form {
+            Form::Untouched => {}
+            Form::Translated(translation) => translation.encoder.end(tail, out),
+            Form::WholeEvents { context, held, terminator } => {
+                conclude_native(self.dialect, context, held.take(), tail, &self.observation, out);
+                match (terminator.take(), self.dialect) {
+                    (Some(raw), _) => {
+                        out.extend_from_slice(&raw);
+                        close_event(out);
+                    }
+                    (None, Dialect::OpenAiChat) => out.extend_from_slice(b"data: [DONE]\n\n"),
+                    (None, _) => {}
+                }
+            }
+        }
+    }
+}
+
+/// One event through one form. A free function, because the frame borrows the decoder.
+fn take(
+    dialect: Dialect,
+    form: &mut Form,
+    frame: &Frame<'_>,
+    observation: &mut Observation,
+    out: &mut Vec<u8>,
+    losses: &mut Vec<Loss>,
+) -> Result<Progress, StreamFault> {
+    match form {
+        Form::Untouched => {
+            let seen = dialect.observe_event(frame, observation)?;
+            Ok(Progress { content: seen.content, ended: seen.terminal })
+        }
+        Form::WholeEvents { context, held, terminator } => {
+            let seen = dialect.observe_event(frame, observation)?;
+            if let Some(earlier) = held.take() {
+                // A usage event that turned out not to be the last goes out as it came.
+                if seen.terminal {
+                    *held = Some(earlier);
+                } else {
+                    out.extend_from_slice(&earlier);
+                }
+            }
+            if seen.terminal {
+                *terminator = Some(frame.raw.to_vec());
+            } else if seen.usage_only && !context.include_usage {
+                // We asked for it, the caller did not.
+            } else if seen.usage && observation.finish.is_some() {
+                *held = Some(frame.raw.to_vec());
+            } else {
+                out.extend_from_slice(frame.raw);
+            }
+            Ok(Progress { content: seen.content, ended: seen.terminal })
+        }
+        Form::Translated(translation) => {
+            let Translation { decoder, encoder, events } = &mut **translation;
+            events.clear();
+            decoder.frame(frame, events)?;
+            let mut content = false;
+            for event in events.iter() {
+                content |= observe_canonical(event, observation);
+                encoder.event(event, out, losses);
+            }
+            Ok(Progress { content, ended: false })
+        }
+    }
+}
+
+/// Keeps the observation of a translated stream; true for content.
+fn observe_canonical(event: &StreamEvent, observation: &mut Observation) -> bool {
+    let mut grew = |bytes: usize| {
+        observation.output_bytes = observation.output_bytes.saturating_add(bytes as u64);
+        bytes > 0
+    };
+    match event {
+        StreamEvent::Start { id, model, .. } => {
+            observation.id.clone_from(id);
+            observation.model.clone_from(model);
+            false
+        }
+        StreamEvent::TextDelta { text, .. }
+        | StreamEvent::ReasoningDelta { text, .. }
+        | StreamEvent::RefusalDelta { text, .. } => grew(text.len()),
+        StreamEvent::ToolCallDelta { arguments, .. } => grew(arguments.len()),
+        StreamEvent::ToolCallStart { name, .. } => grew(name.len()),
+        StreamEvent::ReasoningEnd { signature, .. } => signature.is_some(),
+        StreamEvent::Finish { choice, finish } => {
+            if *choice == 0 || observation.finish.is_none() {
+                observation.finish = Some(finish.reason);
+                observation.raw_finish = Some(finish.raw.clone());
+            }
+            finish.reason != FinishReason::Failed
+        }
+        StreamEvent::Usage(usage) => {
+            observation.usage = Some(*usage);
+            false
+        }
+        StreamEvent::ToolCallEnd { .. } | StreamEvent::Extra(_) => false,
+    }
+}
+
+fn conclude_native(
+    dialect: Dialect,
+    context: &ReplyContext,
+    held: Option<Vec<u8>>,
+    tail: &Tail,
+    observation: &Observation,
+    out: &mut Vec<u8>,
+) {
+    let signalbox = tail.signalbox.as_deref();
+    match (dialect, held) {
+        (Dialect::OpenAiChat, Some(raw)) => {
+            let cost = tail.cost_usd.as_deref().filter(|_| context.include_usage);
+            let changed = with_frame(&raw, |f| Some(openai_chat::native::add_cost_to_event(f, cost, signalbox)));
+            out.extend_from_slice(&changed.unwrap_or(raw));
+        }
+        (Dialect::OpenAiChat, None) if context.include_usage || signalbox.is_some() => {
+            out.extend_from_slice(&openai_chat::native::usage_tail_event(observation, context, tail));
+        }
+        (Dialect::AnthropicMessages, Some(raw)) => {
+            let changed = signalbox
+                .and_then(|member| with_frame(&raw, |f| anthropic_messages::native::event_with_signalbox(f, member)));
+            out.extend_from_slice(&changed.unwrap_or(raw));
+        }
+        (_, Some(raw)) => out.extend_from_slice(&raw),
+        (_, None) => {}
+    }
+}
+
+/// An event that came without its blank line gets one, so that what follows is an event of its own.
+fn close_event(out: &mut Vec<u8>) {
+    let closed = [&b"\n\n"[..], b"\r\n\r\n", b"\r\r"].iter().any(|end| out.ends_with(end));
+    if !closed {
+        out.extend_from_slice(b"\n\n");
+    }
+}
+
+/// Reads one held event again; `None` where it cannot be changed and goes out as it came.
+fn with_frame(raw: &[u8], change: impl Fn(&Frame<'_>) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
+    let mut decoder = sse::Decoder::new();
+    decoder.push(raw).ok()?;
+    let frame = decoder.next_frame()?;
+    change(&frame)
+}

@@ -1,0 +1,395 @@
+//! The request's path over a scripted world: what the caller receives, what providers see, what the ledger is told.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // of helpers; tests may fail loudly
+
+mod support;
+
+use std::rc::Rc;
+
+use signalbox::accounting::{Cost, Outcome, Row};
+use signalbox::gateway::Gateway;
+use signalbox::http::Request;
+use signalbox::pipeline;
+use support::{Fake, Piece, Script, START_MS};
+
+const CONFIG: &str = r#"{
+  "identity": {"mode": "none"},
+  "providers": {
+    "openai": {"base_url": "http://127.0.0.1:9/openai/v1", "api_key": "k-openai"},
+    "anthropic": {"base_url": "http://127.0.0.1:9/anthropic", "api_key": "k-anthropic"},
+    "gemini": {"base_url": "http://127.0.0.1:9/gemini", "api_key": "k-gemini"},
+    "backup": {"kind": "openai-chat", "base_url": "http://127.0.0.1:9/backup/v1", "api_key": "k-backup", "prices_of": "openai"}
+  }
+}"#;
+
+fn gateway() -> Rc<Gateway> {
+    Rc::new(Gateway::load_local(CONFIG).expect("the test's configuration is valid"))
+}
+
+fn post(path: &str, body: &str, headers: &[(&str, &str)]) -> Request {
+    Request {
+        method: "POST".into(),
+        path: path.into(),
+        query: String::new(),
+        headers: headers.iter().copied().collect(),
+        body: body.as_bytes().to_vec(),
+    }
+}
+
+fn serve_with(fake: &Fake, gateway: &Rc<Gateway>, request: Request) {
+    *fake.0.request_body.borrow_mut() = request.body.clone();
+    futures::executor::block_on(pipeline::handle(fake, Ok(gateway.clone()), request));
+    every_attempt_is_accounted_once(fake);
+}
+
+fn serve(fake: &Fake, request: Request) {
+    serve_with(fake, &gateway(), request);
+}
+
+/// Invariant 3, checked after every test: as many opens as calls, one settle each, none before its open.
+fn every_attempt_is_accounted_once(fake: &Fake) {
+    let rows = fake.0.rows.borrow();
+    let opens: Vec<u32> =
+        rows.iter().filter(|(_, r)| matches!(r, Row::Open { .. })).map(|(_, r)| r.opened().attempt).collect();
+    let settles: Vec<u32> =
+        rows.iter().filter(|(_, r)| matches!(r, Row::Settle { .. })).map(|(_, r)| r.opened().attempt).collect();
+    assert_eq!(opens, (1..=fake.calls().len() as u32).collect::<Vec<_>>(), "each call is opened once, in order");
+    let mut sorted = settles.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, opens, "each attempt is settled once");
+}
+
+fn settled(fake: &Fake, attempt: u32) -> (Outcome, Cost) {
+    let rows = fake.0.rows.borrow();
+    rows.iter()
+        .find_map(|(_, row)| match row {
+            Row::Settle { opened, settled } if opened.attempt == attempt => Some((settled.outcome, settled.cost)),
+            _ => None,
+        })
+        .expect("the attempt is settled")
+}
+
+fn chat(model: &str, stream: bool, more: &str) -> String {
+    format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"Say hello"}}],"stream":{stream}{more}}}"#)
+}
+
+fn delta(text: &str) -> String {
+    format!(
+        "data: {{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-x\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":{}}},\"finish_reason\":null}}]}}\n\n",
+        serde_json::to_string(text).unwrap()
+    )
+}
+
+const ROLE: &str = "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-x\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n";
+const STOP: &str = "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-x\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+const USAGE: &str = "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-x\",\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2,\"total_tokens\":11}}\n\n";
+const DONE: &str = "data: [DONE]\n\n";
+const WHOLE: &str = r#"{"id":"c1","object":"chat.completion","created":1,"model":"gpt-x","choices":[{"index":0,"message":{"role":"assistant","content":"Hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}}"#;
+
+fn hello() -> Script {
+    Script::stream([ROLE.to_owned(), delta("Hel"), delta("lo"), STOP.to_owned(), USAGE.to_owned(), DONE.to_owned()])
+}
+
+#[test]
+fn a_native_stream_keeps_its_bytes_and_hides_the_usage_that_only_we_asked_for() {
+    let fake = Fake::new([hello()]);
+    serve(&fake, post("/v1/chat/completions", &chat("openai/gpt-4o-mini", true, ""), &[]));
+    assert_eq!(fake.status(), 200);
+    assert_eq!(fake.body(), [ROLE, &delta("Hel"), &delta("lo"), STOP, DONE].concat());
+    let sent = String::from_utf8(fake.calls()[0].request.body.clone()).unwrap();
+    assert!(sent.contains(r#""model":"gpt-4o-mini""#), "{sent}");
+    assert!(sent.contains(r#""stream_options":{"include_usage":true}"#), "{sent}");
+    assert_eq!(fake.header("x-signalbox-model").as_deref(), Some("openai/gpt-4o-mini"));
+    assert_eq!(fake.header("x-signalbox-attempts").as_deref(), Some("openai/gpt-4o-mini:200"));
+    assert_eq!(fake.header("x-signalbox-losses").as_deref(), Some(""));
+    assert!(matches!(settled(&fake, 1), (Outcome::Completed, Cost::Exact { .. })));
+}
+
+#[test]
+fn content_goes_out_before_the_next_event_comes() {
+    let fake = Fake::new([hello()]);
+    serve(&fake, post("/v1/chat/completions", &chat("openai/gpt-4o-mini", true, ""), &[]));
+    let written = fake.0.written.borrow();
+    let first_with = |text: &str| written.iter().find(|(_, b)| String::from_utf8_lossy(b).contains(text)).unwrap().0;
+    assert_eq!(first_with("Hel") - START_MS, 40, "role at 30 ms, first content at 40");
+    assert_eq!(first_with("\"lo\"") - START_MS, 50);
+}
+
+#[test]
+fn the_usage_that_was_asked_for_carries_the_cost() {
+    let fake = Fake::new([hello()]);
+    let body = chat("openai/gpt-4o-mini", true, r#","stream_options":{"include_usage":true}"#);
+    serve(&fake, post("/v1/chat/completions", &body, &[]));
+    let text = fake.body();
+    // 9 × 0.15 + 2 × 0.60 dollars per million.
+    assert_eq!(text.matches(r#""cost":0.00000255"#).count(), 1, "{text}");
+    assert!(text.ends_with(DONE));
+    assert_eq!(settled(&fake, 1).1, Cost::Exact { picousd: 2_550_000 });
+}
+
+#[test]
+fn a_whole_answer_gets_its_cost_and_keeps_every_other_byte() {
+    let fake = Fake::new([Script::json(200, WHOLE)]);
+    serve(&fake, post("/v1/chat/completions", &chat("openai/gpt-4o-mini", false, ""), &[]));
+    assert_eq!(fake.body(), WHOLE.replace("\"total_tokens\":11", "\"total_tokens\":11,\"cost\":0.00000255"));
+    assert_eq!(fake.header("x-signalbox-cost-usd").as_deref(), Some("0.00000255"));
+    assert_eq!(fake.header("x-signalbox-cost-certainty").as_deref(), Some("exact"));
+}
+
+#[test]
+fn a_failing_candidate_is_left_for_the_next_one_and_both_are_shown() {
+    let down = || Script::json(503, r#"{"error":{"message":"down","type":"server_error","code":null}}"#);
+    let fake = Fake::new([down(), down(), hello()]);
+    let body = chat("openai/gpt-4o-mini", true, r#","models":["backup/gpt-4o-mini"]"#);
+    serve(&fake, post("/v1/chat/completions", &body, &[]));
+    assert_eq!(fake.status(), 200);
+    assert_eq!(
+        fake.header("x-signalbox-attempts").as_deref(),
+        Some("openai/gpt-4o-mini:503,openai/gpt-4o-mini:503,backup/gpt-4o-mini:200")
+    );
+    assert_eq!(fake.header("x-signalbox-model").as_deref(), Some("backup/gpt-4o-mini"));
+    let sent = String::from_utf8(fake.calls()[2].request.body.clone()).unwrap();
+    assert!(!sent.contains("\"models\""), "routing fields never reach a provider: {sent}");
+    assert_eq!(settled(&fake, 1), (Outcome::Failed, Cost::NOTHING));
+}
+
+#[test]
+fn what_cannot_succeed_is_not_retried() {
+    let bad = r#"{"error":{"message":"bad temperature","type":"invalid_request_error","param":"temperature","code":"invalid_value"}}"#;
+    let fake = Fake::new([Script::json(400, bad)]);
+    let body = chat("openai/gpt-4o-mini", false, r#","models":["backup/gpt-4o-mini"]"#);
+    serve(&fake, post("/v1/chat/completions", &body, &[]));
+    assert_eq!(fake.calls().len(), 1);
+    assert_eq!(fake.status(), 400);
+    let error: serde_json::Value = serde_json::from_str(&fake.body()).unwrap();
+    assert_eq!(error["error"]["message"], "bad temperature");
+    assert_eq!(error["error"]["param"], "temperature");
+    assert_eq!(error["error"]["code"], "invalid_value");
+    assert_eq!(fake.header("x-should-retry").as_deref(), Some("false"));
+}
+
+#[test]
+fn a_short_retry_after_is_waited_out_and_a_long_one_is_not() {
+    let limited = |after: &str| {
+        Script::json(429, r#"{"error":{"message":"slow down","type":"rate_limit_error","code":"rate_limit_exceeded"}}"#)
+            .with_header("retry-after", after)
+    };
+    let fake = Fake::new([limited("2"), Script::json(200, WHOLE)]);
+    serve(&fake, post("/v1/chat/completions", &chat("openai/gpt-4o-mini", false, ""), &[]));
+    assert_eq!(fake.status(), 200);
+    let calls = fake.calls();
+    assert!(calls[1].at_ms - calls[0].at_ms >= 2000, "Retry-After binds");
+
+    let fake = Fake::new([limited("30")]);
+    serve(&fake, post("/v1/chat/completions", &chat("openai/gpt-4o-mini", false, ""), &[]));
+    assert_eq!(fake.calls().len(), 1);
+    assert_eq!(fake.status(), 429);
+    assert_eq!(fake.header("retry-after").as_deref(), Some("30"));
+    assert_eq!(fake.header("x-should-retry").as_deref(), Some("true"));
+}
+
+#[test]
+fn a_silent_route_is_left_at_its_deadline() {
+    let fake = Fake::new([Script::silent(), hello()]);
+    let body = chat("openai/gpt-4o-mini", true, r#","models":["backup/gpt-4o-mini"]"#);
+    serve(&fake, post("/v1/chat/completions", &body, &[]));
+    let calls = fake.calls();
+    assert_eq!(calls[1].at_ms - calls[0].at_ms, 10_000);
+    assert!(calls[0].aborted_at.get().is_some(), "the silent call is aborted");
+    assert_eq!(fake.status(), 200);
+    assert!(matches!(settled(&fake, 1), (Outcome::Failed, Cost::Estimated { .. })), "it may have worked all the while");
+}
+
+#[test]
+fn a_cut_before_content_stays_invisible() {
+    let fake = Fake::new([Script::stream([ROLE]).then(1, Piece::Reset), hello()]);
+    let body = chat("openai/gpt-4o-mini", true, r#","models":["backup/gpt-4o-mini"]"#);
+    serve(&fake, post("/v1/chat/completions", &body, &[]));
+    assert_eq!(fake.body(), [ROLE, &delta("Hel"), &delta("lo"), STOP, DONE].concat());
+}
+
+#[test]
+fn an_error_event_before_content_is_a_failure_like_a_status() {
+    let overloaded =
+        "data: {\"error\":{\"message\":\"busy\",\"type\":\"server_error\",\"code\":\"server_is_overloaded\"}}\n\n";
+    let fake = Fake::new([Script::stream([overloaded]), Script::stream([overloaded]), hello()]);
+    let body = chat("openai/gpt-4o-mini", true, r#","models":["backup/gpt-4o-mini"]"#);
+    serve(&fake, post("/v1/chat/completions", &body, &[]));
+    assert_eq!(fake.body(), [ROLE, &delta("Hel"), &delta("lo"), STOP, DONE].concat());
+}
+
+#[test]
+fn a_cut_answer_never_looks_complete() {
+    for end in [Some(Piece::Reset), None] {
+        let mut script = Script::stream([ROLE.to_owned(), delta("Hel")]);
+        if let Some(piece) = end {
+            script = script.then(5, piece);
+        }
+        let fake = Fake::new([script]);
+        serve(&fake, post("/v1/chat/completions", &chat("openai/gpt-4o-mini", true, ""), &[]));
+        assert_eq!(fake.status(), 200);
+        let body = fake.body();
+        assert!(body.starts_with(&[ROLE, &delta("Hel")].concat()), "{body}");
+        assert!(body.contains("\"error\""), "{body}");
+        assert!(!body.contains("[DONE]"), "{body}");
+        assert!(fake.0.closed.get(), "the typed end is an honest end");
+        assert!(matches!(settled(&fake, 1), (Outcome::Cut, Cost::Estimated { .. })));
+        assert_eq!(fake.calls().len(), 1, "after commit nobody else is asked");
+    }
+}
+
+#[test]
+fn a_finish_reason_without_the_terminator_is_complete() {
+    let fake = Fake::new([Script::stream([ROLE.to_owned(), delta("Hello"), STOP.to_owned()])]);
+    serve(&fake, post("/v1/chat/completions", &chat("openai/gpt-4o-mini", true, ""), &[]));
+    assert_eq!(fake.body(), [ROLE, &delta("Hello"), STOP, DONE].concat());
+    assert!(matches!(settled(&fake, 1), (Outcome::Completed, Cost::Estimated { .. })), "nobody counted the tokens");
+}
+
+#[test]
+fn a_malformed_event_is_skipped_and_told() {
+    let fake = Fake::new([Script::stream([
+        ROLE.to_owned(),
+        delta("Hel"),
+        "data: {\"choices\":[{\n\n".to_owned(),
+        delta("lo"),
+        STOP.to_owned(),
+        DONE.to_owned(),
+    ])]);
+    serve(&fake, post("/v1/chat/completions", &chat("openai/gpt-4o-mini", true, ""), &[]));
+    assert_eq!(fake.body(), [ROLE, &delta("Hel"), &delta("lo"), STOP, DONE].concat());
+    assert!(fake.0.log.borrow().iter().any(|l| l.contains("\"malformed_events\":1")));
+}
+
+#[test]
+fn a_caller_that_leaves_stops_the_provider_and_is_charged_an_estimate() {
+    let fake = Fake::new([Script::stream([ROLE.to_owned(), delta("Hel")]).then(0, Piece::Hang)]);
+    fake.0.gone_at.set(Some(START_MS + 500));
+    serve(&fake, post("/v1/chat/completions", &chat("openai/gpt-4o-mini", true, ""), &[]));
+    assert_eq!(fake.calls()[0].aborted_at.get(), Some(START_MS + 500));
+    assert!(matches!(settled(&fake, 1), (Outcome::ClientGone, Cost::Estimated { picousd }) if picousd > 0));
+}
+
+#[test]
+fn a_long_silence_opens_the_stream_and_pings() {
+    let mut script = hello();
+    script.body[0].0 = 40_000;
+    let fake = Fake::new([script]);
+    serve(&fake, post("/v1/chat/completions", &chat("openai/gpt-4o-mini", true, ""), &[]));
+    assert_eq!(fake.0.opened_at.get(), Some(START_MS + 15_000));
+    assert_eq!(fake.header("x-signalbox-model"), None, "nobody had answered yet");
+    let body = fake.body();
+    assert!(body.starts_with(": ping\n\n: ping\n\n"), "{body}");
+    assert!(body.contains("\"signalbox\":{") && body.contains("openai/gpt-4o-mini"), "the last chunk tells: {body}");
+    assert!(body.ends_with(DONE));
+}
+
+#[test]
+fn a_failure_between_open_and_commit_is_an_error_in_the_stream() {
+    let fake = Fake::new([Script::silent()]);
+    serve(&fake, post("/v1/chat/completions", &chat("openai/gpt-4o-mini", true, ""), &[]));
+    assert_eq!(fake.status(), 200);
+    let body = fake.body();
+    assert!(body.contains("\"error\"") && !body.contains("[DONE]"), "{body}");
+    assert!(fake.0.clock.get() - START_MS <= 601_000, "the total deadline binds");
+}
+
+#[test]
+fn a_missing_connection_is_tried_again_once_and_then_left() {
+    let fake = Fake::new([Script::refused(), Script::refused(), Script::json(200, WHOLE)]);
+    let body = chat("openai/gpt-4o-mini", false, r#","models":["backup/gpt-4o-mini"]"#);
+    serve(&fake, post("/v1/chat/completions", &body, &[]));
+    assert_eq!(fake.status(), 200);
+    assert_eq!(settled(&fake, 1), (Outcome::Failed, Cost::NOTHING));
+    assert!(fake.calls()[2].request.url.contains("/backup/"));
+}
+
+#[test]
+fn an_untouched_stream_keeps_every_byte_and_a_cut_inside_an_event_is_a_transport_error() {
+    let start = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"claude\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":5,\"output_tokens\":1}}}\n\n";
+    let block = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
+    let text = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hi \u{1F600}\"}}\n\n";
+    let stop = "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n";
+    let tail = "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":3}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+    let all = [start, block, text, stop, tail].concat();
+    let body = r#"{"model":"anthropic/claude-sonnet-4-5","max_tokens":50,"stream":true,"messages":[{"role":"user","content":"Hi"}]}"#;
+    let headers = [("anthropic-version", "2023-06-01"), ("anthropic-beta", "some-beta-2026-01-01")];
+
+    let fake = Fake::new([Script::stream(all.as_bytes().chunks(7))]);
+    serve(&fake, post("/v1/messages", body, &headers));
+    assert_eq!(fake.body(), all);
+    assert_eq!(fake.calls()[0].request.headers.value("anthropic-beta"), Some("some-beta-2026-01-01"));
+    assert!(matches!(settled(&fake, 1), (Outcome::Completed, _)));
+
+    let half = [start, block, text, "event: content_block_del"].concat();
+    let fake = Fake::new([Script::stream([half]).then(1, Piece::Reset)]);
+    serve(&fake, post("/v1/messages", body, &headers));
+    assert!(fake.0.aborted.get(), "half an event is out: only the transport can say it");
+
+    let whole_events = [start, block, text].concat();
+    let fake = Fake::new([Script::stream([whole_events.clone()]).then(1, Piece::Reset)]);
+    serve(&fake, post("/v1/messages", body, &headers));
+    let got = fake.body();
+    assert!(got.starts_with(&whole_events) && got.contains("event: error"), "{got}");
+}
+
+#[test]
+fn the_bytes_do_not_depend_on_where_the_network_cuts() {
+    let all = [ROLE, &delta("Gr\u{fc}\u{df}e \u{1F600}"), &delta("\u{2028}"), STOP, USAGE, DONE].concat();
+    let body = chat("openai/gpt-4o-mini", true, r#","stream_options":{"include_usage":true}"#);
+    let whole = Fake::new([Script::stream([all.as_bytes()])]);
+    serve(&whole, post("/v1/chat/completions", &body, &[]));
+    for size in 1..40 {
+        let fake = Fake::new([Script::stream(all.as_bytes().chunks(size))]);
+        serve(&fake, post("/v1/chat/completions", &body, &[]));
+        assert_eq!(fake.body(), whole.body(), "pieces of {size}");
+    }
+}
+
+#[test]
+fn an_openai_caller_gets_an_anthropic_answer_in_its_own_words() {
+    let answer = r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-4-5","content":[{"type":"text","text":"Hello"},{"type":"tool_use","id":"toolu_1","name":"clock","input":{"zone":"UTC"}}],"stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":10,"cache_read_input_tokens":4,"cache_creation_input_tokens":0,"output_tokens":7}}"#;
+    let fake = Fake::new([Script::json(200, answer)]);
+    let tools = r#","max_tokens":64,"tools":[{"type":"function","function":{"name":"clock","parameters":{"type":"object","properties":{"zone":{"type":"string"}}}}}]"#;
+    serve(&fake, post("/v1/chat/completions", &chat("anthropic/claude-sonnet-4-5", false, tools), &[]));
+    let got: serde_json::Value = serde_json::from_str(&fake.body()).unwrap();
+    assert_eq!(got["choices"][0]["message"]["content"], "Hello");
+    assert_eq!(got["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"], "{\"zone\":\"UTC\"}");
+    assert_eq!(got["choices"][0]["finish_reason"], "tool_calls");
+    assert_eq!(got["usage"]["prompt_tokens"], 14);
+    assert_eq!(got["usage"]["prompt_tokens_details"]["cached_tokens"], 4);
+    let call = &fake.calls()[0].request;
+    assert!(call.url.ends_with("/anthropic/v1/messages"));
+    assert_eq!(call.headers.value("x-api-key"), Some("k-anthropic"));
+}
+
+#[test]
+fn errors_speak_the_callers_dialect_and_name_the_field() {
+    let fake = Fake::new([]);
+    serve(&fake, post("/v1/messages", r#"{"model":"anthropic/claude-sonnet-4-5","messages":[]}"#, &[]));
+    assert_eq!(fake.status(), 400);
+    let error: serde_json::Value = serde_json::from_str(&fake.body()).unwrap();
+    assert_eq!(error["type"], "error");
+    assert_eq!(error["error"]["type"], "invalid_request_error");
+
+    let fake = Fake::new([]);
+    serve(&fake, post("/v1/chat/completions", r#"{"model":"openai/gpt-4o-mini","messages":"hi"}"#, &[]));
+    let error: serde_json::Value = serde_json::from_str(&fake.body()).unwrap();
+    assert_eq!(error["error"]["param"], "messages");
+
+    let fake = Fake::new([]);
+    serve(&fake, post("/v1/chat/completions", "{\"model\":", &[]));
+    assert_eq!(fake.status(), 400);
+    assert!(fake.body().contains("valid JSON"), "{}", fake.body());
+}
+
+#[test]
+fn a_key_never_reaches_a_caller_or_a_log() {
+    let leak = r#"{"error":{"message":"Incorrect API key provided: k-openai.","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}"#;
+    let fake = Fake::new([Script::json(401, leak)]);
+    serve(&fake, post("/v1/chat/completions", &chat("openai/gpt-4o-mini", false, ""), &[]));
+    assert!(fake.status() >= 500, "our key's trouble is not the caller's: {}", fake.status());
+    assert!(!fake.body().contains("k-openai"), "{}", fake.body());
+    let log = fake.0.log.borrow().join("\n");
+    assert!(!log.contains("k-openai") && !log.contains("Say hello"), "{log}");
+}
