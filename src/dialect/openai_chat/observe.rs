@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::types::{count, filled, inside_quotes, kind_of, says_something, word, Choice, Chunk, Delta, Kind};
 use super::{error, finish, usage};
 use crate::dialect::canonical::Usage;
-use crate::dialect::{Observation, Seen, StreamFault};
+use crate::dialect::{Observation, ProviderError, Seen, StreamFault};
 use crate::sse::Frame;
 
 /// Reads usage and finish of a whole answer.
@@ -106,6 +106,11 @@ pub(super) fn read_event<'f>(frame: &'f Frame<'_>) -> Result<Event<'f>, StreamFa
 /// The error in a chunk: any `error` that is not empty is fatal, as it is for OpenAI's own client. Without choices and
 /// usage the flat shapes of other servers count too, and so does everything in an `event: error`.
 pub(super) fn fault_of(chunk: &Chunk<'_>, frame: &Frame<'_>) -> Option<StreamFault> {
+    // Groq says why it stopped early beside the chunk.
+    if let Some(message) = chunk.x_groq.and_then(|raw| filled_member(raw, "error")) {
+        let raw = chunk.x_groq.map(|raw| raw.get().to_owned()).unwrap_or_default();
+        return Some(StreamFault::Provider(ProviderError { message, raw, ..ProviderError::default() }));
+    }
     let named = frame.event.as_deref() == Some(b"error");
     let bare = chunk.choices.is_none() && chunk.usage.is_none();
     if !named && !bare && chunk.error.is_none_or(|raw| !says_something(raw)) {
@@ -117,6 +122,11 @@ pub(super) fn fault_of(chunk: &Chunk<'_>, frame: &Frame<'_>) -> Option<StreamFau
         None if named => Some(StreamFault::Provider(error::unnamed(data))),
         None => None,
     }
+}
+
+fn filled_member(raw: &RawValue, name: &str) -> Option<String> {
+    let members = crate::json::Members::read(raw.get().as_bytes()).ok()?;
+    filled(members.present(name)).map(Into::into)
 }
 
 /// Reads a whole answer's body.

@@ -117,6 +117,7 @@ fn an_error_in_the_stream_is_the_providers_and_keeps_its_usage() {
     assert_eq!(seen.usage.unwrap().completion_tokens(), 10);
     for event in [
         r#"data: {"error":"boom"}"#,
+        r#"data: {"choices":[{"index":0,"delta":{}}],"x_groq":{"id":"r","error":"boom"}}"#,
         r#"data: {"object":"error","message":"boom","type":"x","code":1}"#,
         r#"data: {"message":"boom","code":"Throttling"}"#,
         r#"data: [{"error":{"message":"boom"}}]"#,

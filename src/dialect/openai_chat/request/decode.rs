@@ -64,7 +64,7 @@ fn member(name: &str, raw: &RawValue, members: &Members<'_>, request: &mut ChatR
                 extra(request, name, raw, if raw.get() == "0" { Meaning::Default } else { Meaning::Semantic });
             }
         }
-        "user" => request.user = string(raw).map(Into::into),
+        "user" => request.user = filled(Some(raw)).map(Into::into),
         "safety_identifier" => match &request.user {
             None if members.present("user").is_none() => request.user = string(raw).map(Into::into),
             _ => extra(request, name, raw, Meaning::Advisory),
