@@ -5,6 +5,7 @@ mod decode;
 mod encode;
 pub(super) mod locate;
 mod media;
+mod names;
 mod options;
 mod passed;
 

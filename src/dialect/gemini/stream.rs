@@ -11,7 +11,7 @@ use super::finish;
 use super::ids::Minter;
 use super::partial_args::{steps, PartialArgs};
 use super::types::{Candidate, Chunk, FunctionCall, Int, Many, Part, PromptFeedback, Text};
-use super::{error, usage};
+use super::{error, types, usage};
 use crate::dialect::canonical::{Extra, StreamEvent, Usage};
 use crate::dialect::{ProviderError, StreamFault};
 use crate::sse::Frame;
@@ -72,8 +72,7 @@ impl Decoder {
         if json.is_empty() || json == b"[DONE]" {
             return Ok(());
         }
-        let Many(chunks) = serde_json::from_slice::<Many<Chunk<'_>>>(json)
-            .map_err(|error| StreamFault::Malformed(format!("not a Gemini answer: {error}")))?;
+        let Many(chunks) = types::read::<Many<Chunk<'_>>>(json)?;
         for chunk in chunks {
             if !self.started {
                 self.minter.seed(chunk.id.as_deref(), json);

@@ -12,6 +12,21 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::dialect::StreamFault;
+
+/// Reads an answer's payload. UTF-8 is checked once for all its texts.
+///
+/// # Errors
+/// The provider's, by the place only: what stands there may be a prompt's or an answer's text.
+pub fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, StreamFault> {
+    let text = std::str::from_utf8(json)
+        .map_err(|_| StreamFault::Malformed("a Gemini answer that is not UTF-8".to_owned()))?;
+    serde_json::from_str(text).map_err(|error| {
+        let kind = if error.is_data() { "not a Gemini answer" } else { "not JSON" };
+        StreamFault::Malformed(format!("{kind}, at line {} column {}", error.line(), error.column()))
+    })
+}
+
 /// Members that a shape has no place for, in source order.
 pub type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 

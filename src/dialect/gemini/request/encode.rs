@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::media;
+use super::names::in_callers_words;
 use super::options;
 use super::passed::Passed;
 use crate::dialect::canonical::{ChatRequest, Loss, Part, ReasoningPart, Role, ToolCall, ToolResult};
@@ -25,6 +26,7 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>) -> Encoded {
     {
         let mut wire = Json::object(&mut body);
         let passed = Passed::read(&request.extras, &mut losses);
+        let told = losses.len();
         let mut turns = Turns { request, target, model, names: BTreeMap::new(), losses: &mut losses };
         let system = turns.leading_system();
         let groups = turns.groups();
@@ -36,6 +38,8 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>) -> Encoded {
         if request.user.is_some() {
             losses.push(Loss::advisory("user", "Gemini takes no end user's id"));
         }
+        // What could not be passed on has the caller's names already.
+        in_callers_words(losses.get_mut(told..).unwrap_or_default(), request);
     }
     Encoded { body, losses }
 }

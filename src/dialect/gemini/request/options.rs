@@ -1,6 +1,7 @@
 //! Tools and generation settings for a Gemini model.
 
 use super::media;
+use super::names::EFFORT;
 use super::passed::{level_of, Passed};
 use crate::dialect::canonical::{ChatRequest, Disposition, Format, Loss, Media, Part, Reasoning, Tool, ToolChoice};
 use crate::dialect::gemini::model::{Control, Model};
@@ -313,7 +314,6 @@ fn write_thinking(
     config: &mut Json<'_>,
     losses: &mut Vec<Loss>,
 ) {
-    const FIELD: &str = "reasoning_effort";
     let off = match &request.reasoning {
         Some(Reasoning::Disabled | Reasoning::Budget(0)) => true,
         Some(Reasoning::Effort(word)) => word == "none",
@@ -328,11 +328,11 @@ fn write_thinking(
     };
     let control = match control {
         Ok((control, change)) => {
-            losses.extend(change.map(|change| Loss::converted(FIELD, change)));
+            losses.extend(change.map(|change| Loss::converted(EFFORT, change)));
             control
         }
         Err(reason) => {
-            losses.push(Loss::unsupported(FIELD, reason));
+            losses.push(Loss::unsupported(EFFORT, reason));
             return;
         }
     };

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::dialect::canonical::FinishReason;
 use crate::dialect::gemini::types::{Int, Many, Text, UsageMetadata};
-use crate::dialect::gemini::{error, finish, stream, usage};
+use crate::dialect::gemini::{error, finish, stream, types, usage};
 use crate::dialect::{Observation, Seen, StreamFault};
 use crate::sse::Frame;
 
@@ -102,9 +102,7 @@ pub fn observe_event(frame: &Frame<'_>, seen: &mut Observation) -> Result<Seen, 
 }
 
 fn chunks(json: &[u8]) -> Result<Vec<Chunk<'_>>, StreamFault> {
-    serde_json::from_slice::<Many<Chunk<'_>>>(json)
-        .map(|list| list.0)
-        .map_err(|error| StreamFault::Malformed(format!("not a Gemini answer: {error}")))
+    types::read::<Many<Chunk<'_>>>(json).map(|list| list.0)
 }
 
 fn observe(chunk: Chunk<'_>, seen: &mut Observation) -> Result<Seen, StreamFault> {
