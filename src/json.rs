@@ -64,6 +64,24 @@ impl<'de: 'a, 'a> Deserialize<'de> for Listed<'a> {
     }
 }
 
+/// A name that stands twice. Real bodies have a dozen members; a hostile one with a million is sorted, not compared
+/// pair by pair.
+fn duplicate(list: &[(Cow<'_, str>, &RawValue)]) -> Option<String> {
+    const FEW: usize = 24;
+    if list.len() <= FEW {
+        let again = |(at, (name, _)): (usize, &(Cow<'_, str>, _))| {
+            list.iter().skip(at + 1).any(|(other, _)| other == name).then(|| name.to_string())
+        };
+        return list.iter().enumerate().find_map(again);
+    }
+    let mut names: Vec<&str> = list.iter().map(|(name, _)| name.as_ref()).collect();
+    names.sort_unstable();
+    names.windows(2).find_map(|pair| match pair {
+        [one, other] if one == other => Some((*one).to_owned()),
+        _ => None,
+    })
+}
+
 impl<'a> Members<'a> {
     /// Reads an object; the whole text is checked to be JSON.
     ///
@@ -77,12 +95,10 @@ impl<'a> Members<'a> {
                 MembersError::Syntax(error.to_string())
             }
         })?;
-        for (at, (name, _)) in list.iter().enumerate() {
-            if list.iter().skip(at + 1).any(|(other, _)| other == name) {
-                return Err(MembersError::Duplicate(name.to_string()));
-            }
+        match duplicate(&list) {
+            Some(name) => Err(MembersError::Duplicate(name)),
+            None => Ok(Self { source, list }),
         }
-        Ok(Self { source, list })
     }
 
     /// The source text that was read.
@@ -269,5 +285,9 @@ mod tests {
         assert_eq!(Members::read(b"[1]").unwrap_err(), MembersError::NotAnObject);
         assert!(matches!(Members::read(b"{\"a\":}").unwrap_err(), MembersError::Syntax(_)));
         assert_eq!(Members::read(b"{\"a\":1,\"\\u0061\":2}").unwrap_err(), MembersError::Duplicate("a".into()));
+        let many: Vec<String> = (0..100_000).map(|n| format!("\"m{n}\":0")).collect();
+        assert!(Members::read(format!("{{{}}}", many.join(",")).as_bytes()).is_ok());
+        let twice = format!("{{{},\"m7\":1}}", many.join(","));
+        assert_eq!(Members::read(twice.as_bytes()).unwrap_err(), MembersError::Duplicate("m7".into()));
     }
 }
