@@ -6,6 +6,7 @@ use super::super::path::Path;
 use super::blocks;
 use super::fields::{extra, Fields};
 use crate::dialect::canonical::{ChatRequest, Extra, Format, Part, Reasoning, Role, Tool, ToolChoice, Turn};
+use crate::dialect::Dialect;
 use crate::error::GatewayError;
 
 /// Reads a request whole.
@@ -15,6 +16,7 @@ use crate::error::GatewayError;
 pub fn decode(body: &[u8]) -> Result<ChatRequest, GatewayError> {
     let fields = Fields::body(body)?;
     let mut request = ChatRequest {
+        origin: Some(Dialect::AnthropicMessages),
         model: fields.required_text("model")?,
         stream: fields.optional("stream", "a valid boolean")?.unwrap_or(false),
         max_output_tokens: Some(fields.required("max_tokens", "a valid integer")?),
