@@ -39,6 +39,10 @@ function reader(req, res) {
     async json() {
       return JSON.parse(await this.text());
     },
+    /**
+     * Closes the connection. wrangler's front proxy learns that only when it writes next, so a test of it needs an upstream
+     * that goes on sending; workerd by itself notices a reset at once, a plain close at the second write.
+     */
     leave() {
       req.destroy();
     },

@@ -5,6 +5,7 @@ const SECRET = /^(authorization|x-api-key|api-key|x-goog-api-key|cookie)$/;
 
 export class AttemptLog {
   #attempts = [];
+  #count = 0;
   #changes = new EventEmitter().setMaxListeners(0);
   #began = performance.now();
 
@@ -14,13 +15,15 @@ export class AttemptLog {
   }
 
   open(request) {
-    const attempt = new Attempt(this, this.#attempts.length + 1, request);
+    const attempt = new Attempt(this, ++this.#count, request);
     this.#attempts.push(attempt);
+    this.changed(attempt);
     return attempt;
   }
 
+  /** An attempt from before `clear` may still end; nobody waits for it any more. */
   changed(attempt) {
-    this.#changes.emit('change', attempt);
+    if (this.#attempts.includes(attempt)) this.#changes.emit('change', attempt);
   }
 
   all(filter = () => true) {
@@ -60,7 +63,6 @@ class Attempt {
   constructor(log, id, { method, path, query, headers, body }) {
     this.#log = log;
     Object.assign(this, { id, method, path, query: redactQuery(query), headers: redact(headers), body, at: log.now(), writes: [], bytesSent: 0, eventsSent: 0 });
-    log.changed(this);
   }
 
   /** Aborted when the client has left. */
