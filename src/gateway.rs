@@ -2,7 +2,7 @@
 //! replaced whole when a new version is picked up, the second outlives it. Both are hints to be lost at any time.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::accounting::Outcome;
@@ -32,6 +32,7 @@ pub struct Gateway {
 pub struct Memory {
     budgets: RefCell<HashMap<String, RetryBudget>>,
     seen: RefCell<HashMap<String, Observed>>,
+    without_usage_option: RefCell<HashSet<String>>,
 }
 
 impl Gateway {
@@ -86,6 +87,17 @@ impl Gateway {
             Some(budget) => act(budget),
             None => act(budgets.entry(provider.to_owned()).or_default()),
         }
+    }
+
+    /// Whether a provider is known to refuse the option by which usage is asked for.
+    #[must_use]
+    pub fn refuses_usage_option(&self, provider: &str) -> bool {
+        self.memory.without_usage_option.borrow().contains(provider)
+    }
+
+    /// A provider refused the option by which usage is asked for: it is not sent there again.
+    pub fn learn_refused_usage_option(&self, provider: &str) {
+        self.memory.without_usage_option.borrow_mut().insert(provider.to_owned());
     }
 
     /// What is known of a candidate's present state.

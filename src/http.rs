@@ -1,8 +1,36 @@
 //! Plain values for requests and responses, so that the core never names a platform type.
 
-/// Header names in lower case, in order of appearance.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+use std::borrow::Cow;
+use std::fmt;
+
+/// Header names in lower case, in order of appearance. The `Debug` form shows no values: they may be credentials.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(String, String)>);
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// A text as a header value can carry it in a comma-separated list: everything but visible ASCII is percent-encoded, and
+/// so is the comma.
+#[must_use]
+pub fn header_text(text: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b',';
+    if text.bytes().all(plain) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() * 3);
+    for byte in text.bytes() {
+        if plain(byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    Cow::Owned(out)
+}
 
 impl Headers {
     /// No headers.
@@ -45,8 +73,8 @@ impl<N: AsRef<str>, V: Into<String>> FromIterator<(N, V)> for Headers {
     }
 }
 
-/// A caller's request, body read whole.
-#[derive(Debug, Clone, Default)]
+/// A caller's request, body read whole. The `Debug` form shows neither query (a key may stand in it) nor body.
+#[derive(Clone, Default)]
 pub struct Request {
     /// Upper case.
     pub method: String,
@@ -69,8 +97,15 @@ pub struct ResponseHead {
     pub headers: Headers,
 }
 
-/// One call to a provider, ready to be sent.
-#[derive(Debug, Clone, Default)]
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, path, headers, body, .. } = self;
+        write!(f, "Request({method} {path}, {headers:?}, {} bytes)", body.len())
+    }
+}
+
+/// One call to a provider, ready to be sent. The `Debug` form shows neither key nor body.
+#[derive(Clone, Default)]
 pub struct UpstreamRequest {
     /// Absolute URL.
     pub url: String,
@@ -78,4 +113,11 @@ pub struct UpstreamRequest {
     pub headers: Headers,
     /// JSON body.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for UpstreamRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url, headers, body } = self;
+        write!(f, "UpstreamRequest({url}, {headers:?}, {} bytes)", body.len())
+    }
 }

@@ -181,6 +181,12 @@ impl Decoder {
         Some(Rest { frame: block.frame(&self.buffer), ending: if cut { Ending::Cut } else { Ending::Unclosed } })
     }
 
+    /// Whether the input so far ends inside a block: bytes of it are here, its blank line is not.
+    #[must_use]
+    pub fn inside_block(&self) -> bool {
+        self.open.at.start < self.buffer.len()
+    }
+
     /// Finds line ends in what has not been scanned, and with them fields and blocks.
     fn scan(&mut self, at_end: bool) {
         loop {

@@ -6,6 +6,7 @@
 
 use super::outcome::{self, Failed};
 use crate::error::{ErrorKind, GatewayError};
+use crate::http::header_text;
 use crate::upstream::failure::{AttemptFailure, FailureClass, RetryScope};
 
 pub use super::limits::{Deadlines, Limits, Patience};
@@ -193,7 +194,9 @@ impl Machine {
             _ => None,
         };
         let finished = self.records.iter().map(|record| (record.candidate, record.outcome.as_str()));
-        let parts = finished.chain(answering).map(|(candidate, outcome)| format!("{}:{outcome}", self.name(candidate)));
+        let parts = finished
+            .chain(answering)
+            .map(|(candidate, outcome)| format!("{}:{outcome}", header_text(self.name(candidate))));
         parts.collect::<Vec<_>>().join(",")
     }
 

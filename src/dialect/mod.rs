@@ -170,6 +170,10 @@ pub struct Observation {
     pub done: bool,
     /// Bytes of generated text, reasoning and arguments so far, to estimate a cut answer's tokens.
     pub output_bytes: u64,
+    /// OpenAI streams: choices that began, a bit each by index; those above 63 are not followed.
+    pub choices_begun: u64,
+    /// Those of them that have a finish reason.
+    pub choices_finished: u64,
 }
 
 /// What one event of a native stream was.
@@ -361,6 +365,16 @@ impl StreamDecoder {
             Self::OpenAiChat(d) => d.complete(),
             Self::AnthropicMessages(d) => d.complete(),
             Self::Gemini(d) => d.complete(),
+        }
+    }
+
+    /// Whether the dialect's terminator was read: nothing that counts comes after it. Gemini has none.
+    #[must_use]
+    pub fn terminated(&self) -> bool {
+        match self {
+            Self::OpenAiChat(d) => d.terminated(),
+            Self::AnthropicMessages(d) => d.complete(),
+            Self::Gemini(_) => false,
         }
     }
 }

@@ -60,6 +60,7 @@ pub fn refuse_unconfigured<P: Platform>(platform: &P, entered: &Entered, request
 pub fn preflight<P: Platform>(exchange: &Exchange<'_, P>) {
     let headers = cors::preflight(&exchange.request.headers, exchange.origin.as_deref());
     exchange.platform.reply(ResponseHead { status: 204, headers }, Vec::new());
+    told::page(exchange, 204);
 }
 
 /// Who calls.

@@ -47,22 +47,22 @@ pub async fn handle<P: Platform>(platform: &P, gateway: Result<Rc<Gateway>, Gate
 
 async fn serve<P: Platform>(exchange: &mut Exchange<'_, P>) -> Result<(), GatewayError> {
     let endpoint = route::endpoint(&exchange.request.method, &exchange.request.path)?;
-    if endpoint == Endpoint::Health {
-        pages::health(exchange);
-        return Ok(());
+    if endpoint != Endpoint::Health {
+        exchange.principal = Some(enter::identify(exchange).await?);
     }
-    exchange.principal = Some(enter::identify(exchange).await?);
-    match endpoint {
-        Endpoint::Health => {}
+    let status = match endpoint {
+        Endpoint::Health => pages::health(exchange),
         Endpoint::Models => pages::models(exchange),
         Endpoint::Model(id) => pages::model(exchange, &id)?,
         Endpoint::Usage => pages::usage(exchange).await?,
         Endpoint::Route => {
             let body = enter::body(exchange).await?;
             choose::dry_run(exchange, &body)?;
+            200
         }
-        Endpoint::Generate(dialect) => generate(exchange, dialect).await?,
-    }
+        Endpoint::Generate(dialect) => return generate(exchange, dialect).await,
+    };
+    told::page(exchange, status);
     Ok(())
 }
 

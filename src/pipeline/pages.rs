@@ -13,8 +13,8 @@ use crate::pipeline::exchange::Exchange;
 use crate::pipeline::reply;
 use crate::ports::Platform;
 
-/// `GET /healthz`: whether requests can be served at all. Details are the operator's.
-pub fn health<P: Platform>(exchange: &Exchange<'_, P>) {
+/// `GET /healthz`: whether requests can be served at all. Details are the operator's. Gives the status.
+pub fn health<P: Platform>(exchange: &Exchange<'_, P>) -> u16 {
     let config = &exchange.gateway.config;
     let ready = config.providers.values().filter(|p| p.state() == State::Ready).count();
     let (status, word) = match config.identity.mode {
@@ -22,12 +22,12 @@ pub fn health<P: Platform>(exchange: &Exchange<'_, P>) {
         Some(Mode::None | Mode::Jwt) if ready == 0 => (503, "degraded"),
         Some(_) => (200, "ok"),
     };
-    answer(exchange, status, &json!({ "status": word }));
+    answer(exchange, status, &json!({ "status": word }))
 }
 
 /// `GET /v1/models`: what can be called, in OpenAI's shape with prices (OpenRouter's member names), or in Anthropic's
 /// where `anthropic-version` is sent.
-pub fn models<P: Platform>(exchange: &Exchange<'_, P>) {
+pub fn models<P: Platform>(exchange: &Exchange<'_, P>) -> u16 {
     let entries = callable(exchange);
     let page = if exchange.dialect == Dialect::AnthropicMessages {
         let data: Vec<Value> = entries.iter().map(Entry::anthropic).collect();
@@ -36,14 +36,14 @@ pub fn models<P: Platform>(exchange: &Exchange<'_, P>) {
     } else {
         json!({ "object": "list", "data": entries.iter().map(Entry::openai).collect::<Vec<_>>() })
     };
-    answer(exchange, 200, &page);
+    answer(exchange, 200, &page)
 }
 
 /// `GET /v1/models/{id}`.
 ///
 /// # Errors
 /// 404.
-pub fn model<P: Platform>(exchange: &Exchange<'_, P>, id: &str) -> Result<(), GatewayError> {
+pub fn model<P: Platform>(exchange: &Exchange<'_, P>, id: &str) -> Result<u16, GatewayError> {
     let entries = callable(exchange);
     let Some(entry) = entries.iter().find(|entry| entry.id == id) else {
         let mut error = GatewayError::new(ErrorKind::ModelNotFound, format!("The model '{id}' does not exist here."));
@@ -51,15 +51,14 @@ pub fn model<P: Platform>(exchange: &Exchange<'_, P>, id: &str) -> Result<(), Ga
         return Err(error);
     };
     let anthropic = exchange.dialect == Dialect::AnthropicMessages;
-    answer(exchange, 200, &if anthropic { entry.anthropic() } else { entry.openai() });
-    Ok(())
+    Ok(answer(exchange, 200, &if anthropic { entry.anthropic() } else { entry.openai() }))
 }
 
 /// `GET /v1/usage`: the caller's own counters.
 ///
 /// # Errors
 /// 503 when the ledger cannot be reached.
-pub async fn usage<P: Platform>(exchange: &Exchange<'_, P>) -> Result<(), GatewayError> {
+pub async fn usage<P: Platform>(exchange: &Exchange<'_, P>) -> Result<u16, GatewayError> {
     let Some((200, body)) = exchange.platform.usage(exchange.principal_id()).await else {
         let mut error = GatewayError::new(ErrorKind::Internal, "The ledger cannot be reached now.");
         error.status = Some(503);
@@ -68,11 +67,12 @@ pub async fn usage<P: Platform>(exchange: &Exchange<'_, P>) -> Result<(), Gatewa
         return Err(error);
     };
     exchange.platform.reply(reply::json_head(exchange, 200), body.into_bytes());
-    Ok(())
+    Ok(200)
 }
 
-fn answer<P: Platform>(exchange: &Exchange<'_, P>, status: u16, page: &Value) {
+fn answer<P: Platform>(exchange: &Exchange<'_, P>, status: u16, page: &Value) -> u16 {
     exchange.platform.reply(reply::json_head(exchange, status), page.to_string().into_bytes());
+    status
 }
 
 /// A line of the catalogue.

@@ -3,13 +3,14 @@
 
 use crate::dialect::canonical::ChatRequest;
 use crate::dialect::view::View;
-use crate::dialect::{anthropic_messages, openai_chat, Dialect};
+use crate::dialect::{anthropic_messages, openai_chat, Dialect, ProviderError};
 use crate::http::UpstreamRequest;
-use crate::json::{quoted, Edit};
+use crate::json::{quoted, Edit, Members};
 use crate::pipeline::choose::Candidate;
 use crate::pipeline::exchange::Exchange;
 use crate::policy::routing::RoutingRequest;
 use crate::ports::Platform;
+use crate::upstream::failure::{AttemptFailure, FailureClass};
 use crate::upstream::registry::{self, Forwarded};
 
 /// What bodies are made from.
@@ -29,8 +30,11 @@ impl Prepared<'_> {
         let native = chosen.dialect == exchange.dialect;
         let body = match self.canonical {
             Some(request) if !native => chosen.dialect.encode_request(request, &chosen.target()).body,
-            _ => native_body(exchange.dialect, view, &chosen.model),
+            _ => native_body(exchange.dialect, view, chosen),
         };
+        let refuses = || exchange.gateway.refuses_usage_option(&chosen.provider.name);
+        let body =
+            if adds_usage_option(exchange, view, chosen) && refuses() { without_usage_option(body) } else { body };
         let headers = &exchange.request.headers;
         let anthropic = native && exchange.dialect == Dialect::AnthropicMessages;
         let version = match self.canonical {
@@ -45,6 +49,26 @@ impl Prepared<'_> {
         registry::request(chosen.provider, chosen.dialect, &chosen.model, view.stream, &forwarded, body)
     }
 
+    /// A provider that refuses the option by which we ask for usage refuses nothing of the caller's: it is asked again
+    /// without it, and not sent it again.
+    pub fn forgive_our_option<P: Platform>(
+        &self,
+        exchange: &Exchange<'_, P>,
+        view: &View<'_>,
+        chosen: &Candidate<'_>,
+        failure: &mut AttemptFailure,
+    ) {
+        let blamed = |error: &ProviderError| error.message.contains(OPTION) || error.raw.contains(OPTION);
+        if failure.class == FailureClass::InvalidRequest
+            && adds_usage_option(exchange, view, chosen)
+            && failure.error.as_ref().is_some_and(blamed)
+        {
+            exchange.gateway.learn_refused_usage_option(&chosen.provider.name);
+            failure.should_retry = Some(true);
+            failure.retry_after_ms = Some(0);
+        }
+    }
+
     /// Whether a native stream may pass without being touched: nothing is to be added, hidden or stitched. OpenAI
     /// streams never do: usage is asked for where the caller did not, and carries the cost where it did.
     pub fn leaves_untouched<P: Platform>(&self, exchange: &Exchange<'_, P>, chosen: &Candidate<'_>) -> bool {
@@ -52,13 +76,27 @@ impl Prepared<'_> {
     }
 }
 
+const OPTION: &str = "stream_options";
+
+/// Whether a request carries the option by which usage is asked for, and not because the caller wrote it.
+fn adds_usage_option<P: Platform>(exchange: &Exchange<'_, P>, view: &View<'_>, chosen: &Candidate<'_>) -> bool {
+    let callers = exchange.dialect == Dialect::OpenAiChat && view.members.present(OPTION).is_some();
+    view.stream && chosen.dialect == Dialect::OpenAiChat && !callers
+}
+
+fn without_usage_option(body: Vec<u8>) -> Vec<u8> {
+    Members::read(&body).map(|members| members.edit(&[Edit::Remove(OPTION)])).unwrap_or(body)
+}
+
 /// The caller's text for a provider of the same dialect.
-fn native_body(dialect: Dialect, view: &View<'_>, model: &str) -> Vec<u8> {
+fn native_body(dialect: Dialect, view: &View<'_>, chosen: &Candidate<'_>) -> Vec<u8> {
+    let model = chosen.model.as_str();
     let mut edits = RoutingRequest::removals(dialect, &view.members);
     if dialect != Dialect::Gemini && view.model != model {
         edits.push(Edit::Set("model", String::from_utf8(quoted(model)).unwrap_or_default().into()));
     }
-    if dialect == Dialect::OpenAiChat && view.stream {
+    if dialect == Dialect::OpenAiChat && view.stream && openai_chat::native::has_usage_option(&chosen.provider.profile)
+    {
         edits.extend(openai_chat::native::ask_for_usage(&view.members));
     }
     let body = view.members.edit(&edits);

@@ -5,7 +5,7 @@ use crate::cors;
 use crate::dialect::canonical::{Disposition, Loss};
 use crate::dialect::{anthropic_messages, openai_chat, Dialect, Tail};
 use crate::error::GatewayError;
-use crate::http::{Headers, ResponseHead};
+use crate::http::{header_text, Headers, ResponseHead};
 use crate::json::{quoted, Edit, Members};
 use crate::pipeline::attempts::Run;
 use crate::pipeline::exchange::Exchange;
@@ -75,19 +75,19 @@ pub fn stream_head<P: Platform>(run: &Run<'_, P>, candidate: Option<usize>) -> R
         run_headers(&mut headers, run);
         answered_by(&mut headers, run, candidate);
     } else {
-        headers.push("x-signalbox-policy", &*run.choice.policy);
+        headers.push("x-signalbox-policy", header_text(&run.choice.policy));
     }
     ResponseHead { status: 200, headers }
 }
 
 fn run_headers<P: Platform>(headers: &mut Headers, run: &Run<'_, P>) {
-    headers.push("x-signalbox-policy", &*run.choice.policy);
+    headers.push("x-signalbox-policy", header_text(&run.choice.policy));
     headers.push("x-signalbox-attempts", run.machine.attempts_header());
 }
 
 fn answered_by<P: Platform>(headers: &mut Headers, run: &Run<'_, P>, candidate: usize) {
     let Some(chosen) = run.choice.candidates.get(candidate) else { return };
-    headers.push("x-signalbox-model", &*chosen.name);
+    headers.push("x-signalbox-model", header_text(&chosen.name));
     let losses = chosen.losses.iter().chain(&run.answer_losses);
     headers.push("x-signalbox-losses", losses.map(loss_text).collect::<Vec<_>>().join(", "));
 }

@@ -16,12 +16,18 @@ use crate::upstream::failure::{classify_event, classify_reply, AttemptFailure, F
 /// used again, too short to matter to anyone.
 const LINGER_MS: u64 = 1_000;
 
+/// How long an answer that is complete, but for the terminator that its provider may owe or not have, is waited for:
+/// usage comes late, and Google's tools write after a first finish reason.
+const TAIL_MS: u64 = 15_000;
+
 /// How a relay's loop ended.
 enum End {
     /// By its terminator, or at the end of input.
     Input,
     /// By a failure.
     Failed(AttemptFailure),
+    /// By the provider's own error event, which the caller has got untouched.
+    Told(AttemptFailure),
     /// Because nobody listens any more.
     Gone,
 }
@@ -39,11 +45,12 @@ impl<P: Platform> Run<'_, P> {
             Ok(head) => head,
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
         };
-        if let Some(failure) = match self.refusal(&mut call, chosen, status, &headers, deadlines).await {
+        if let Some(mut failure) = match self.refusal(&mut call, chosen, status, &headers, deadlines).await {
             Ok(refusal) => refusal,
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
         } {
             call.abort();
+            self.prepared.forgive_our_option(self.exchange, self.view, chosen, &mut failure);
             self.settle(account, Ending::Refused(failure.clone()));
             return Event::Failed(failure);
         }
@@ -57,7 +64,19 @@ impl<P: Platform> Run<'_, P> {
 
     fn relay(&self, chosen: &Candidate<'_>) -> Relay {
         let exchange = self.exchange;
-        let context = ReplyContext {
+        let context = self.reply_context(chosen);
+        if chosen.dialect != exchange.dialect {
+            Relay::translated(chosen.dialect, exchange.dialect, context)
+        } else if self.prepared.leaves_untouched(exchange, chosen) && !self.opened_early {
+            Relay::untouched(exchange.dialect)
+        } else {
+            Relay::whole_events(exchange.dialect, context)
+        }
+    }
+
+    fn reply_context(&self, chosen: &Candidate<'_>) -> ReplyContext {
+        let exchange = self.exchange;
+        ReplyContext {
             request_id: exchange.request_id.clone(),
             model: chosen.model.clone(),
             upstream: Some(chosen.dialect),
@@ -65,13 +84,6 @@ impl<P: Platform> Run<'_, P> {
             include_usage: self.view.include_usage,
             estimated_input_tokens: self.view.estimated_input_tokens,
             ..ReplyContext::default()
-        };
-        if chosen.dialect != exchange.dialect {
-            Relay::translated(chosen.dialect, exchange.dialect, context)
-        } else if self.prepared.leaves_untouched(exchange, chosen) {
-            Relay::untouched(exchange.dialect)
-        } else {
-            Relay::whole_events(exchange.dialect, context)
         }
     }
 
@@ -144,6 +156,10 @@ impl<P: Platform> Run<'_, P> {
                     if self.ping_if_due().await.is_err() {
                         return (End::Gone, committed);
                     }
+                    if let (true, Some(chosen)) = (self.opened_early, self.choice.candidates.get(candidate)) {
+                        // The headers are out without a model: the last event has to say it.
+                        relay.touch(self.reply_context(chosen), &mut out);
+                    }
                     continue;
                 }
                 // All of the answer is here; a provider that keeps the connection open is not waited for.
@@ -154,18 +170,24 @@ impl<P: Platform> Run<'_, P> {
                 Err(Interrupt::Timeout) => {
                     return (End::Failed(AttemptFailure::silent(FailureClass::Timeout)), committed);
                 }
-                Err(_) => {
-                    // What came before the break may hold a whole last event, even the provider's own error.
-                    if let Err(RelayFault::Provider(error)) = relay.input_ended(&mut out) {
-                        return (End::Failed(self.in_stream(candidate, error)), committed);
+                Err(_) => match relay.input_ended(&mut out) {
+                    // What came before the break may hold a whole last event: the end, or the provider's own error.
+                    Err(fault) => Err(fault),
+                    Ok(()) if relay.complete() => {
+                        let gone = committed && !pumping && self.send(&out).await.is_err();
+                        self.unsent = if committed { Vec::new() } else { out };
+                        return (if gone { End::Gone } else { End::Input }, committed);
                     }
-                    return (End::Failed(AttemptFailure::silent(FailureClass::Cut)), committed);
-                }
+                    Ok(()) => return (End::Failed(AttemptFailure::silent(FailureClass::Cut)), committed),
+                },
             };
             let (ended, content) = match progress {
                 Ok(progress) => (progress.ended, progress.content),
                 Err(fault) => {
                     let failure = match fault {
+                        RelayFault::Provider(error) if pumping && !relay.inside_event() => {
+                            return (End::Told(self.in_stream(candidate, error)), committed);
+                        }
                         RelayFault::Provider(error) => self.in_stream(candidate, error),
                         RelayFault::TooLong => AttemptFailure::silent(FailureClass::Server),
                     };
@@ -204,6 +226,8 @@ impl<P: Platform> Run<'_, P> {
             }
             if ended {
                 quiet_until = platform.now_ms().saturating_add(LINGER_MS);
+            } else if relay.complete() {
+                quiet_until = quiet_until.min(platform.now_ms().saturating_add(TAIL_MS));
             }
         }
     }
@@ -245,6 +269,7 @@ impl<P: Platform> Run<'_, P> {
                 self.settle(account, Ending::Abandoned(relay.observation()));
                 return Event::ClientGone;
             }
+            End::Told(failure) => return self.told_by_provider(call, &relay, account, failure).await,
             End::Failed(failure) => Some(failure),
             End::Input if !relay.complete() => Some(AttemptFailure::silent(FailureClass::Cut)),
             End::Input => relay.failed_finish().map(|word| {
@@ -295,5 +320,33 @@ impl<P: Platform> Run<'_, P> {
             call.abort();
         }
         Event::Ended
+    }
+
+    /// The provider has ended an untouched stream with its own typed error, which is the caller's dialect's: a second one
+    /// after it would be one too many.
+    async fn told_by_provider(
+        &mut self,
+        mut call: P::Call,
+        relay: &Relay,
+        account: usize,
+        failure: AttemptFailure,
+    ) -> Event {
+        self.settle(account, Ending::Broken(failure.clone(), relay.observation()));
+        // Aborting at once could take the last bytes back before they are through.
+        let until = self.exchange.platform.now_ms().saturating_add(2 * LINGER_MS);
+        loop {
+            match call.read(until).await {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(_) => {
+                    call.abort();
+                    break;
+                }
+            }
+        }
+        if let Some(mut sink) = self.sink.take() {
+            sink.close().await;
+        }
+        Event::Broke(failure)
     }
 }

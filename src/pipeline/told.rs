@@ -41,6 +41,11 @@ pub fn served<P: Platform>(run: &Run<'_, P>) {
     debug_assert!(run.accounts.iter().all(|a| a.settled.is_some()) || cost == Cost::UNPRICED, "an attempt is open");
 }
 
+/// A request that needed no model.
+pub fn page<P: Platform>(exchange: &Exchange<'_, P>, status: u16) {
+    exchange.platform.log(RequestLine { status, ..line(exchange) }.to_json());
+}
+
 /// A request that was answered with an error before any attempt.
 pub fn refused<P: Platform>(exchange: &Exchange<'_, P>, error: &GatewayError) {
     exchange.platform.log(

@@ -20,6 +20,8 @@ pub struct Relay {
     form: Form,
     observation: Observation,
     malformed: u32,
+    /// Content has come.
+    began: bool,
     ended: bool,
     inside_event: bool,
     losses: Vec<Loss>,
@@ -27,8 +29,15 @@ pub struct Relay {
 
 #[derive(Debug)]
 enum Form {
-    Untouched,
-    WholeEvents { context: Box<ReplyContext>, held: Option<Vec<u8>>, terminator: Option<Vec<u8>> },
+    /// Until the first content its bytes are kept: it may have to be touched after all.
+    Untouched {
+        so_far: Option<Vec<u8>>,
+    },
+    WholeEvents {
+        context: Box<ReplyContext>,
+        held: Option<Vec<u8>>,
+        terminator: Option<Vec<u8>>,
+    },
     Translated(Box<Translation>),
 }
 
@@ -62,7 +71,7 @@ impl Relay {
     /// Watches a native stream that the platform moves.
     #[must_use]
     pub fn untouched(dialect: Dialect) -> Self {
-        Self::new(dialect, Form::Untouched)
+        Self::new(dialect, Form::Untouched { so_far: Some(Vec::new()) })
     }
 
     /// Passes on a native stream event by event. The context says whether the caller asked for the usage event.
@@ -85,6 +94,7 @@ impl Relay {
             form,
             observation: Observation::default(),
             malformed: 0,
+            began: false,
             ended: false,
             inside_event: false,
             losses: Vec::new(),
@@ -112,7 +122,16 @@ impl Relay {
     /// Whether the platform moves the bytes.
     #[must_use]
     pub fn is_untouched(&self) -> bool {
-        matches!(self.form, Form::Untouched)
+        matches!(self.form, Form::Untouched { .. })
+    }
+
+    /// Goes on event by event with a stream that was to pass untouched: something has to be added at its end. What has
+    /// come so far is appended to `out`. After the first content it is too late, and nothing happens.
+    pub fn touch(&mut self, context: ReplyContext, out: &mut Vec<u8>) {
+        if let Form::Untouched { so_far: Some(bytes) } = &mut self.form {
+            out.append(bytes);
+            self.form = Form::WholeEvents { context: Box::new(context), held: None, terminator: None };
+        }
     }
 
     /// Takes bytes in, appends to `out` what may go to the caller.
@@ -126,12 +145,14 @@ impl Relay {
         }
         while let Some(frame) = self.frames.next_frame() {
             if self.ended {
+                late_usage(self.dialect, &frame, &mut self.observation);
                 continue;
             }
             let took = take(self.dialect, &mut self.form, &frame, &mut self.observation, out, &mut self.losses);
             match took {
                 Ok(seen) => {
                     progress.content |= seen.content;
+                    self.began |= seen.content;
                     self.ended |= seen.ended;
                 }
                 Err(StreamFault::Malformed(_)) => self.malformed = self.malformed.saturating_add(1),
@@ -159,7 +180,10 @@ impl Relay {
             let before = out.len();
             let took = take(self.dialect, &mut self.form, &rest.frame, &mut self.observation, out, &mut self.losses);
             match took {
-                Ok(seen) => self.ended |= seen.ended,
+                Ok(seen) => {
+                    self.began |= seen.content;
+                    self.ended |= seen.ended;
+                }
                 Err(StreamFault::Provider(error)) => return Err(RelayFault::Provider(error)),
                 // Half an event: that is what a cut looks like.
                 Err(StreamFault::Malformed(_)) => {}
@@ -171,20 +195,25 @@ impl Relay {
         Ok(())
     }
 
-    /// Whether the input ended within an event. On an untouched stream its first bytes are already out.
+    /// Whether the input stops within an event. On an untouched stream its first bytes are already out.
     #[must_use]
     pub fn inside_event(&self) -> bool {
-        self.inside_event
+        self.inside_event || self.frames.inside_block()
     }
 
-    /// Whether the answer is complete by its dialect's own rule.
+    /// Whether the answer is complete by its dialect's own rule. A terminator alone is none.
     #[must_use]
     pub fn complete(&self) -> bool {
-        match &self.form {
+        let seen = &self.observation;
+        let by_rule = match &self.form {
             Form::Translated(translation) => translation.decoder.complete(),
-            // A missing `[DONE]` after a finish reason is forgiven, a missing `message_stop` is not (`wire.md` §1.0).
-            _ => self.observation.done || (self.dialect == Dialect::OpenAiChat && self.observation.finish.is_some()),
-        }
+            // A missing `[DONE]` after the finish reasons is forgiven, a missing `message_stop` is not (`wire.md` §1.0).
+            _ if self.dialect == Dialect::OpenAiChat => {
+                seen.done || (seen.finish.is_some() && seen.choices_begun & !seen.choices_finished == 0)
+            }
+            _ => seen.done,
+        };
+        by_rule && (self.began || seen.finish.is_some())
     }
 
     /// Why the answer ended, where that is a failure in the guise of an end (`wire.md` §3.1 "error, not a finish").
@@ -199,7 +228,7 @@ impl Relay {
     /// Appends the honest end: what was held back, usage with its cost, terminator.
     pub fn conclude(&mut self, tail: &Tail, out: &mut Vec<u8>) {
         match &mut self.form {
-            Form::Untouched => {}
+            Form::Untouched { .. } => {}
             Form::Translated(translation) => translation.encoder.end(tail, out),
             Form::WholeEvents { context, held, terminator } => {
                 conclude_native(self.dialect, context, held.take(), tail, &self.observation, out);
@@ -226,8 +255,13 @@ fn take(
     losses: &mut Vec<Loss>,
 ) -> Result<Progress, StreamFault> {
     match form {
-        Form::Untouched => {
+        Form::Untouched { so_far } => {
             let seen = dialect.observe_event(frame, observation)?;
+            if seen.content {
+                *so_far = None;
+            } else if let Some(kept) = so_far {
+                kept.extend_from_slice(frame.raw);
+            }
             Ok(Progress { content: seen.content, ended: seen.terminal })
         }
         Form::WholeEvents { context, held, terminator } => {
@@ -260,8 +294,16 @@ fn take(
                 content |= observe_canonical(event, observation);
                 encoder.event(event, out, losses);
             }
-            Ok(Progress { content, ended: false })
+            Ok(Progress { content, ended: decoder.terminated() })
         }
+    }
+}
+
+/// Some servers count tokens behind their terminator. What comes with it in one piece is still counted.
+fn late_usage(dialect: Dialect, frame: &Frame<'_>, observation: &mut Observation) {
+    let mut late = Observation::default();
+    if dialect == Dialect::OpenAiChat && dialect.observe_event(frame, &mut late).is_ok() && late.usage.is_some() {
+        observation.usage = late.usage;
     }
 }
 

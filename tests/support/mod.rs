@@ -119,6 +119,12 @@ impl Fake {
         String::from_utf8(bytes).expect("callers get whole UTF-8")
     }
 
+    /// The same where the world may have broken a text in two.
+    pub fn body_lossy(&self) -> String {
+        let bytes: Vec<u8> = self.0.written.borrow().iter().flat_map(|(_, b)| b.clone()).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     pub fn status(&self) -> u16 {
         self.0.head.borrow().as_ref().map_or(0, |h| h.status)
     }

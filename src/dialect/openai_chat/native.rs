@@ -3,8 +3,8 @@
 
 use serde_json::value::RawValue;
 
-use super::usage;
 use super::write::{is_number, Object};
+use super::{profile, usage};
 use crate::dialect::{Observation, ReplyContext, Tail};
 use crate::json::{Edit, Members};
 use crate::sse::Frame;
@@ -92,6 +92,13 @@ pub fn usage_tail_event(seen: &Observation, context: &ReplyContext, tail: &Tail)
     chunk.end();
     out.extend_from_slice(b"\n\n");
     out
+}
+
+/// Whether a provider knows the option of [`ask_for_usage`]; the others report usage unasked. `provider` is its name or
+/// profile.
+#[must_use]
+pub fn has_usage_option(provider: &str) -> bool {
+    profile::of(provider).stream_options
 }
 
 /// The edit that makes a provider report usage in a stream whose caller did not ask; `None` when the caller did.

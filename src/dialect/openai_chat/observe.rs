@@ -180,7 +180,13 @@ fn note_ids(chunk: &Chunk<'_>, seen: &mut Observation) {
 }
 
 fn note_finish(choice: &Choice<'_>, called_tools: bool, seen: &mut Observation) {
-    let first = count(choice.index).unwrap_or(0) == 0;
+    let index = count(choice.index).unwrap_or(0);
+    let bit = u32::try_from(index).ok().and_then(|index| 1u64.checked_shl(index)).unwrap_or(0);
+    seen.choices_begun |= bit;
+    if filled(choice.finish_reason).is_some() {
+        seen.choices_finished |= bit;
+    }
+    let first = index == 0;
     if let (true, None, Some(reason)) = (first, seen.finish, filled(choice.finish_reason)) {
         seen.finish = Some(finish::decode(&reason, called_tools));
         seen.raw_finish = Some(reason.into_owned());
@@ -214,24 +220,36 @@ fn measure(delta: &Delta<'_>) -> u64 {
     texts + arguments.map(length).sum::<u64>()
 }
 
+/// Lists in lists that are looked into: chunks nest twice at most, and depth must not cost stack.
+const MAX_DEPTH: u32 = 8;
+
 fn length(raw: &RawValue) -> u64 {
+    length_at(raw, 0)
+}
+
+fn length_at(raw: &RawValue, depth: u32) -> u64 {
     match kind_of(raw) {
         Kind::Text => inside_quotes(raw.get()).unwrap_or_default().len() as u64,
-        Kind::List | Kind::Object => nested_length(raw),
+        Kind::List | Kind::Object if depth < MAX_DEPTH => nested_length(raw, depth + 1),
+        Kind::List | Kind::Object => raw.get().len() as u64,
         _ => 0,
     }
 }
 
 /// Bytes of the texts in a list of chunks, such as Mistral's `content` and OpenRouter's `reasoning_details`; of any other
 /// object (arguments that a server does not write as text) the bytes of its source.
-fn nested_length(raw: &RawValue) -> u64 {
+fn nested_length(raw: &RawValue, depth: u32) -> u64 {
     if kind_of(raw) == Kind::Object {
         let Ok(members) = crate::json::Members::read(raw.get().as_bytes()) else { return 0 };
         let texts = ["text", "thinking", "summary"].iter().filter_map(|name| members.present(name));
-        return if members.raw("type").is_some() { texts.map(length).sum() } else { raw.get().len() as u64 };
+        return if members.raw("type").is_some() {
+            texts.map(|raw| length_at(raw, depth)).sum()
+        } else {
+            raw.get().len() as u64
+        };
     }
     let items: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
-    items.into_iter().map(length).sum()
+    items.into_iter().map(|raw| length_at(raw, depth)).sum()
 }
 
 #[cfg(test)]

@@ -278,24 +278,32 @@ pub(super) enum Piece<'a> {
 /// # Errors
 /// Content of any other kind: an answer whose text cannot be read is not the dialect's.
 pub(super) fn pieces(content: &RawValue) -> Result<Vec<Piece<'_>>, StreamFault> {
+    pieces_at(content, 0)
+}
+
+/// Thoughts in thoughts that are read: one in the wild, and depth must not cost stack.
+const MAX_DEPTH: u32 = 8;
+
+fn pieces_at(content: &RawValue, depth: u32) -> Result<Vec<Piece<'_>>, StreamFault> {
     match kind_of(content) {
+        _ if depth > MAX_DEPTH => Err(observe::malformed("content is nested too deep")),
         Kind::Text => Ok(filled(Some(content)).map(Piece::Text).into_iter().collect()),
         Kind::List => {
             let items: Vec<&RawValue> = serde_json::from_str(content.get()).unwrap_or_default();
-            Ok(items.into_iter().filter_map(piece).collect())
+            Ok(items.into_iter().filter_map(|raw| piece(raw, depth)).collect())
         }
         _ => Err(observe::malformed("content is neither a text nor a list")),
     }
 }
 
-fn piece(raw: &RawValue) -> Option<Piece<'_>> {
+fn piece(raw: &RawValue, depth: u32) -> Option<Piece<'_>> {
     let Some(members) = object(raw) else { return filled(Some(raw)).map(Piece::Text) };
     let kind = filled(members.present("type")).unwrap_or(Cow::Borrowed("text"));
     match kind.as_ref() {
         "text" | "output_text" => filled(members.present("text")).map(Piece::Text),
         "refusal" => filled(members.present("refusal")).map(Piece::Refusal),
         "thinking" => {
-            let text = members.present("thinking").map(nested_text).unwrap_or_default();
+            let text = members.present("thinking").map(|raw| nested_text(raw, depth + 1)).unwrap_or_default();
             let signature = filled(members.present("signature")).map(Cow::into_owned);
             (!text.is_empty() || signature.is_some()).then_some(Piece::Reasoning { text, signature })
         }
@@ -303,8 +311,8 @@ fn piece(raw: &RawValue) -> Option<Piece<'_>> {
     }
 }
 
-fn nested_text(raw: &RawValue) -> String {
-    match pieces(raw) {
+fn nested_text(raw: &RawValue, depth: u32) -> String {
+    match pieces_at(raw, depth) {
         Ok(pieces) => pieces
             .into_iter()
             .map(|piece| match piece {

@@ -75,6 +75,12 @@ impl Decoder {
         self.done || (!self.choices.is_empty() && self.choices.iter().all(|choice| choice.finished))
     }
 
+    /// Whether `[DONE]` was read.
+    #[must_use]
+    pub fn terminated(&self) -> bool {
+        self.done
+    }
+
     fn start(&mut self, chunk: &Chunk<'_>, out: &mut Vec<StreamEvent>) {
         // Azure's filter results come first, in a chunk whose ids are empty.
         if self.started || (chunk.choices.iter().flatten().next().is_none() && filled(chunk.id).is_none()) {
