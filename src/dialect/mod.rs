@@ -7,6 +7,7 @@ pub mod anthropic_messages;
 pub mod canonical;
 pub mod gemini;
 pub mod openai_chat;
+pub mod openai_responses;
 pub mod view;
 
 use canonical::{ChatRequest, ChatResponse, FinishReason, Loss, StreamEvent, Usage};
@@ -27,6 +28,9 @@ pub enum Dialect {
     /// Gemini generateContent.
     #[serde(rename = "gemini")]
     Gemini,
+    /// OpenAI Responses.
+    #[serde(rename = "openai-responses")]
+    OpenAiResponses,
 }
 
 /// What an encoder must know of the model it writes for.
@@ -197,6 +201,7 @@ impl Dialect {
             Self::OpenAiChat => "openai-chat",
             Self::AnthropicMessages => "anthropic-messages",
             Self::Gemini => "gemini",
+            Self::OpenAiResponses => "openai-responses",
         }
     }
 
@@ -209,6 +214,7 @@ impl Dialect {
             Self::OpenAiChat => openai_chat::view::view(body),
             Self::AnthropicMessages => anthropic_messages::view::view(body),
             Self::Gemini => gemini::view::view(body),
+            Self::OpenAiResponses => openai_responses::view::view(body),
         }
     }
 
@@ -221,6 +227,7 @@ impl Dialect {
             Self::OpenAiChat => openai_chat::request::decode(body),
             Self::AnthropicMessages => anthropic_messages::request::decode(body),
             Self::Gemini => gemini::request::decode(body),
+            Self::OpenAiResponses => openai_responses::request::decode(body),
         }
     }
 
@@ -231,6 +238,7 @@ impl Dialect {
             Self::OpenAiChat => openai_chat::request::encode(request, target),
             Self::AnthropicMessages => anthropic_messages::request::encode(request, target),
             Self::Gemini => gemini::request::encode(request, target),
+            Self::OpenAiResponses => openai_responses::request::encode(request, target),
         }
     }
 
@@ -243,6 +251,7 @@ impl Dialect {
             Self::OpenAiChat => openai_chat::response::decode(body),
             Self::AnthropicMessages => anthropic_messages::response::decode(body),
             Self::Gemini => gemini::response::decode(body),
+            Self::OpenAiResponses => openai_responses::response::decode(body),
         }
     }
 
@@ -253,6 +262,7 @@ impl Dialect {
             Self::OpenAiChat => openai_chat::response::encode(response, context, tail),
             Self::AnthropicMessages => anthropic_messages::response::encode(response, context, tail),
             Self::Gemini => gemini::response::encode(response, context, tail),
+            Self::OpenAiResponses => openai_responses::response::encode(response, context, tail),
         }
     }
 
@@ -265,6 +275,7 @@ impl Dialect {
             Self::OpenAiChat => openai_chat::view::observe_response(body),
             Self::AnthropicMessages => anthropic_messages::view::observe_response(body),
             Self::Gemini => gemini::view::observe_response(body),
+            Self::OpenAiResponses => openai_responses::view::observe_response(body),
         }
     }
 
@@ -277,6 +288,7 @@ impl Dialect {
             Self::OpenAiChat => openai_chat::view::observe_event(frame, seen),
             Self::AnthropicMessages => anthropic_messages::view::observe_event(frame, seen),
             Self::Gemini => gemini::view::observe_event(frame, seen),
+            Self::OpenAiResponses => openai_responses::view::observe_event(frame, seen),
         }
     }
 
@@ -287,6 +299,7 @@ impl Dialect {
             Self::OpenAiChat => StreamDecoder::OpenAiChat(openai_chat::stream::Decoder::default()),
             Self::AnthropicMessages => StreamDecoder::AnthropicMessages(anthropic_messages::stream::Decoder::default()),
             Self::Gemini => StreamDecoder::Gemini(gemini::stream::Decoder::default()),
+            Self::OpenAiResponses => StreamDecoder::OpenAiResponses(openai_responses::stream::Decoder::default()),
         }
     }
 
@@ -299,6 +312,7 @@ impl Dialect {
                 StreamEncoder::AnthropicMessages(anthropic_messages::stream::Encoder::new(context))
             }
             Self::Gemini => StreamEncoder::Gemini(gemini::stream::Encoder::new(context)),
+            Self::OpenAiResponses => StreamEncoder::OpenAiResponses(openai_responses::stream::Encoder::new(context)),
         }
     }
 
@@ -309,6 +323,7 @@ impl Dialect {
             Self::OpenAiChat => openai_chat::error::decode(body),
             Self::AnthropicMessages => anthropic_messages::error::decode(body),
             Self::Gemini => gemini::error::decode(body),
+            Self::OpenAiResponses => openai_responses::error::decode(body),
         }
     }
 
@@ -319,6 +334,7 @@ impl Dialect {
             Self::OpenAiChat => openai_chat::error::encode(error, request_id),
             Self::AnthropicMessages => anthropic_messages::error::encode(error, request_id),
             Self::Gemini => gemini::error::encode(error, request_id),
+            Self::OpenAiResponses => openai_responses::error::encode(error, request_id),
         }
     }
 
@@ -329,6 +345,7 @@ impl Dialect {
             Self::OpenAiChat => openai_chat::error::encode_event(error, request_id, signalbox),
             Self::AnthropicMessages => anthropic_messages::error::encode_event(error, request_id, signalbox),
             Self::Gemini => gemini::error::encode_event(error, request_id, signalbox),
+            Self::OpenAiResponses => openai_responses::error::encode_event(error, request_id, signalbox),
         }
     }
 }
@@ -342,6 +359,8 @@ pub enum StreamDecoder {
     AnthropicMessages(anthropic_messages::stream::Decoder),
     /// Gemini partial responses.
     Gemini(gemini::stream::Decoder),
+    /// Responses events.
+    OpenAiResponses(openai_responses::stream::Decoder),
 }
 
 impl StreamDecoder {
@@ -354,6 +373,7 @@ impl StreamDecoder {
             Self::OpenAiChat(d) => d.frame(frame, out),
             Self::AnthropicMessages(d) => d.frame(frame, out),
             Self::Gemini(d) => d.frame(frame, out),
+            Self::OpenAiResponses(d) => d.frame(frame, out),
         }
     }
 
@@ -365,6 +385,7 @@ impl StreamDecoder {
             Self::OpenAiChat(d) => d.complete(),
             Self::AnthropicMessages(d) => d.complete(),
             Self::Gemini(d) => d.complete(),
+            Self::OpenAiResponses(d) => d.complete(),
         }
     }
 
@@ -375,6 +396,7 @@ impl StreamDecoder {
             Self::OpenAiChat(d) => d.terminated(),
             Self::AnthropicMessages(d) => d.complete(),
             Self::Gemini(_) => false,
+            Self::OpenAiResponses(d) => d.complete(),
         }
     }
 }
@@ -391,6 +413,8 @@ pub enum StreamEncoder {
     AnthropicMessages(anthropic_messages::stream::Encoder),
     /// Gemini partial responses.
     Gemini(gemini::stream::Encoder),
+    /// Responses events.
+    OpenAiResponses(openai_responses::stream::Encoder),
 }
 
 impl StreamEncoder {
@@ -400,6 +424,7 @@ impl StreamEncoder {
             Self::OpenAiChat(e) => e.event(event, out, losses),
             Self::AnthropicMessages(e) => e.event(event, out, losses),
             Self::Gemini(e) => e.event(event, out, losses),
+            Self::OpenAiResponses(e) => e.event(event, out, losses),
         }
     }
 
@@ -409,6 +434,7 @@ impl StreamEncoder {
             Self::OpenAiChat(e) => e.end(tail, out),
             Self::AnthropicMessages(e) => e.end(tail, out),
             Self::Gemini(e) => e.end(tail, out),
+            Self::OpenAiResponses(e) => e.end(tail, out),
         }
     }
 }

@@ -102,6 +102,6 @@ fn native_body(dialect: Dialect, view: &View<'_>, chosen: &Candidate<'_>) -> Vec
     let body = view.members.edit(&edits);
     match dialect {
         Dialect::AnthropicMessages => anthropic_messages::native::without_foreign_thinking(&body).unwrap_or(body),
-        Dialect::OpenAiChat | Dialect::Gemini => body,
+        Dialect::OpenAiChat | Dialect::Gemini | Dialect::OpenAiResponses => body,
     }
 }

@@ -195,7 +195,7 @@ impl RoutingRequest {
 /// Elsewhere members of these names are the provider's business.
 fn takes_body_members(dialect: Dialect) -> bool {
     match dialect {
-        Dialect::OpenAiChat => true,
+        Dialect::OpenAiChat | Dialect::OpenAiResponses => true,
         Dialect::AnthropicMessages | Dialect::Gemini => false,
     }
 }

@@ -39,7 +39,7 @@ pub fn request(
         headers.push("accept-encoding", "identity");
     }
     let url = match dialect {
-        Dialect::OpenAiChat => {
+        Dialect::OpenAiChat | Dialect::OpenAiResponses => {
             if let Some(key) = key {
                 if provider.profile == "azure" {
                     headers.push("api-key", key);
@@ -47,7 +47,8 @@ pub fn request(
                     headers.push("authorization", format!("Bearer {key}"));
                 }
             }
-            format!("{base}/chat/completions")
+            let path = if dialect == Dialect::OpenAiResponses { "responses" } else { "chat/completions" };
+            format!("{base}/{path}")
         }
         Dialect::AnthropicMessages => {
             if let Some(key) = key {

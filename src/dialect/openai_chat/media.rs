@@ -4,7 +4,7 @@ use crate::dialect::canonical::{Media, MediaSource};
 use crate::json::write_quoted;
 
 /// A picture by its URL, which may hold the bytes itself. OpenAI's default `detail` is no detail.
-pub(super) fn picture(url: &str, detail: Option<&str>) -> Media {
+pub(in crate::dialect) fn picture(url: &str, detail: Option<&str>) -> Media {
     let source = match data_url(url) {
         Some((mime, data)) => MediaSource::Base64 { mime: mime.to_owned(), data: data.to_owned() },
         None => MediaSource::Url { url: url.to_owned(), mime: None },
@@ -13,7 +13,7 @@ pub(super) fn picture(url: &str, detail: Option<&str>) -> Media {
 }
 
 /// MIME type and base64 text of `data:…;base64,…`; parameters such as a charset are left out.
-pub(super) fn data_url(url: &str) -> Option<(&str, &str)> {
+pub(in crate::dialect) fn data_url(url: &str) -> Option<(&str, &str)> {
     let (head, data) = url.strip_prefix("data:")?.split_once(',')?;
     let head = head.strip_suffix(";base64")?;
     let mime = head.split(';').next().unwrap_or_default();
@@ -21,12 +21,12 @@ pub(super) fn data_url(url: &str) -> Option<(&str, &str)> {
 }
 
 /// Appends a data URL as JSON text.
-pub(super) fn write_data_url(out: &mut Vec<u8>, mime: &str, data: &str) {
+pub(in crate::dialect) fn write_data_url(out: &mut Vec<u8>, mime: &str, data: &str) {
     write_quoted(out, &format!("data:{mime};base64,{data}"));
 }
 
 /// OpenAI's word for a sound's format, where it has one.
-pub(super) fn sound_format(mime: &str) -> Option<&'static str> {
+pub(in crate::dialect) fn sound_format(mime: &str) -> Option<&'static str> {
     match mime.to_ascii_lowercase().split(';').next().unwrap_or_default().trim() {
         "audio/wav" | "audio/x-wav" | "audio/wave" | "audio/vnd.wave" => Some("wav"),
         "audio/mp3" | "audio/mpeg" | "audio/mpeg3" => Some("mp3"),
@@ -35,7 +35,7 @@ pub(super) fn sound_format(mime: &str) -> Option<&'static str> {
 }
 
 /// The MIME type of a document that came as bare base64: by its name, else the only kind that OpenAI takes.
-pub(super) fn document_mime(name: Option<&str>) -> &'static str {
+pub(in crate::dialect) fn document_mime(name: Option<&str>) -> &'static str {
     let ending = name.and_then(|name| name.rsplit_once('.')).map(|(_, ending)| ending.to_ascii_lowercase());
     match ending.as_deref() {
         Some("txt" | "md" | "csv" | "log") => "text/plain",

@@ -10,14 +10,14 @@ use std::borrow::Cow;
 use super::types::{kind, text_of, Kind};
 
 /// The items of a list as source text; none for other values.
-pub(super) fn items(list: &str) -> impl Iterator<Item = &str> {
+pub(in crate::dialect) fn items(list: &str) -> impl Iterator<Item = &str> {
     let mut cursor = Cursor::new(list);
     let opened = cursor.enter(Kind::List);
     std::iter::from_fn(move || (opened && cursor.more()).then(|| cursor.value()).flatten())
 }
 
 /// The members of an object as names and source text; none for other values.
-pub(super) fn entries(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+pub(in crate::dialect) fn entries(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     let mut cursor = Cursor::new(object);
     let opened = cursor.enter(Kind::Object);
     std::iter::from_fn(move || {
@@ -27,14 +27,14 @@ pub(super) fn entries(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)
 }
 
 /// A member's source text, `None` also for `null`; the last one where it stands twice.
-pub(super) fn entry<'a>(object: &'a str, name: &str) -> Option<&'a str> {
+pub(in crate::dialect) fn entry<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     entries(object).filter(|(known, _)| known == name).last().map(|(_, value)| value).filter(|value| *value != "null")
 }
 
 /// A place in a text from which values are taken in order: entered where they matter, passed over where not. Each byte
 /// is looked at once.
 #[derive(Debug)]
-pub(super) struct Cursor<'a> {
+pub(in crate::dialect) struct Cursor<'a> {
     text: &'a str,
     at: usize,
 }

@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// A member name.
-pub(super) struct Key<'a>(pub Cow<'a, str>);
+pub(in crate::dialect) struct Key<'a>(pub Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -67,14 +67,14 @@ macro_rules! wire_object {
     (@struct $(#[$meta:meta])* $name:ident { $($field:ident : $type:ty,)* }) => {
         $(#[$meta])*
         #[derive(Debug, Default)]
-        pub(super) struct $name<'a> {
+        pub(in crate::dialect) struct $name<'a> {
             $(pub $field: Option<$type>,)*
         }
     };
     (@struct $(#[$meta:meta])* $name:ident { $($field:ident : $type:ty,)* } rest $($skipped:literal)*) => {
         $(#[$meta])*
         #[derive(Debug, Default)]
-        pub(super) struct $name<'a> {
+        pub(in crate::dialect) struct $name<'a> {
             $(pub $field: Option<$type>,)*
             /// Members not named, except `null` ones.
             pub rest: Vec<(Cow<'a, str>, &'a RawValue)>,
@@ -159,7 +159,7 @@ wire_object! {
 
 /// What a JSON value is, by its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::dialect) enum Kind {
     Text,
     Number,
     Flag,
@@ -169,12 +169,12 @@ pub(super) enum Kind {
 }
 
 /// The kind of a value.
-pub(super) fn kind_of(raw: &RawValue) -> Kind {
+pub(in crate::dialect) fn kind_of(raw: &RawValue) -> Kind {
     kind(raw.get())
 }
 
 /// The kind of a value by its source text.
-pub(super) fn kind(text: &str) -> Kind {
+pub(in crate::dialect) fn kind(text: &str) -> Kind {
     match text.as_bytes().first() {
         Some(b'"') => Kind::Text,
         Some(b'[') => Kind::List,
@@ -186,17 +186,17 @@ pub(super) fn kind(text: &str) -> Kind {
 }
 
 /// The text between a JSON string's quotes, escapes kept; `None` for other kinds.
-pub(super) fn inside_quotes(text: &str) -> Option<&str> {
+pub(in crate::dialect) fn inside_quotes(text: &str) -> Option<&str> {
     text.strip_prefix('"')?.strip_suffix('"')
 }
 
 /// A JSON string's text; `None` for other kinds.
-pub(super) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+pub(in crate::dialect) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     text_of(raw.get())
 }
 
 /// The same by its source text. A lone surrogate (some servers cut pairs) becomes U+FFFD.
-pub(super) fn text_of(text: &str) -> Option<Cow<'_, str>> {
+pub(in crate::dialect) fn text_of(text: &str) -> Option<Cow<'_, str>> {
     let inside = inside_quotes(text)?;
     if memchr::memchr(b'\\', inside.as_bytes()).is_none() {
         return Some(Cow::Borrowed(inside));
@@ -205,12 +205,12 @@ pub(super) fn text_of(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// A string that says something: `None` for other kinds and for `""`.
-pub(super) fn filled(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
+pub(in crate::dialect) fn filled(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
     raw.and_then(string).filter(|text| !text.is_empty())
 }
 
 /// A string's text or a number's digits, for ids and codes that servers write either way; `None` when empty.
-pub(super) fn word(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
+pub(in crate::dialect) fn word(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
     match kind_of(raw?) {
         Kind::Number => raw.map(|raw| Cow::Borrowed(raw.get())),
         _ => filled(raw),
@@ -218,7 +218,7 @@ pub(super) fn word(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
 }
 
 /// A count; fractions are cut off, anything but a non-negative number is `None`.
-pub(super) fn count(raw: Option<&RawValue>) -> Option<u64> {
+pub(in crate::dialect) fn count(raw: Option<&RawValue>) -> Option<u64> {
     let text = raw?.get();
     text.parse().ok().or_else(|| {
         let number: f64 = text.parse().ok()?;
@@ -228,7 +228,7 @@ pub(super) fn count(raw: Option<&RawValue>) -> Option<u64> {
 }
 
 /// Whether a value says anything: not `null`, `""`, `[]`, `{}` or `false`.
-pub(super) fn says_something(raw: &RawValue) -> bool {
+pub(in crate::dialect) fn says_something(raw: &RawValue) -> bool {
     let text = raw.get();
     !matches!(text, "null" | "\"\"" | "[]" | "{}" | "false") && !is_hollow(text)
 }
@@ -239,7 +239,7 @@ fn is_hollow(text: &str) -> bool {
 }
 
 /// Undoes escapes without ever failing: what is no escape stays, a lone surrogate becomes U+FFFD.
-pub(super) fn unescape(inside: &str) -> String {
+pub(in crate::dialect) fn unescape(inside: &str) -> String {
     let mut out = String::with_capacity(inside.len());
     let mut rest = inside;
     while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {

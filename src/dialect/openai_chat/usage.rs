@@ -12,7 +12,7 @@ use crate::json::Members;
 /// The prompt total contains cached and written tokens, the completion total contains reasoning. Where the parts are
 /// larger than the total they cannot be inside it (xAI's cached tokens): then they are taken as standing beside it. For
 /// reasoning `total_tokens` decides where it is given.
-pub(super) fn decode(raw: &RawValue) -> Option<Usage> {
+pub(in crate::dialect) fn decode(raw: &RawValue) -> Option<Usage> {
     let usage = Members::read(raw.get().as_bytes()).ok()?;
     let number = |name: &str| count(usage.raw(name));
     let prompt = number("prompt_tokens").or_else(|| number("input_tokens"));

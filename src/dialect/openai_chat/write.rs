@@ -3,7 +3,7 @@
 use crate::json::write_quoted;
 
 /// An object that is being written. [`Object::end`] closes it.
-pub(super) struct Object<'o> {
+pub(in crate::dialect) struct Object<'o> {
     out: &'o mut Vec<u8>,
     empty: bool,
 }
@@ -88,7 +88,11 @@ impl<'o> Object<'o> {
 }
 
 /// Writes a list, one call per item.
-pub(super) fn list<T>(out: &mut Vec<u8>, items: impl IntoIterator<Item = T>, mut item: impl FnMut(&mut Vec<u8>, T)) {
+pub(in crate::dialect) fn list<T>(
+    out: &mut Vec<u8>,
+    items: impl IntoIterator<Item = T>,
+    mut item: impl FnMut(&mut Vec<u8>, T),
+) {
     out.push(b'[');
     for (at, value) in items.into_iter().enumerate() {
         if at > 0 {
@@ -100,7 +104,7 @@ pub(super) fn list<T>(out: &mut Vec<u8>, items: impl IntoIterator<Item = T>, mut
 }
 
 /// Whether a text is a JSON number, so that it may stand in a body as it is.
-pub(super) fn is_number(text: &str) -> bool {
+pub(in crate::dialect) fn is_number(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E'))
         && serde_json::from_str::<f64>(text).is_ok()
 }

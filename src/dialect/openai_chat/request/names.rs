@@ -9,32 +9,33 @@ pub(super) struct Field {
     openai: &'static str,
     anthropic: &'static str,
     gemini: &'static str,
+    responses: &'static str,
 }
 
 macro_rules! fields {
-    ($($name:ident: $openai:literal, $anthropic:literal, $gemini:literal;)*) => {
-        $(pub(super) const $name: Field = Field { openai: $openai, anthropic: $anthropic, gemini: $gemini };)*
+    ($($name:ident: $openai:literal, $anthropic:literal, $gemini:literal, $responses:literal;)*) => {
+        $(pub(super) const $name: Field = Field { openai: $openai, anthropic: $anthropic, gemini: $gemini, responses: $responses };)*
     };
 }
 
 fields! {
-    TEMPERATURE: "temperature", "temperature", "generationConfig.temperature";
-    TOP_P: "top_p", "top_p", "generationConfig.topP";
-    TOP_K: "top_k", "top_k", "generationConfig.topK";
-    STOP: "stop", "stop_sequences", "generationConfig.stopSequences";
-    CHOICES: "n", "n", "generationConfig.candidateCount";
-    SEED: "seed", "seed", "generationConfig.seed";
-    FREQUENCY_PENALTY: "frequency_penalty", "frequency_penalty", "generationConfig.frequencyPenalty";
-    PRESENCE_PENALTY: "presence_penalty", "presence_penalty", "generationConfig.presencePenalty";
-    LOGPROBS: "logprobs", "logprobs", "generationConfig.responseLogprobs";
-    TOOLS: "tools", "tools", "tools";
-    STRICT: "tools[*].function.strict", "tools[*].strict", "toolConfig.functionCallingConfig.mode";
-    TOOL_CHOICE: "tool_choice", "tool_choice", "toolConfig.functionCallingConfig";
-    PARALLEL: "parallel_tool_calls", "tool_choice.disable_parallel_tool_use", "toolConfig";
-    FORMAT: "response_format", "output_config.format", "generationConfig.responseSchema";
-    EFFORT: "reasoning_effort", "output_config.effort", "generationConfig.thinkingConfig";
-    THINKING: "reasoning", "thinking", "generationConfig.thinkingConfig";
-    USER: "user", "metadata.user_id", "labels";
+    TEMPERATURE: "temperature", "temperature", "generationConfig.temperature", "temperature";
+    TOP_P: "top_p", "top_p", "generationConfig.topP", "top_p";
+    TOP_K: "top_k", "top_k", "generationConfig.topK", "top_k";
+    STOP: "stop", "stop_sequences", "generationConfig.stopSequences", "stop";
+    CHOICES: "n", "n", "generationConfig.candidateCount", "n";
+    SEED: "seed", "seed", "generationConfig.seed", "seed";
+    FREQUENCY_PENALTY: "frequency_penalty", "frequency_penalty", "generationConfig.frequencyPenalty", "frequency_penalty";
+    PRESENCE_PENALTY: "presence_penalty", "presence_penalty", "generationConfig.presencePenalty", "presence_penalty";
+    LOGPROBS: "logprobs", "logprobs", "generationConfig.responseLogprobs", "top_logprobs";
+    TOOLS: "tools", "tools", "tools", "tools";
+    STRICT: "tools[*].function.strict", "tools[*].strict", "toolConfig.functionCallingConfig.mode", "tools[*].strict";
+    TOOL_CHOICE: "tool_choice", "tool_choice", "toolConfig.functionCallingConfig", "tool_choice";
+    PARALLEL: "parallel_tool_calls", "tool_choice.disable_parallel_tool_use", "toolConfig", "parallel_tool_calls";
+    FORMAT: "response_format", "output_config.format", "generationConfig.responseSchema", "text.format";
+    EFFORT: "reasoning_effort", "output_config.effort", "generationConfig.thinkingConfig", "reasoning.effort";
+    THINKING: "reasoning", "thinking", "generationConfig.thinkingConfig", "reasoning";
+    USER: "user", "metadata.user_id", "labels", "user";
 }
 
 /// Writes losses down in the caller's words, each once.
@@ -62,6 +63,7 @@ impl<'r> Report<'r> {
             None | Some(Dialect::OpenAiChat) => field.openai,
             Some(Dialect::AnthropicMessages) => field.anthropic,
             Some(Dialect::Gemini) => field.gemini,
+            Some(Dialect::OpenAiResponses) => field.responses,
         }
     }
 
@@ -71,6 +73,7 @@ impl<'r> Report<'r> {
             Some(Dialect::OpenAiChat) => format!("messages[{turn}].content[{part}]"),
             None | Some(Dialect::AnthropicMessages) => "messages[*].content[*]".to_owned(),
             Some(Dialect::Gemini) => "contents[*].parts[*]".to_owned(),
+            Some(Dialect::OpenAiResponses) => "input[*]".to_owned(),
         }
     }
 
