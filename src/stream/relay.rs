@@ -278,7 +278,7 @@ fn take(
                 *terminator = Some(frame.raw.to_vec());
             } else if seen.usage_only && !context.include_usage {
                 // We asked for it, the caller did not.
-            } else if seen.usage && observation.finish.is_some() {
+            } else if seen.usage_only || (seen.usage && observation.finish.is_some()) {
                 *held = Some(frame.raw.to_vec());
             } else {
                 out.extend_from_slice(frame.raw);
