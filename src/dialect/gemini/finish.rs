@@ -55,6 +55,12 @@ pub fn encode(finish: &Finish) -> &str {
     }
 }
 
+/// Google's word for the end of a whole answer. Servers that end without a reason end all the same, and a Gemini client
+/// takes an answer without one for broken off.
+pub fn encode_end(finish: Option<&Finish>) -> &str {
+    finish.map_or("STOP", encode)
+}
+
 /// Reasons that Gemini clients know and that are no success.
 const GOOGLE_FAILURES: [&str; 10] = [
     "LANGUAGE",

@@ -179,8 +179,8 @@ fn write_candidate(choice: &Choice, hide_reasoning: bool, candidate: &mut Json<'
         write_parts(choice, hide_reasoning, &mut content.array_in("parts"), losses);
         content.text("role", "model");
     }
+    candidate.text("finishReason", finish::encode_end(choice.finish.as_ref()));
     if let Some(end) = &choice.finish {
-        candidate.text("finishReason", finish::encode(end));
         write_finish_message(end, candidate);
     }
     candidate.value("index", choice.index);

@@ -116,8 +116,8 @@ impl Encoder {
                         content.array_in("parts").object_item().text("text", "");
                         content.text("role", "model");
                     }
+                    candidate.text("finishReason", finish::encode_end(choice.finish.as_ref()));
                     if let Some(end) = &choice.finish {
-                        candidate.text("finishReason", finish::encode(end));
                         response::write_finish_message(end, &mut candidate);
                     }
                     candidate.value("index", index);

@@ -355,7 +355,7 @@ fn what_a_gemini_client_cannot_be_told_is_reported() {
 fn an_empty_answer_still_has_a_candidate() {
     let (wire, _) = write(&[], &Tail::default());
     assert_eq!(wire.matches("data: ").count(), 1);
-    assert!(!wire.contains("finishReason"), "an end that nobody reported is not invented");
+    assert!(wire.contains(r#""finishReason":"STOP""#), "only whole answers are ended, and this is how one looks");
 }
 
 /// Parts of a written stream, as a client gathers them for its next request.
@@ -420,4 +420,13 @@ fn a_signature_of_googles_own_is_handed_on_as_it_is() {
     encoder.event(&signed, &mut wire, &mut losses);
     assert!(String::from_utf8(wire).unwrap().contains(r#"[{"text":"","thoughtSignature":"cw=="}]"#));
     assert!(losses.is_empty());
+}
+
+#[test]
+fn an_answer_that_ended_without_a_reason_has_one_for_gemini_clients() {
+    let mut encoder = Encoder::new(ReplyContext::default());
+    let (mut wire, mut losses) = (Vec::new(), Vec::new());
+    encoder.event(&StreamEvent::TextDelta { choice: 0, text: "x".into() }, &mut wire, &mut losses);
+    encoder.end(&Tail::default(), &mut wire);
+    assert!(String::from_utf8(wire).unwrap().contains(r#""finishReason":"STOP""#));
 }
