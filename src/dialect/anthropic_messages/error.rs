@@ -129,6 +129,8 @@ fn message(error: &GatewayError) -> String {
 
 fn kind(error: &GatewayError) -> &'static str {
     let own = error.provider_type.as_deref().and_then(|kind| TYPES.into_iter().find(|known| *known == kind));
+    // OpenAI has this word too, for everything that its callers do wrong, an unknown model included.
+    let own = own.filter(|own| *own != "invalid_request_error" || by_status(error.status()) == *own);
     own.unwrap_or_else(|| match error.kind {
         ErrorKind::Unauthenticated => "authentication_error",
         ErrorKind::Forbidden => "permission_error",
@@ -241,5 +243,14 @@ mod tests {
         let body = json(data.as_bytes());
         assert_eq!(body["error"]["message"], "cut\nhere");
         assert_eq!(body["signalbox"]["a"], 1);
+    }
+
+    #[test]
+    fn an_unknown_model_is_not_found_whatever_another_provider_calls_it() {
+        let mut error = GatewayError::new(ErrorKind::ModelNotFound, "no such model");
+        error.provider_type = Some("invalid_request_error".to_owned());
+        assert_eq!(json(&encode(&error, ""))["error"]["type"], "not_found_error");
+        error.kind = ErrorKind::RejectedByProvider;
+        assert_eq!(json(&encode(&error, ""))["error"]["type"], "invalid_request_error");
     }
 }
