@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::types::{count, filled, kind_of, says_something, string, word, Choice as WireChoice, Chunk, Delta, Kind};
 use super::types::{WireFunction, WireToolCall};
-use super::{finish, media, observe};
+use super::{finish, media, observe, usage};
 use crate::dialect::canonical::{ChatResponse, Choice, Extra, Finish, Media, Part, ReasoningPart, ToolCall};
 use crate::dialect::{Dialect, StreamFault};
 use crate::json::Members;
@@ -335,6 +335,18 @@ pub(super) fn top_extras(chunk: &Chunk<'_>, extras: &mut Vec<Extra>) {
     keep(extras, || "x_groq".to_owned(), chunk.x_groq);
     for (name, raw) in &chunk.rest {
         keep(extras, || name.to_string(), Some(raw));
+    }
+    usage_extras(chunk, extras);
+}
+
+/// What `usage` says beyond token counts: prices, times, the tier; nothing that changes the answer.
+fn usage_extras(chunk: &Chunk<'_>, extras: &mut Vec<Extra>) {
+    let Some(usage) = chunk.usage.and_then(object) else { return };
+    let everyday =
+        |name: &str, raw: &RawValue| name == "service_tier" && matches!(raw.get(), r#""default""# | r#""standard""#);
+    for (name, raw) in usage.iter().filter(|(name, raw)| !usage::is_count(name) && says_something(raw)) {
+        let (field, is_default) = (format!("usage.{name}"), everyday(name, raw));
+        extras.push(Extra { field, value: raw.to_owned(), advisory: true, is_default });
     }
 }
 

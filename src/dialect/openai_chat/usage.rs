@@ -61,6 +61,32 @@ pub(in crate::dialect) fn decode(raw: &RawValue) -> Option<Usage> {
     })
 }
 
+/// Whether a member of `usage` is one that [`decode`] reads, or adds up to what it reads.
+pub(super) fn is_count(name: &str) -> bool {
+    matches!(
+        name,
+        "prompt_tokens"
+            | "input_tokens"
+            | "completion_tokens"
+            | "output_tokens"
+            | "total_tokens"
+            | "prompt_tokens_details"
+            | "prompt_token_details"
+            | "input_tokens_details"
+            | "completion_tokens_details"
+            | "output_tokens_details"
+            | "num_cached_tokens"
+            | "prompt_cache_hit_tokens"
+            | "prompt_cache_miss_tokens"
+            | "cached_tokens"
+            | "cache_write_tokens"
+            | "cache_read_input_tokens"
+            | "cache_creation_input_tokens"
+            | "cache_creation"
+            | "reasoning_tokens"
+    )
+}
+
 /// Tokens written to a cache: for at most five minutes (or unspecified), and for longer.
 fn cache_writes(usage: &Members<'_>, details: Option<&Members<'_>>) -> (Option<u64>, Option<u64>) {
     let find = |name: &str| details.and_then(|d| count(d.raw(name))).or_else(|| count(usage.raw(name)));

@@ -245,3 +245,18 @@ fn usage_that_nobody_told_is_absent() {
     let value: Value = serde_json::from_slice(&written.body).unwrap();
     assert!(value.get("usage").is_none());
 }
+
+#[test]
+fn what_usage_says_beyond_counts_is_reported_and_its_everyday_values_are_not() {
+    let read = |usage: &str| {
+        let body = format!(
+            r#"{{"choices":[{{"index":0,"message":{{"content":"x"}},"finish_reason":"stop"}}],"usage":{usage}}}"#
+        );
+        let extras = decode(body.as_bytes()).unwrap().extras;
+        extras.into_iter().filter(|extra| !extra.is_default).map(|extra| extra.field).collect::<Vec<_>>()
+    };
+    let counts = r#""prompt_tokens":1,"completion_tokens":1,"total_tokens":2,"prompt_cache_miss_tokens":1"#;
+    assert_eq!(read(&format!(r#"{{{counts},"service_tier":"default","is_byok":false}}"#)), Vec::<String>::new());
+    let more = r#""service_tier":"priority","cost_details":{"upstream_inference_cost":0.1}"#;
+    assert_eq!(read(&format!("{{{counts},{more}}}")), ["usage.service_tier", "usage.cost_details"]);
+}
