@@ -128,6 +128,27 @@ fn the_usage_that_was_asked_for_carries_the_cost() {
 }
 
 #[test]
+fn counts_that_no_provider_named_are_told_as_an_estimate() {
+    let chunks = || Script::stream([ROLE.to_owned(), delta("Hello"), STOP.to_owned(), DONE.to_owned()]);
+    let asked = chat("openai/gpt-4o-mini", true, r#","stream_options":{"include_usage":true}"#);
+    let fake = Fake::new([chunks()]);
+    serve(&fake, post("/v1/chat/completions", &asked, &[("x-signalbox-explain", "true")]));
+    let report = r#"{"field":"usage","disposition":"converted""#;
+    assert!(fake.body().contains(r#""usage":{"prompt_tokens""#), "{}", fake.body());
+    assert_eq!(fake.body().matches(report).count(), 1, "{}", fake.body());
+
+    let message =
+        r#"{"model":"openai/gpt-4o-mini","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"Hi"}]}"#;
+    let fake = Fake::new([chunks()]);
+    serve(&fake, post("/v1/messages", message, &[("x-signalbox-explain", "true")]));
+    assert_eq!(fake.body().matches(report).count(), 1, "{}", fake.body());
+
+    let fake = Fake::new([hello()]);
+    serve(&fake, post("/v1/messages", message, &[("x-signalbox-explain", "true")]));
+    assert_eq!(fake.body().matches(report).count(), 0, "{}", fake.body());
+}
+
+#[test]
 fn a_whole_answer_gets_its_cost_and_keeps_every_other_byte() {
     let fake = Fake::new([Script::json(200, WHOLE)]);
     serve(&fake, post("/v1/chat/completions", &chat("openai/gpt-4o-mini", false, ""), &[]));

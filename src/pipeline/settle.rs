@@ -3,7 +3,7 @@
 
 use crate::accounting::ledger::Estimate;
 use crate::accounting::{cost, estimate, Cost, Opened, Outcome, Provenance, ServiceTier, Settled};
-use crate::dialect::canonical::Usage;
+use crate::dialect::canonical::{Loss, Usage};
 use crate::dialect::{Observation, Tail};
 use crate::pipeline::attempts::Run;
 use crate::ports::Platform;
@@ -122,6 +122,13 @@ impl<P: Platform> Run<'_, P> {
             usage: account.and_then(|a| a.settled.as_ref()).map(|s| s.usage),
             cost_usd: account.and_then(|a| a.settled.as_ref()).and_then(|s| s.cost.usd()),
             signalbox: self.explanation(),
+        }
+    }
+
+    /// Reports that the counts in an answer that we write are an estimate, because the provider named none.
+    pub fn report_estimate(&mut self, seen: &Observation) {
+        if seen.usage.is_none() && !self.answer_losses.iter().any(|loss| loss.field == "usage") {
+            self.answer_losses.push(Loss::converted("usage", "the provider reported none: estimated"));
         }
     }
 

@@ -306,6 +306,9 @@ impl<P: Platform> Run<'_, P> {
             }
         }
         self.answer_losses.extend_from_slice(relay.losses());
+        if relay.writes_usage() {
+            self.report_estimate(relay.observation());
+        }
         self.settle(account, Ending::Complete(relay.observation()));
         self.step(Event::Ended);
         let tail = self.tail(account);

@@ -99,7 +99,7 @@ impl<P: Platform> Run<'_, P> {
                 let tail = self.tail(account);
                 reply::finish_native(exchange.dialect, body, &tail)
             }
-            Answer::Foreign(response, _) => {
+            Answer::Foreign(response, seen) => {
                 let context = ReplyContext {
                     request_id: exchange.request_id.clone(),
                     model: self.choice.candidates.get(candidate).map(|c| c.model.clone()).unwrap_or_default(),
@@ -112,6 +112,7 @@ impl<P: Platform> Run<'_, P> {
                 // The losses must be known before the explanation that lists them is written.
                 let encoded = exchange.dialect.encode_response(&response, &context, &Default::default());
                 self.answer_losses.extend(encoded.losses);
+                self.report_estimate(&seen);
                 let tail = self.tail(account);
                 exchange.dialect.encode_response(&response, &context, &tail).body
             }

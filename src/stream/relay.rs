@@ -125,6 +125,19 @@ impl Relay {
         matches!(self.form, Form::Untouched { .. })
     }
 
+    /// Whether the caller's usage event is written here and not by the provider alone.
+    #[must_use]
+    pub fn writes_usage(&self) -> bool {
+        match &self.form {
+            Form::Untouched { .. } => false,
+            Form::WholeEvents { context, .. } => self.dialect == Dialect::OpenAiChat && context.include_usage,
+            Form::Translated(translation) => match &translation.encoder {
+                StreamEncoder::OpenAiChat(encoder) => encoder.includes_usage(),
+                _ => true,
+            },
+        }
+    }
+
     /// Goes on event by event with a stream that was to pass untouched: something has to be added at its end. What has
     /// come so far is appended to `out`. After the first content it is too late, and nothing happens.
     pub fn touch(&mut self, context: ReplyContext, out: &mut Vec<u8>) {

@@ -39,6 +39,12 @@ impl Encoder {
         Self { context: Box::new(context), head: Vec::new(), choices: Vec::new(), repeated: Vec::new(), counts: None }
     }
 
+    /// Whether the caller asked for the usage chunk.
+    #[must_use]
+    pub fn includes_usage(&self) -> bool {
+        self.context.include_usage
+    }
+
     /// Writes one event.
     pub fn event(&mut self, event: &StreamEvent, out: &mut Vec<u8>, losses: &mut Vec<Loss>) {
         match event {
