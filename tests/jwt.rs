@@ -232,7 +232,7 @@ fn every_official_client_can_send_it() {
         (&[("authorization", bearer.as_str())][..], String::new()),
         (&[("x-api-key", token.as_str())], String::new()),
         (&[("x-goog-api-key", token.as_str())], String::new()),
-        (&[], format!("alt=sse&key={token}")),
+        (&[("x-goog-api-key", token.as_str())], "alt=sse".to_owned()),
         (&[("authorization", bearer.as_str()), ("x-api-key", token.as_str())], String::new()),
     ] {
         assert!(world.ask_at(headers, &query, NOW_MS).is_ok(), "{headers:?} {query}");
@@ -314,6 +314,9 @@ fn without_or_with_several_credentials_nobody_gets_in() {
     let bearer = format!("Bearer {}", good());
     let both = world.ask_at(&[("authorization", &bearer), ("x-api-key", "sk-other")], "", NOW_MS).unwrap_err();
     assert_eq!((both.reason, both.error.status()), (Reason::Several, 400));
+    let in_url = world.ask_at(&[], &format!("alt=sse&key={}", good()), NOW_MS).unwrap_err();
+    assert_eq!((in_url.reason, in_url.error.status()), (Reason::InQuery, 400));
+    assert!(!in_url.error.message.contains(&good()[..10]), "the key is not repeated");
     assert_eq!(world.fetches(), 0);
 }
 

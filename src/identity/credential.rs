@@ -1,7 +1,5 @@
 //! Where official SDKs put the key, and here the token: one place, or several that agree.
 
-use std::borrow::Cow;
-
 use crate::http::Headers;
 
 /// Cloudflare Access's header.
@@ -17,7 +15,7 @@ pub enum Credential<'r> {
     /// One token.
     Token {
         /// The token.
-        token: Cow<'r, str>,
+        token: &'r str,
         /// It came in Cloudflare Access's header.
         via_access: bool,
     },
@@ -25,6 +23,8 @@ pub enum Credential<'r> {
     Unusable,
     /// Two that differ: whose call this is would depend on who reads it.
     Several,
+    /// A key in the URL, which every log on the way keeps.
+    InQuery,
 }
 
 /// Finds the credential. `access` tells whether Cloudflare Access's header counts.
@@ -32,21 +32,23 @@ pub enum Credential<'r> {
 /// Access adds its assertion to calls whose SDK insists on sending a key as well; beside an assertion a key without a dot,
 /// which cannot be a token, is taken for the placeholder that it is.
 #[must_use]
-pub fn find<'r>(headers: &'r Headers, query: &'r str, access: bool) -> Credential<'r> {
+pub fn find<'r>(headers: &'r Headers, query: &str, access: bool) -> Credential<'r> {
+    if key_in(query) {
+        return Credential::InQuery;
+    }
     let mut found: Vec<Credential<'r>> = Vec::new();
     for (name, value) in headers.iter() {
         if name == "authorization" {
             found.push(bearer(value));
         } else if KEY_HEADERS.contains(&name) && !value.trim().is_empty() {
-            found.push(token(Cow::Borrowed(value.trim())));
+            found.push(token(value.trim()));
         }
     }
-    found.extend(query_keys(query).map(token));
     if access {
         let assertions: Vec<&str> = headers.iter().filter(|(name, _)| *name == ACCESS).map(|(_, v)| v).collect();
         if !assertions.is_empty() {
             found.retain(|other| !matches!(other, Credential::Token { token, .. } if !token.contains('.')));
-            let via = |v: &'r str| Credential::Token { token: Cow::Borrowed(v.trim()), via_access: true };
+            let via = |v: &'r str| Credential::Token { token: v.trim(), via_access: true };
             found.extend(assertions.into_iter().map(via));
         }
     }
@@ -59,7 +61,7 @@ pub fn find<'r>(headers: &'r Headers, query: &'r str, access: bool) -> Credentia
     }
 }
 
-fn token(token: Cow<'_, str>) -> Credential<'_> {
+fn token(token: &str) -> Credential<'_> {
     // A comma joins two headers of one name, and no token has one.
     if token.contains(',') {
         Credential::Several
@@ -73,40 +75,14 @@ fn bearer(value: &str) -> Credential<'_> {
         return Credential::Several;
     }
     match value.trim().split_once(' ') {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") && !rest.trim().is_empty() => {
-            token(Cow::Borrowed(rest.trim()))
-        }
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") && !rest.trim().is_empty() => token(rest.trim()),
         _ => Credential::Unusable,
     }
 }
 
-/// The values of Gemini's `key` parameter.
-fn query_keys(query: &str) -> impl Iterator<Item = Cow<'_, str>> {
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(name, value)| *name == "key" && !value.is_empty()).map(|(_, value)| percent_decoded(value))
-}
-
-/// Percent-encoding undone once; what is not valid stays, and then is no token either.
-fn percent_decoded(text: &str) -> Cow<'_, str> {
-    if !text.contains('%') {
-        return Cow::Borrowed(text);
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = |at: usize| after.get(at).and_then(|b| char::from(*b).to_digit(16));
-        match (first, hex(0), hex(1)) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push(u8::try_from(high * 16 + low).unwrap_or_default());
-                rest = after.get(2..).unwrap_or_default();
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8(bytes).map_or(Cow::Borrowed(text), Cow::Owned)
+/// Whether Gemini's `key` parameter carries anything.
+fn key_in(query: &str) -> bool {
+    query.split('&').filter_map(|pair| pair.split_once('=')).any(|(name, value)| name == "key" && !value.is_empty())
 }
 
 #[cfg(test)]
@@ -119,6 +95,7 @@ mod tests {
             Credential::None => "none".into(),
             Credential::Unusable => "unusable".into(),
             Credential::Several => "several".into(),
+            Credential::InQuery => "in query".into(),
             Credential::Token { token, via_access } => {
                 format!("{token}{}", if via_access { " via access" } else { "" })
             }
@@ -134,8 +111,6 @@ mod tests {
             (&[("x-api-key", "a.b.c")], "", "a.b.c"),
             (&[("x-goog-api-key", "a.b.c")], "", "a.b.c"),
             (&[("api-key", "a.b.c")], "", "a.b.c"),
-            (&[], "alt=sse&key=a.b.c", "a.b.c"),
-            (&[], "key=a%2Eb.c&alt=sse", "a.b.c"),
             (&[("cf-access-jwt-assertion", "a.b.c")], "", "a.b.c via access"),
             (&[("x-api-key", "")], "monkey=1&key=", "none"),
         ] {
@@ -146,17 +121,24 @@ mod tests {
     #[test]
     fn places_that_agree_are_one_credential_and_others_are_too_many() {
         for (headers, query, expected) in [
-            (&[("authorization", "Bearer a.b.c"), ("x-api-key", "a.b.c")][..], "key=a.b.c", "a.b.c"),
+            (&[("authorization", "Bearer a.b.c"), ("x-api-key", "a.b.c")][..], "", "a.b.c"),
             (&[("authorization", "Bearer a.b.c"), ("x-api-key", "a.b.d")], "", "several"),
-            (&[("authorization", "Bearer a.b.c")], "key=x", "several"),
             (&[("authorization", "Bearer a.b.c"), ("authorization", "Bearer a.b.d")], "", "several"),
             (&[("authorization", "Bearer a.b.c, Bearer a.b.c")], "", "several"),
             (&[("authorization", "Basic x"), ("x-api-key", "a.b.c")], "", "several"),
             (&[("x-api-key", "a.b.c,a.b.d")], "", "several"),
-            (&[], "key=a&key=b", "several"),
         ] {
             assert_eq!(found(headers, query), expected, "{headers:?} {query}");
         }
+    }
+
+    #[test]
+    fn a_key_in_the_url_is_never_taken() {
+        for query in ["alt=sse&key=a.b.c", "key=a%2Eb.c&alt=sse", "key=a&key=b"] {
+            assert_eq!(found(&[], query), "in query", "{query}");
+            assert_eq!(found(&[("x-goog-api-key", "a.b.c")], query), "in query", "{query}");
+        }
+        assert_eq!(found(&[("x-goog-api-key", "a.b.c")], "monkey=1&key=&key"), "a.b.c");
     }
 
     #[test]
@@ -170,7 +152,7 @@ mod tests {
     fn beside_an_assertion_a_placeholder_key_does_not_count_and_a_token_does() {
         let assertion = ("cf-access-jwt-assertion", "a.b.c");
         assert_eq!(found(&[assertion, ("x-api-key", "unused")], ""), "a.b.c via access");
-        assert_eq!(found(&[assertion, ("authorization", "Bearer unused")], "key=none"), "a.b.c via access");
+        assert_eq!(found(&[assertion, ("authorization", "Bearer unused")], ""), "a.b.c via access");
         assert_eq!(found(&[assertion, ("x-api-key", "x.y.z")], ""), "several");
         let headers: Headers = [assertion].into_iter().collect();
         assert_eq!(find(&headers, "", false), Credential::None, "where Access is not configured anyone can write this");

@@ -70,6 +70,8 @@ pub enum Reason {
     Missing,
     /// Several that differ.
     Several,
+    /// A key in the URL.
+    InQuery,
     /// One that does not hold.
     Rejected(Rejected),
     /// One that holds, with groups or limits that cannot be read.
@@ -84,6 +86,7 @@ impl fmt::Display for Reason {
             Self::Unconfigured => f.write_str("unconfigured"),
             Self::Missing => f.write_str("missing"),
             Self::Several => f.write_str("several"),
+            Self::InQuery => f.write_str("in_query"),
             Self::Rejected(rejected) => rejected.fmt(f),
             Self::Unreadable => f.write_str("unreadable_claims"),
             Self::Unavailable => f.write_str("keys_unavailable"),
@@ -144,6 +147,7 @@ impl Gate {
         let (token, via_access) = match credential::find(headers, query, access) {
             Credential::None => return Err(Refusal::of(Reason::Missing)),
             Credential::Several => return Err(Refusal::of(Reason::Several)),
+            Credential::InQuery => return Err(Refusal::of(Reason::InQuery)),
             Credential::Unusable => return Err(Rejected::Shape.into()),
             Credential::Token { token, via_access } => (token, via_access),
         };
@@ -153,7 +157,7 @@ impl Gate {
         if let Some(principal) = self.verified.borrow().known(&digest, now_ms) {
             return Ok(principal);
         }
-        let token = Token::parse(&token)?;
+        let token = Token::parse(token)?;
         let valid = token.check(&self.settings.issuers, via_access, now_ms)?;
         let key = self.key(&token, &valid, now_ms, source).await?;
         if !key.well_formed(&token.signature) {
@@ -229,6 +233,7 @@ impl Refusal {
                 ErrorKind::InvalidRequest,
                 "The request carries more than one credential. Send exactly one.",
             ),
+            Reason::InQuery => GatewayError::invalid("key", IN_QUERY),
             Reason::Unreadable => GatewayError::new(
                 ErrorKind::Forbidden,
                 "The credential's groups or limits cannot be read, so nothing is allowed. Ask whoever issues it.",
@@ -256,6 +261,9 @@ const UNCONFIGURED: &str = "This gateway has no identity configured, so it lets 
      use `npm start` and `npm run dev` allow {\"mode\":\"none\"}.";
 const MISSING: &str = "The request carries no credential. Send a token of a configured issuer as API key: \
      `Authorization: Bearer TOKEN`, `x-api-key` or `x-goog-api-key`.";
+
+const IN_QUERY: &str = "A key in the URL is not accepted, because URLs end up in logs and histories. Send it in the \
+     header `x-goog-api-key` (or `Authorization: Bearer`), and replace the key that was sent.";
 
 /// Tokens that were verified a short while ago, by the hash of the whole token.
 #[derive(Debug, Default)]
