@@ -1,7 +1,7 @@
 //! Stage 1: method and path → what is asked for. The endpoint fixes the caller's dialect, so every later error can be
 //! rendered in it.
 
-use crate::dialect::Dialect;
+use crate::dialect::{gemini, Dialect};
 use crate::error::{ErrorKind, GatewayError};
 
 /// An operation of ours.
@@ -9,6 +9,12 @@ use crate::error::{ErrorKind, GatewayError};
 pub enum Endpoint {
     /// An answer from a model, in a dialect.
     Generate(Dialect),
+    /// What Gemini's clients ask of the model in the path, percent-decoded.
+    Gemini(String, gemini::Method),
+    /// The catalogue in Gemini's shape.
+    GeminiModels,
+    /// One model of it, percent-decoded.
+    GeminiModel(String),
     /// The catalogue.
     Models,
     /// One model of the catalogue, percent-decoded.
@@ -40,6 +46,9 @@ pub fn endpoint(method: &str, path: &str) -> Result<Endpoint, GatewayError> {
     if let Some((allowed, _, endpoint)) = TABLE.iter().find(|(_, p, _)| *p == path) {
         return if *allowed == method { Ok(endpoint.clone()) } else { Err(wrong_method(method, path, allowed)) };
     }
+    if let Some(found) = of_gemini(method, path) {
+        return found;
+    }
     if let Some(id) = path.strip_prefix("/v1/models/").filter(|id| !id.is_empty()) {
         return if method == "GET" {
             Ok(Endpoint::Model(percent_decode(id)))
@@ -50,12 +59,34 @@ pub fn endpoint(method: &str, path: &str) -> Result<Endpoint, GatewayError> {
     Err(GatewayError::new(ErrorKind::RouteNotFound, format!("Unknown request URL: {method} {path}.")))
 }
 
+/// Gemini's paths. Its SDKs can be told to use `v1` (`apiVersion`), where OpenAI's catalogue stands too: there only the
+/// methods of a model are Gemini's.
+fn of_gemini(method: &str, path: &str) -> Option<Result<Endpoint, GatewayError>> {
+    let of_model = path.strip_prefix("/v1beta/models/").or_else(|| path.strip_prefix("/v1/models/"));
+    if let Some((model, word)) = of_model.and_then(|rest| rest.rsplit_once(':')) {
+        // A model's own name may hold a colon.
+        if let Some(asked) = gemini::Method::of(word).filter(|_| !model.is_empty()) {
+            return Some(match method {
+                "POST" => Ok(Endpoint::Gemini(percent_decode(model), asked)),
+                _ => Err(wrong_method(method, path, "POST")),
+            });
+        }
+    }
+    let rest = path.strip_prefix("/v1beta/models")?;
+    let endpoint = match rest.strip_prefix('/') {
+        None if rest.is_empty() => Endpoint::GeminiModels,
+        Some(id) if !id.is_empty() && method == "GET" => Endpoint::GeminiModel(percent_decode(id)),
+        _ => return None,
+    };
+    Some(if method == "GET" { Ok(endpoint) } else { Err(wrong_method(method, path, "GET")) })
+}
+
 /// The dialect in which errors of a path are told, also where the path itself is wrong.
 #[must_use]
 pub fn dialect_of(path: &str, has_anthropic_version: bool) -> Dialect {
     if path.starts_with("/v1/messages") || (has_anthropic_version && path.starts_with("/v1/models")) {
         Dialect::AnthropicMessages
-    } else if path.starts_with("/v1beta/") {
+    } else if path.starts_with("/v1beta/") || matches!(of_gemini("POST", path), Some(Ok(Endpoint::Gemini(..)))) {
         Dialect::Gemini
     } else {
         Dialect::OpenAiChat
@@ -104,6 +135,29 @@ mod tests {
         }
         assert_eq!(endpoint("POST", "/v1/completion").unwrap_err().status(), 404);
         assert_eq!(endpoint("GET", "/").unwrap_err().status(), 404);
+    }
+
+    #[test]
+    fn a_gemini_path_names_everything_up_to_the_last_colon_decoded_once() {
+        use gemini::Method::{CountTokens, Generate, Stream};
+        for (path, model, asked) in [
+            ("/v1beta/models/gemini-4:generateContent", "gemini-4", Generate),
+            ("/v1beta/models/openai/gpt-5:streamGenerateContent", "openai/gpt-5", Stream),
+            ("/v1beta/models/ollama%2Fllama3%3A8b:countTokens", "ollama/llama3:8b", CountTokens),
+            ("/v1beta/models/ollama/llama3:8b:generateContent", "ollama/llama3:8b", Generate),
+            ("/v1beta/models/a%2541:generateContent", "a%41", Generate),
+            ("/v1/models/auto:generateContent", "auto", Generate),
+        ] {
+            assert_eq!(endpoint("POST", path), Ok(Endpoint::Gemini(model.into(), asked)), "{path}");
+            assert_eq!(endpoint("GET", path).unwrap_err().status(), 405, "{path}");
+            assert_eq!(dialect_of(path, false), Dialect::Gemini, "{path}");
+        }
+        assert_eq!(endpoint("GET", "/v1beta/models"), Ok(Endpoint::GeminiModels));
+        assert_eq!(endpoint("GET", "/v1beta/models/a/b:8b"), Ok(Endpoint::GeminiModel("a/b:8b".into())));
+        assert_eq!(endpoint("GET", "/v1/models/llama3:8b"), Ok(Endpoint::Model("llama3:8b".into())));
+        for path in ["/v1beta/models/:generateContent", "/v1beta/models/m:fly", "/v1beta/models/m", "/v1beta/model"] {
+            assert_eq!(endpoint("POST", path).unwrap_err().status(), 404, "{path}");
+        }
     }
 
     #[test]

@@ -170,11 +170,11 @@ pub struct Observation {
     pub raw_finish: Option<String>,
     /// The first choice called a function: Gemini ends such an answer with `STOP`, often in a later event.
     pub called: bool,
-    /// The dialect's terminator was seen (`[DONE]`, `message_stop`; Gemini: a final finish reason).
+    /// The dialect's terminator was seen (`[DONE]`, `message_stop`; Gemini: every candidate's final finish reason).
     pub done: bool,
     /// Bytes of generated text, reasoning and arguments so far, to estimate a cut answer's tokens.
     pub output_bytes: u64,
-    /// OpenAI streams: choices that began, a bit each by index; those above 63 are not followed.
+    /// OpenAI and Gemini: choices that began, a bit each by index; those above 63 are not followed.
     pub choices_begun: u64,
     /// Those of them that have a finish reason.
     pub choices_finished: u64,
@@ -189,7 +189,7 @@ pub struct Seen {
     pub usage_only: bool,
     /// It carries usage (alone or with content).
     pub usage: bool,
-    /// It is the dialect's terminator.
+    /// It is the dialect's terminator; Gemini has none.
     pub terminal: bool,
 }
 

@@ -15,6 +15,8 @@ pub struct View<'a> {
     pub stream: bool,
     /// Whether the caller asked for usage in the stream (always true where the dialect always sends it).
     pub include_usage: bool,
+    /// Thoughts were not asked for where a dialect shows them on request only (Gemini's `includeThoughts`).
+    pub hide_reasoning: bool,
     /// Bound on generated tokens.
     pub max_output_tokens: Option<u64>,
     /// Effort word, where given.

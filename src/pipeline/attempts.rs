@@ -11,6 +11,7 @@ use crate::pipeline::prepare::Prepared;
 use crate::pipeline::reply;
 use crate::pipeline::settle::AttemptAccount;
 use crate::ports::{CallerSink, Interrupt, Platform, UpstreamCall};
+use crate::stream::framing::Framing;
 
 /// Silence on an open stream before a comment is sent, and the grace before the status line goes out without content
 /// (DESIGN §5 "Open").
@@ -28,6 +29,8 @@ pub struct Run<'a, P: Platform> {
     pub prepared: Prepared<'a>,
     /// Decides.
     pub machine: Machine,
+    /// How events are laid out for the caller.
+    pub framing: Framing,
     /// The caller's open stream, once the status line is out.
     pub sink: Option<P::Sink>,
     /// The status line went out before anyone had answered.
@@ -67,6 +70,7 @@ impl<'a, P: Platform> Run<'a, P> {
             choice,
             prepared: Prepared { canonical: choice.canonical.as_ref() },
             machine: Machine::new(candidates.collect(), choice.limits.clone(), view.stream, exchange.arrived_ms),
+            framing: Framing::of(exchange.array),
             sink: None,
             opened_early: false,
             unsent: Vec::new(),
@@ -160,7 +164,8 @@ impl<'a, P: Platform> Run<'a, P> {
             self.open(head);
             self.opened_early = true;
         }
-        self.send(b": ping\n\n").await
+        let sign = self.framing.keep_alive();
+        self.write(sign).await
     }
 
     /// Sends the status line.
@@ -170,11 +175,26 @@ impl<'a, P: Platform> Run<'a, P> {
         self.sink = Some(self.exchange.platform.open(head));
     }
 
-    /// Writes to the open stream.
+    /// Writes events to the open stream.
     ///
     /// # Errors
     /// The caller left.
-    pub async fn send(&mut self, bytes: &[u8]) -> Result<(), Interrupt> {
+    pub async fn send(&mut self, events: &[u8]) -> Result<(), Interrupt> {
+        let bytes = self.framing.lay_out(events);
+        self.write(&bytes).await
+    }
+
+    /// Writes the last events and closes the stream.
+    pub async fn end_with(&mut self, events: &[u8]) {
+        let mut bytes = self.framing.lay_out(events).into_owned();
+        bytes.extend_from_slice(&self.framing.end());
+        let sent = self.write(&bytes).await;
+        if let (Ok(()), Some(mut sink)) = (sent, self.sink.take()) {
+            sink.close().await;
+        }
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Interrupt> {
         if let Some(sink) = self.sink.as_mut() {
             if !bytes.is_empty() {
                 sink.write(bytes).await?;
@@ -199,22 +219,15 @@ impl<'a, P: Platform> Run<'a, P> {
     /// The one end that is an error: a status while it can be chosen, the dialect's typed event after.
     async fn give_up(&mut self, error: GatewayError) {
         let exchange = self.exchange;
-        match self.sink.take() {
-            // The transport has said it already.
-            None if self.status != 0 => {}
-            None => {
-                self.status = error.status();
-                let head = reply::error_head(exchange, &error, Some(self));
-                exchange.platform.reply(head, exchange.dialect.encode_error(&error, &exchange.request_id));
-            }
-            Some(mut sink) => {
-                let member = self.explanation();
-                let event = exchange.dialect.encode_stream_error(&error, &exchange.request_id, member.as_deref());
-                if sink.write(&event).await.is_ok() {
-                    sink.close().await;
-                }
-            }
-        }
+        if self.sink.is_some() {
+            let member = self.explanation();
+            let event = exchange.dialect.encode_stream_error(&error, &exchange.request_id, member.as_deref());
+            self.end_with(&event).await;
+        } else if self.status == 0 {
+            self.status = error.status();
+            let head = reply::error_head(exchange, &error, Some(self));
+            exchange.platform.reply(head, exchange.dialect.encode_error(&error, &exchange.request_id));
+        } // else the transport has said it already
         self.error = Some(error);
     }
 }

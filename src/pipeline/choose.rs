@@ -10,10 +10,10 @@ use crate::config::provider::Provider;
 use crate::config::{self, choice::Pattern};
 use crate::dialect::canonical::{ChatRequest, Loss};
 use crate::dialect::view::View;
-use crate::dialect::{Dialect, ModelTraits, Target};
+use crate::dialect::{gemini, Dialect, ModelTraits, Target};
 use crate::error::{ErrorKind, GatewayError};
 use crate::pipeline::exchange::Exchange;
-use crate::pipeline::reply;
+use crate::pipeline::{prepare, reply};
 use crate::policy::decision::{self, Audience, Decision};
 use crate::policy::estimate::Basis;
 use crate::policy::input::{Input, PrincipalView, RequestView, Signals};
@@ -137,7 +137,8 @@ pub fn choose<'g, P: Platform>(
     })
 }
 
-/// `POST /v1/route`: the decision for a body, made as for a call, told in full. Nobody is called.
+/// `POST /v1/route`: the decision for a body, made as for a call, told in full. Nobody is called. A Gemini body names its
+/// model in its own `model` member, as `models/x` or `x`: there is no path to name it in.
 ///
 /// # Errors
 /// As [`choose`] before candidates are known; a request that nobody may take is an answer here.
@@ -152,7 +153,10 @@ pub fn dry_run<P: Platform>(exchange: &mut Exchange<'_, P>, body: &[u8]) -> Resu
                 GatewayError::invalid("x-signalbox-dialect", format!("The dialect must be {known}."))
             })?,
     };
-    let view = exchange.dialect.view(body)?;
+    let mut view = exchange.dialect.view(body)?;
+    if exchange.dialect == Dialect::Gemini {
+        view.model = gemini::path::model_of_body(&view.members)?;
+    }
     let asked = asked(exchange, &view)?;
     let mut inquiry = Inquiry::new(exchange, &view, asked, body)?;
     let request = inquiry.input.request.clone();
@@ -171,6 +175,7 @@ fn asked_to_explain(request: &RequestView) -> bool {
 struct Inquiry<'i, 'g, P: Platform> {
     exchange: &'i Exchange<'g, P>,
     body: &'i [u8],
+    stream: bool,
     input: Input,
     canonical: Option<ChatRequest>,
     losses: BTreeMap<String, Vec<Loss>>,
@@ -193,7 +198,7 @@ impl<'i, 'g, P: Platform> Inquiry<'i, 'g, P> {
             seed: exchange.platform.random(),
             signals: BTreeMap::new(),
         };
-        Ok(Self { exchange, body, input, canonical: None, losses: BTreeMap::new() })
+        Ok(Self { exchange, body, stream: view.stream, input, canonical: None, losses: BTreeMap::new() })
     }
 
     /// Decides with what is known of health, then looks at what translation would lose, at the best `most` candidates, and
@@ -228,7 +233,10 @@ impl<'i, 'g, P: Platform> Inquiry<'i, 'g, P> {
 
     fn losses_at(&mut self, choice: &decision::Choice) -> Result<Vec<Loss>, GatewayError> {
         if self.canonical.is_none() {
-            self.canonical = Some(self.exchange.dialect.decode_request(self.body)?);
+            // In Gemini's bodies neither stands.
+            let request = self.exchange.dialect.decode_request(self.body)?;
+            self.canonical =
+                Some(ChatRequest { model: self.input.request.model.clone(), stream: self.stream, ..request });
         }
         let Some(canonical) = &self.canonical else { return Ok(Vec::new()) };
         let profile = self.exchange.gateway.config.providers.get(&choice.provider).map(|p| p.profile.as_str());
@@ -245,6 +253,7 @@ impl<'i, 'g, P: Platform> Inquiry<'i, 'g, P> {
         let gateway = self.exchange.gateway;
         let capped = self.input.request.routing.caps_price() || self.input.principal.money_limit;
         let foreign = |c: &&decision::Choice| c.dialect != self.exchange.dialect;
+        let native = prepare::native_losses(self.exchange.dialect, self.body);
         let looked_at = |c: &&decision::Choice| !foreign(c) || self.losses.contains_key(&c.name);
         let mut list = Vec::with_capacity(decision.ranked.len().min(LOOKED_AT));
         for choice in decision.ranked.iter().filter(looked_at) {
@@ -267,7 +276,11 @@ impl<'i, 'g, P: Platform> Inquiry<'i, 'g, P> {
                 patience: patience(choice.reasoning, self.input.features.thinking),
                 expected_output_tokens: choice.estimate.output_tokens,
                 expected_ms: choice.estimate.latency_ms(),
-                losses: self.losses.get(&choice.name).cloned().unwrap_or_default(),
+                losses: if foreign(&choice) {
+                    self.losses.get(&choice.name).cloned().unwrap_or_default()
+                } else {
+                    native.clone()
+                },
             });
         }
         list

@@ -33,6 +33,8 @@ pub struct Exchange<'a, P: Platform> {
     pub principal: Option<Rc<Principal>>,
     /// The caller asked for the decision and the attempts.
     pub explain: bool,
+    /// A stream is to be one JSON array (Gemini without `alt=sse`).
+    pub array: bool,
     /// When it came.
     pub arrived_ms: u64,
 }
@@ -53,6 +55,7 @@ impl<'a, P: Platform> Exchange<'a, P> {
             origin,
             principal: None,
             explain: false,
+            array: false,
             arrived_ms: entered.arrived_ms,
         }
     }

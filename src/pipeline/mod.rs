@@ -14,8 +14,8 @@ pub mod whole;
 
 use std::rc::Rc;
 
-use crate::dialect::Dialect;
-use crate::error::GatewayError;
+use crate::dialect::{gemini, Dialect};
+use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
 use crate::http::Request;
 use crate::ports::Platform;
@@ -60,16 +60,47 @@ async fn serve<P: Platform>(exchange: &mut Exchange<'_, P>) -> Result<(), Gatewa
             choose::dry_run(exchange, &body)?;
             200
         }
-        Endpoint::Generate(dialect) => return generate(exchange, dialect).await,
+        Endpoint::Generate(dialect) => return generate(exchange, dialect, None).await,
+        Endpoint::Gemini(model, method) => return of_gemini(exchange, model, method).await,
+        Endpoint::GeminiModels => pages::gemini_models(exchange)?,
+        Endpoint::GeminiModel(id) => pages::gemini_model(exchange, &id)?,
     };
     told::page(exchange, status);
     Ok(())
 }
 
-/// The way of a generation: parse, classify, choose, attempt, settle, tell.
-async fn generate<P: Platform>(exchange: &mut Exchange<'_, P>, dialect: Dialect) -> Result<(), GatewayError> {
+/// What Gemini's clients ask of a model.
+async fn of_gemini<P: Platform>(
+    exchange: &mut Exchange<'_, P>,
+    model: String,
+    method: gemini::Method,
+) -> Result<(), GatewayError> {
+    match method {
+        gemini::Method::Generate => generate(exchange, Dialect::Gemini, Some((model, false))).await,
+        gemini::Method::Stream => {
+            exchange.array = !gemini::path::asks_for_events(&exchange.request.query);
+            generate(exchange, Dialect::Gemini, Some((model, true))).await
+        }
+        gemini::Method::CountTokens | gemini::Method::Embed | gemini::Method::EmbedBatch => {
+            let message = format!("{} is not part of this version.", method.word());
+            Err(GatewayError::new(ErrorKind::RouteNotFound, message))
+        }
+    }
+}
+
+/// The way of a generation: parse, classify, choose, attempt, settle, tell. `path`: model and whether a stream is wanted,
+/// where they stand in the path.
+async fn generate<P: Platform>(
+    exchange: &mut Exchange<'_, P>,
+    dialect: Dialect,
+    path: Option<(String, bool)>,
+) -> Result<(), GatewayError> {
     let body = enter::body(exchange).await?;
-    let view = dialect.view(&body)?;
+    let mut view = dialect.view(&body)?;
+    if let Some((model, stream)) = path {
+        view.model = model.into();
+        view.stream = stream;
+    }
     let asked = choose::asked(exchange, &view)?;
     exchange.explain = asked.explain;
     let choice = choose::choose(exchange, &view, asked, &body)?;

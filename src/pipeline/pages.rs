@@ -1,5 +1,9 @@
 //! Answers that need no model: the catalogue, the caller's counters, whether we can serve.
 
+mod gemini;
+
+pub use gemini::{gemini_model, gemini_models};
+
 use serde_json::{json, Value};
 
 use crate::accounting::money::usd;
@@ -44,12 +48,7 @@ pub fn models<P: Platform>(exchange: &Exchange<'_, P>) -> u16 {
 /// # Errors
 /// 404.
 pub fn model<P: Platform>(exchange: &Exchange<'_, P>, id: &str) -> Result<u16, GatewayError> {
-    let entries = callable(exchange);
-    let Some(entry) = entries.iter().find(|entry| entry.id == id) else {
-        let mut error = GatewayError::new(ErrorKind::ModelNotFound, format!("The model '{id}' does not exist here."));
-        error.param = Some("model".to_owned());
-        return Err(error);
-    };
+    let entry = entry(exchange, id)?;
     let anthropic = exchange.dialect == Dialect::AnthropicMessages;
     Ok(answer(exchange, 200, &if anthropic { entry.anthropic() } else { entry.openai() }))
 }
@@ -110,6 +109,15 @@ fn callable<'c, P: Platform>(exchange: &'c Exchange<'_, P>) -> Vec<Entry<'c>> {
         })
     });
     aliases.chain(models).collect()
+}
+
+/// One of them.
+fn entry<'c, P: Platform>(exchange: &'c Exchange<'_, P>, id: &str) -> Result<Entry<'c>, GatewayError> {
+    callable(exchange).into_iter().find(|entry| entry.id == id).ok_or_else(|| {
+        let mut error = GatewayError::new(ErrorKind::ModelNotFound, format!("The model '{id}' does not exist here."));
+        error.param = Some("model".to_owned());
+        error
+    })
 }
 
 impl Entry<'_> {

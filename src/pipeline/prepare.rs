@@ -1,9 +1,9 @@
 //! Stage 5, last part: the body that goes to a candidate. In the caller's own dialect it is the caller's text with a few
 //! spans replaced; in another it is written from the canonical request.
 
-use crate::dialect::canonical::ChatRequest;
+use crate::dialect::canonical::{ChatRequest, Loss};
 use crate::dialect::view::View;
-use crate::dialect::{anthropic_messages, openai_chat, Dialect, ProviderError};
+use crate::dialect::{anthropic_messages, gemini, openai_chat, Dialect, ProviderError};
 use crate::http::UpstreamRequest;
 use crate::json::{quoted, Edit, Members};
 use crate::pipeline::choose::Candidate;
@@ -11,7 +11,7 @@ use crate::pipeline::exchange::Exchange;
 use crate::policy::routing::RoutingRequest;
 use crate::ports::Platform;
 use crate::upstream::failure::{AttemptFailure, FailureClass};
-use crate::upstream::registry::{self, Forwarded};
+use crate::upstream::registry::{self, Forwarded, Operation};
 
 /// What bodies are made from.
 pub struct Prepared<'a> {
@@ -46,7 +46,8 @@ impl Prepared<'_> {
             anthropic_beta: headers.value("anthropic-beta").filter(|_| anthropic),
             traceparent: Some(exchange.attempt_traceparent()),
         };
-        registry::request(chosen.provider, chosen.dialect, &chosen.model, view.stream, &forwarded, body)
+        let operation = if view.stream { Operation::Stream } else { Operation::Generate };
+        registry::request(chosen.provider, chosen.dialect, &chosen.model, operation, &forwarded, body)
     }
 
     /// A provider that refuses the option by which we ask for usage refuses nothing of the caller's: it is asked again
@@ -69,10 +70,12 @@ impl Prepared<'_> {
         }
     }
 
-    /// Whether a native stream may pass without being touched: nothing is to be added, hidden or stitched. OpenAI
-    /// streams never do: usage is asked for where the caller did not, and carries the cost where it did.
+    /// Whether a native stream may pass without being touched: nothing is to be added, hidden or stitched, and it is
+    /// framed as it comes. OpenAI streams never do: usage is asked for where the caller did not, and carries the cost
+    /// where it did.
     pub fn leaves_untouched<P: Platform>(&self, exchange: &Exchange<'_, P>, chosen: &Candidate<'_>) -> bool {
-        chosen.dialect == exchange.dialect && exchange.dialect != Dialect::OpenAiChat && !exchange.explain
+        let added_to = exchange.dialect == Dialect::OpenAiChat || exchange.explain || exchange.array;
+        chosen.dialect == exchange.dialect && !added_to
     }
 }
 
@@ -102,6 +105,17 @@ fn native_body(dialect: Dialect, view: &View<'_>, chosen: &Candidate<'_>) -> Vec
     let body = view.members.edit(&edits);
     match dialect {
         Dialect::AnthropicMessages => anthropic_messages::native::without_foreign_thinking(&body).unwrap_or(body),
-        Dialect::OpenAiChat | Dialect::Gemini | Dialect::OpenAiResponses => body,
+        Dialect::Gemini => gemini::native::without_foreign_thinking(&body).unwrap_or(body),
+        Dialect::OpenAiChat | Dialect::OpenAiResponses => body,
+    }
+}
+
+/// What of a caller's text does not go to a provider of the same dialect.
+pub fn native_losses(dialect: Dialect, body: &[u8]) -> Vec<Loss> {
+    match dialect {
+        Dialect::Gemini if gemini::native::without_foreign_thinking(body).is_some() => {
+            vec![Loss::advisory("contents", "other providers' thoughts are of no use to a Gemini model")]
+        }
+        _ => Vec::new(),
     }
 }

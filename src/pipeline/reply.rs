@@ -3,13 +3,15 @@
 use crate::accounting::Cost;
 use crate::cors;
 use crate::dialect::canonical::{Disposition, Loss};
-use crate::dialect::{anthropic_messages, openai_chat, Dialect, Tail};
+use crate::dialect::{anthropic_messages, gemini, openai_chat, Dialect, ReplyContext, Tail};
 use crate::error::GatewayError;
 use crate::http::{header_text, Headers, ResponseHead};
-use crate::json::{quoted, Edit, Members};
+use crate::json::quoted;
 use crate::pipeline::attempts::Run;
+use crate::pipeline::choose::Candidate;
 use crate::pipeline::exchange::Exchange;
 use crate::ports::Platform;
+use crate::stream::framing::Framing;
 
 /// Headers of every answer: ids, trace, browser access.
 pub fn base_headers<P: Platform>(exchange: &Exchange<'_, P>) -> Headers {
@@ -67,7 +69,7 @@ pub fn whole_head<P: Platform>(run: &Run<'_, P>, candidate: usize, account: usiz
 /// chunk then.
 pub fn stream_head<P: Platform>(run: &Run<'_, P>, candidate: Option<usize>) -> ResponseHead {
     let mut headers = base_headers(run.exchange);
-    headers.push("content-type", "text/event-stream; charset=utf-8");
+    headers.push("content-type", Framing::content_type(run.exchange.array));
     // no-transform: compression at the edge would hold events back.
     headers.push("cache-control", "no-cache, no-transform");
     headers.push("x-accel-buffering", "no");
@@ -113,15 +115,27 @@ pub fn finish_native(dialect: Dialect, body: Vec<u8>, tail: &Tail) -> Vec<u8> {
         Dialect::AnthropicMessages if signalbox.is_some() => {
             anthropic_messages::native::add_signalbox(&body, signalbox.unwrap_or("null"))
         }
-        Dialect::Gemini if signalbox.is_some() => match Members::read(&body) {
-            Ok(members) => members.edit(&[Edit::Set("signalbox", signalbox.unwrap_or("null").into())]),
-            Err(_) => body,
-        },
+        Dialect::Gemini if signalbox.is_some() => gemini::native::add_signalbox(&body, signalbox.unwrap_or("null")),
         _ => body,
     }
 }
 
 impl<P: Platform> Run<'_, P> {
+    /// What the writer of an answer must know beyond the answer.
+    pub fn context(&self, chosen: &Candidate<'_>) -> ReplyContext {
+        let exchange = self.exchange;
+        ReplyContext {
+            request_id: exchange.request_id.clone(),
+            model: chosen.model.clone(),
+            upstream: Some(chosen.dialect),
+            now_secs: exchange.platform.now_ms() / 1000,
+            // Whole answers always have their usage.
+            include_usage: self.view.include_usage || !self.view.stream,
+            estimated_input_tokens: self.view.estimated_input_tokens,
+            hide_reasoning: self.view.hide_reasoning,
+        }
+    }
+
     /// The `signalbox` member: decision, attempts with their costs, losses. `None` unless the caller asked to explain,
     /// or the stream was opened before anyone had answered.
     pub fn explanation(&self) -> Option<String> {

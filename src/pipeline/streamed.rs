@@ -2,7 +2,7 @@
 //! content; from then on it is the answer (DESIGN §5 "Open", "Commit").
 
 use crate::attempt::plan::{Deadlines, Event};
-use crate::dialect::{ProviderError, ReplyContext};
+use crate::dialect::ProviderError;
 use crate::http::Headers;
 use crate::pipeline::attempts::Run;
 use crate::pipeline::choose::Candidate;
@@ -64,26 +64,13 @@ impl<P: Platform> Run<'_, P> {
 
     fn relay(&self, chosen: &Candidate<'_>) -> Relay {
         let exchange = self.exchange;
-        let context = self.reply_context(chosen);
+        let context = self.context(chosen);
         if chosen.dialect != exchange.dialect {
             Relay::translated(chosen.dialect, exchange.dialect, context)
         } else if self.prepared.leaves_untouched(exchange, chosen) && !self.opened_early {
             Relay::untouched(exchange.dialect)
         } else {
             Relay::whole_events(exchange.dialect, context)
-        }
-    }
-
-    fn reply_context(&self, chosen: &Candidate<'_>) -> ReplyContext {
-        let exchange = self.exchange;
-        ReplyContext {
-            request_id: exchange.request_id.clone(),
-            model: chosen.model.clone(),
-            upstream: Some(chosen.dialect),
-            now_secs: exchange.platform.now_ms() / 1000,
-            include_usage: self.view.include_usage,
-            estimated_input_tokens: self.view.estimated_input_tokens,
-            ..ReplyContext::default()
         }
     }
 
@@ -158,7 +145,7 @@ impl<P: Platform> Run<'_, P> {
                     }
                     if let (true, Some(chosen)) = (self.opened_early, self.choice.candidates.get(candidate)) {
                         // The headers are out without a model: the last event has to say it.
-                        relay.touch(self.reply_context(chosen), &mut out);
+                        relay.touch(self.context(chosen), &mut out);
                     }
                     continue;
                 }
@@ -314,10 +301,7 @@ impl<P: Platform> Run<'_, P> {
         let tail = self.tail(account);
         let mut out = std::mem::take(&mut self.unsent);
         relay.conclude(&tail, &mut out);
-        let sent = self.send(&out).await;
-        if let (Ok(()), Some(mut sink)) = (sent, self.sink.take()) {
-            sink.close().await;
-        }
+        self.end_with(&out).await;
         let until = self.exchange.platform.now_ms().saturating_add(LINGER_MS);
         if !matches!(call.read(until).await, Ok(None)) {
             call.abort();

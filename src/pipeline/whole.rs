@@ -2,7 +2,7 @@
 
 use crate::attempt::plan::{Deadlines, Event};
 use crate::dialect::canonical::{ChatResponse, FinishReason};
-use crate::dialect::{Observation, ProviderError, ReplyContext, StreamFault};
+use crate::dialect::{Observation, ProviderError, StreamFault};
 use crate::pipeline::attempts::Run;
 use crate::pipeline::choose::Candidate;
 use crate::pipeline::reply;
@@ -100,15 +100,8 @@ impl<P: Platform> Run<'_, P> {
                 reply::finish_native(exchange.dialect, body, &tail)
             }
             Answer::Foreign(response, seen) => {
-                let context = ReplyContext {
-                    request_id: exchange.request_id.clone(),
-                    model: self.choice.candidates.get(candidate).map(|c| c.model.clone()).unwrap_or_default(),
-                    upstream: self.choice.candidates.get(candidate).map(|c| c.dialect),
-                    now_secs: now / 1000,
-                    include_usage: true,
-                    estimated_input_tokens: self.view.estimated_input_tokens,
-                    ..ReplyContext::default()
-                };
+                let chosen = self.choice.candidates.get(candidate);
+                let context = chosen.map(|chosen| self.context(chosen)).unwrap_or_default();
                 // The losses must be known before the explanation that lists them is written.
                 let encoded = exchange.dialect.encode_response(&response, &context, &Default::default());
                 self.answer_losses.extend(encoded.losses);

@@ -7,8 +7,8 @@
 
 use crate::dialect::canonical::{FinishReason, Loss, StreamEvent};
 use crate::dialect::{
-    anthropic_messages, openai_chat, Dialect, Observation, ProviderError, ReplyContext, StreamDecoder, StreamEncoder,
-    StreamFault, Tail,
+    anthropic_messages, gemini, openai_chat, Dialect, Observation, ProviderError, ReplyContext, StreamDecoder,
+    StreamEncoder, StreamFault, Tail,
 };
 use crate::sse::{self, Ending, Frame};
 
@@ -220,6 +220,8 @@ impl Relay {
         let seen = &self.observation;
         let by_rule = match &self.form {
             Form::Translated(translation) => translation.decoder.complete(),
+            // A pause for which Google gave its token is the caller's to go on from.
+            _ if self.dialect == Dialect::Gemini => seen.done || seen.finish == Some(FinishReason::Paused),
             // A missing `[DONE]` after the finish reasons is forgiven, a missing `message_stop` is not (`wire.md` §1.0).
             _ if self.dialect == Dialect::OpenAiChat => {
                 seen.done || (seen.finish.is_some() && seen.choices_begun & !seen.choices_finished == 0)
@@ -280,7 +282,7 @@ fn take(
         Form::WholeEvents { context, held, terminator } => {
             let seen = dialect.observe_event(frame, observation)?;
             if let Some(earlier) = held.take() {
-                // A usage event that turned out not to be the last goes out as it came.
+                // An event that turned out not to be the last goes out as it came.
                 if seen.terminal {
                     *held = Some(earlier);
                 } else {
@@ -291,7 +293,7 @@ fn take(
                 *terminator = Some(frame.raw.to_vec());
             } else if seen.usage_only && !context.include_usage {
                 // We asked for it, the caller did not.
-            } else if seen.usage_only || (seen.usage && observation.finish.is_some()) {
+            } else if seen.usage_only || (observation.finish.is_some() && (seen.usage || dialect == Dialect::Gemini)) {
                 *held = Some(frame.raw.to_vec());
             } else {
                 out.extend_from_slice(frame.raw);
@@ -376,7 +378,12 @@ fn conclude_native(
                 .and_then(|member| with_frame(&raw, |f| anthropic_messages::native::event_with_signalbox(f, member)));
             out.extend_from_slice(&changed.unwrap_or(raw));
         }
-        (_, Some(raw)) => out.extend_from_slice(&raw),
+        (Dialect::Gemini, Some(raw)) => {
+            let changed =
+                signalbox.and_then(|member| with_frame(&raw, |f| gemini::native::event_with_signalbox(f, member)));
+            out.extend_from_slice(&changed.unwrap_or(raw));
+        }
+        (Dialect::OpenAiResponses, Some(raw)) => out.extend_from_slice(&raw),
         (_, None) => {}
     }
 }

@@ -18,18 +18,32 @@ pub struct Forwarded<'a> {
 /// The newest version we know, for requests that we write ourselves (`wire.md` §1.3 "Version policy").
 pub const ANTHROPIC_VERSION: &str = "2023-06-01";
 
+/// What a provider is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// A whole answer.
+    Generate,
+    /// A streamed answer.
+    Stream,
+    /// The number of tokens of a prompt.
+    CountTokens,
+    /// Vectors.
+    Embed,
+}
+
 /// Writes the call: URL, credential, headers and body.
 #[must_use]
 pub fn request(
     provider: &Provider,
     dialect: Dialect,
     model: &str,
-    stream: bool,
+    operation: Operation,
     forwarded: &Forwarded<'_>,
     body: Vec<u8>,
 ) -> UpstreamRequest {
     let base = provider.base_url.as_deref().unwrap_or_default();
     let key = provider.api_key.as_ref().map(Secret::expose);
+    let stream = operation == Operation::Stream;
     let mut headers = Headers::new();
     headers.push("content-type", "application/json");
     headers.push("user-agent", concat!("signalbox/", env!("CARGO_PKG_VERSION")));
@@ -47,7 +61,11 @@ pub fn request(
                     headers.push("authorization", format!("Bearer {key}"));
                 }
             }
-            let path = if dialect == Dialect::OpenAiResponses { "responses" } else { "chat/completions" };
+            let path = match (operation, dialect) {
+                (Operation::Embed, _) => "embeddings",
+                (_, Dialect::OpenAiResponses) => "responses",
+                _ => "chat/completions",
+            };
             format!("{base}/{path}")
         }
         Dialect::AnthropicMessages => {
@@ -58,13 +76,14 @@ pub fn request(
             if let Some(beta) = forwarded.anthropic_beta {
                 headers.push("anthropic-beta", beta);
             }
-            format!("{base}/v1/messages")
+            let counter = if operation == Operation::CountTokens { "/count_tokens" } else { "" };
+            format!("{base}/v1/messages{counter}")
         }
         Dialect::Gemini => {
             if let Some(key) = key {
                 headers.push("x-goog-api-key", key);
             }
-            format!("{base}{}", gemini::path(model, stream))
+            format!("{base}{}", gemini::path::path(model, gemini_method(operation)))
         }
     };
     for (name, value) in &provider.headers {
@@ -74,4 +93,14 @@ pub fn request(
         headers.push("traceparent", traceparent);
     }
     UpstreamRequest { url, headers, body }
+}
+
+/// One vector is asked for as a batch of one: the batch is what both of Google's forms can be answered from.
+fn gemini_method(operation: Operation) -> gemini::Method {
+    match operation {
+        Operation::Generate => gemini::Method::Generate,
+        Operation::Stream => gemini::Method::Stream,
+        Operation::CountTokens => gemini::Method::CountTokens,
+        Operation::Embed => gemini::Method::EmbedBatch,
+    }
 }

@@ -1,6 +1,8 @@
 //! The other framing of a stream: without `alt=sse` Google sends one JSON array, `[{…}\n,{…}\n]`, element by element
 //! (`wire.md` §1.4). [`Splitter`] takes it apart, [`Joiner`] puts one together for clients that did not ask for events.
 
+use crate::sse;
+
 /// Cuts a streamed array into its elements: bytes in at any split, whole JSON texts out. Brackets and commas around the
 /// elements are not checked: objects that merely follow each other are taken too.
 #[derive(Debug, Default)]
@@ -22,7 +24,7 @@ pub struct TooLong;
 
 impl Splitter {
     /// Longest element: as for events, because one may carry a whole picture.
-    pub const MAX_BYTES: usize = crate::sse::DEFAULT_MAX_EVENT_BYTES;
+    pub const MAX_BYTES: usize = sse::DEFAULT_MAX_EVENT_BYTES;
 
     /// Takes the next bytes, split anywhere.
     ///
@@ -94,27 +96,26 @@ impl Splitter {
 #[derive(Debug, Default)]
 pub struct Joiner {
     begun: bool,
+    events: sse::Decoder,
 }
 
 impl Joiner {
-    /// Appends an element. An error object is an element like any other: the array's last.
-    pub fn element(&mut self, json: &[u8], out: &mut Vec<u8>) {
-        out.extend_from_slice(if self.begun { b",\r\n" } else { b"[" });
-        self.begun = true;
-        out.extend_from_slice(json);
-    }
-
-    /// Appends the payloads of whole events as [`super::stream::Encoder`] and [`super::error::encode_event`] write them:
-    /// one `data:` line each.
+    /// Appends the payloads of events, which may be split anywhere. Comments and empty events have no place in an array.
     pub fn events(&mut self, events: &[u8], out: &mut Vec<u8>) {
-        for line in events.split(|byte| *byte == b'\n') {
-            if let Some(json) = line.strip_prefix(b"data:") {
-                self.element(json.trim_ascii(), out);
+        // Whoever sends the events has bounded them already.
+        let _ = self.events.push(events);
+        while let Some(frame) = self.events.next_frame() {
+            let json = frame.data.as_deref().unwrap_or_default().trim_ascii();
+            if json.starts_with(b"{") {
+                out.extend_from_slice(if self.begun { b",\r\n" } else { b"[" });
+                self.begun = true;
+                out.extend_from_slice(json);
             }
         }
     }
 
-    /// Closes the array. A cut stream is not closed.
+    /// Closes the array, also behind an error object, which is an element like any other. A stream that the transport
+    /// breaks off is not closed.
     pub fn end(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(if self.begun { b"]" } else { b"[]" });
     }
@@ -172,11 +173,23 @@ mod tests {
     #[test]
     fn what_is_joined_can_be_split() {
         let (mut joiner, mut out) = (Joiner::default(), Vec::new());
-        joiner.element(b"{\"a\":1}", &mut out);
-        joiner.events(b"data: {\"b\":[2]}\r\n\r\ndata: {\"c\":3}\r\n\r\n", &mut out);
+        joiner.events(b"data: {\"a\":1}\n\n: ping\n\ndata: [DONE]\n\n", &mut out);
+        joiner.events(b"data: {\"b\":[2]}\r\n\r\ndata: {\"c\":\r\ndata: 3}\r\n\r\n", &mut out);
         joiner.end(&mut out);
-        assert_eq!(out, b"[{\"a\":1},\r\n{\"b\":[2]},\r\n{\"c\":3}]");
-        assert_eq!(split(&[&out]).0, ["{\"a\":1}", "{\"b\":[2]}", "{\"c\":3}"]);
+        assert_eq!(out, b"[{\"a\":1},\r\n{\"b\":[2]},\r\n{\"c\":\n3}]");
+        assert_eq!(split(&[&out]).0, ["{\"a\":1}", "{\"b\":[2]}", "{\"c\":\n3}"]);
+        let events = "data: {\"é\":\"😀\u{2028}\"}\r\n\r\ndata: {\"b\":2}\n\ndata:{}\r\r\n".as_bytes();
+        let joined = |pieces: &[&[u8]]| {
+            let (mut joiner, mut out) = (Joiner::default(), Vec::new());
+            pieces.iter().for_each(|piece| joiner.events(piece, &mut out));
+            joiner.end(&mut out);
+            out
+        };
+        let whole = joined(&[events]);
+        assert_eq!(split(&[&whole]).0.len(), 3);
+        for at in 0..events.len() {
+            assert_eq!(joined(&[&events[..at], &events[at..]]), whole, "split at {at}");
+        }
         let mut empty = Vec::new();
         Joiner::default().end(&mut empty);
         assert_eq!(empty, b"[]");

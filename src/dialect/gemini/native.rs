@@ -22,7 +22,7 @@ pub fn add_signalbox(body: &[u8], signalbox_json: &str) -> Vec<u8> {
 }
 
 /// The event with the `signalbox` member added to its payload; `None` for a block without data. Gemini has no event that
-/// is always the last: give it the one that [`super::view::observe_event`] calls terminal.
+/// is always the last: give it the one that turned out to be it.
 #[must_use]
 pub fn event_with_signalbox(frame: &Frame<'_>, signalbox_json: &str) -> Option<Vec<u8>> {
     let data = frame.data.as_deref()?;

@@ -56,7 +56,7 @@ struct Media<'a> {
 pub fn view(body: &[u8]) -> Result<View<'_>, GatewayError> {
     let members =
         Members::read(body).map_err(|error| GatewayError::new(ErrorKind::InvalidRequest, error.to_string()))?;
-    let mut view = View { include_usage: true, ..View::default() };
+    let mut view = View { include_usage: true, hide_reasoning: true, ..View::default() };
     read_contents(&members, &mut view)?;
     read_tools(&members, &mut view)?;
     read_config(&members, &mut view)?;
@@ -144,6 +144,7 @@ fn read_config<'a>(members: &Members<'a>, view: &mut View<'a>) -> Result<(), Gat
     view.needs.json_schema = matches!(wanted, Some(super::request::Wanted::Schema(..)));
     view.needs.json_object = matches!(wanted, Some(super::request::Wanted::Object));
     if let Some(thinking) = config.thinking {
+        view.hide_reasoning = thinking.include != Some(true);
         let effort = match (thinking.level, thinking.budget) {
             (Some(level), _) if !level.eq_ignore_ascii_case("THINKING_LEVEL_UNSPECIFIED") => {
                 Some(Cow::Owned(level.to_ascii_lowercase()))

@@ -96,7 +96,6 @@ pub fn observe_event(frame: &Frame<'_>, seen: &mut Observation) -> Result<Seen, 
         let now = observe(chunk, seen)?;
         was.content |= now.content;
         was.usage |= now.usage;
-        was.terminal = now.terminal;
     }
     Ok(was)
 }
@@ -124,24 +123,31 @@ fn observe(chunk: Chunk<'_>, seen: &mut Observation) -> Result<Seen, StreamFault
         let (bytes, content, called) = content_of(&candidate);
         seen.output_bytes = seen.output_bytes.saturating_add(bytes);
         was.content |= content;
-        // Content after a finish reason means that it was not the last one.
-        seen.done &= !content;
-        let first = candidate.index.is_none_or(|Int(index)| index == 0);
+        let index = candidate.index.map_or(0, Int::count);
+        let first = index == 0;
+        let bit = u32::try_from(index).ok().and_then(|index| 1_u64.checked_shl(index)).unwrap_or(0);
+        seen.choices_begun |= bit;
+        if content {
+            // Content after a finish reason means that it was not the last one.
+            seen.choices_finished &= !bit;
+        }
         seen.called |= first && called;
         let raw = candidate.finish_reason.as_deref().unwrap_or_default();
         if let Some(end) = finish::decode(raw, seen.called) {
             was.content = true;
-            was.terminal = finish::is_final(raw);
-            seen.done = was.terminal;
+            if finish::is_final(raw) {
+                seen.choices_finished |= bit;
+            }
             if first {
                 seen.finish = Some(end.reason);
                 seen.raw_finish = Some(end.raw);
             }
         }
     }
+    // There is no terminator: an answer is complete at the end of input, if every candidate has its finish reason by then.
+    seen.done = seen.choices_begun != 0 && seen.choices_begun & !seen.choices_finished == 0;
     if let Some(reason) = chunk.prompt_feedback.and_then(|feedback| stream::block_reason(feedback.get())) {
         was.content = true;
-        was.terminal = true;
         seen.done = true;
         seen.finish = Some(FinishReason::ContentFilter);
         seen.raw_finish = Some(reason);

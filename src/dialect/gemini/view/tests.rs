@@ -99,11 +99,27 @@ fn events_are_observed_in_passing() {
     let last =
         r#"{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":2}}"#;
     let was = observe_event(&frame(last), &mut observation).unwrap();
-    assert!(was.content && was.terminal && was.usage && !was.usage_only);
+    assert!(was.content && was.usage && !was.usage_only && !was.terminal, "there is no terminator");
     assert_eq!(observation.finish, Some(FinishReason::ToolCalls));
     assert!(observation.done);
     observe_event(&frame(r#"{"candidates":[{"content":{"parts":[{"text":"more"}]}}]}"#), &mut observation).unwrap();
     assert!(!observation.done, "what goes on has not ended");
+}
+
+#[test]
+fn an_answer_is_complete_when_each_of_its_candidates_is() {
+    let mut observation = Observation::default();
+    for (event, done) in [
+        (r#"{"candidates":[{"index":0,"content":{"parts":[{"text":"a"}]}},{"index":1,"content":{}}]}"#, false),
+        (r#"{"candidates":[{"index":0,"finishReason":"STOP"}]}"#, false),
+        (r#"{"candidates":[{"index":1,"content":{"parts":[{"text":"b"}]},"finishReason":"CONTINUATION"}]}"#, false),
+        (r#"{"candidates":[{"index":1,"finishReason":"MAX_TOKENS"}]}"#, true),
+        (r#"{"usageMetadata":{"promptTokenCount":1}}"#, true),
+    ] {
+        observe_event(&frame(event), &mut observation).unwrap();
+        assert_eq!(observation.done, done, "{event}");
+    }
+    assert_eq!(observation.raw_finish.as_deref(), Some("STOP"));
 }
 
 #[test]
