@@ -93,6 +93,13 @@ pub fn dialect_of(path: &str, has_anthropic_version: bool) -> Dialect {
     }
 }
 
+/// The method that a path takes, where the path is one of ours.
+#[must_use]
+pub fn allowed_method(path: &str) -> Option<&'static str> {
+    let known = |method: &&&'static str| endpoint(method, path).is_ok();
+    ["GET", "POST"].iter().find(known).copied()
+}
+
 fn wrong_method(method: &str, path: &str, allowed: &str) -> GatewayError {
     GatewayError::new(ErrorKind::MethodNotAllowed, format!("{path} does not take {method}; use {allowed}."))
 }
@@ -132,6 +139,7 @@ mod tests {
             let error = endpoint(other, path).unwrap_err();
             assert_eq!(error.status(), 405);
             assert!(error.message.contains(method), "{}", error.message);
+            assert_eq!(allowed_method(path), Some(*method));
         }
         assert_eq!(endpoint("POST", "/v1/completion").unwrap_err().status(), 404);
         assert_eq!(endpoint("GET", "/").unwrap_err().status(), 404);

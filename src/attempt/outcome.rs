@@ -88,6 +88,8 @@ pub(super) fn metadata<'a>(records: &[AttemptRecord], name: impl Fn(usize) -> &'
 fn verdict(failure: &AttemptFailure) -> GatewayError {
     let kind = match failure.class {
         FailureClass::ContentFiltered => ErrorKind::ContentFiltered,
+        // 413 speaks of bytes as well as of tokens, and has a class of its own in Anthropic's clients.
+        FailureClass::ContextLength if failure.status == Some(413) => ErrorKind::TooLarge,
         FailureClass::ContextLength => ErrorKind::ContextLength,
         FailureClass::NotFound if failure.retry_scope() == RetryScope::OtherOnly => ErrorKind::ModelNotFound,
         _ => ErrorKind::RejectedByProvider,
@@ -95,6 +97,7 @@ fn verdict(failure: &AttemptFailure) -> GatewayError {
     let fallback = match kind {
         ErrorKind::ContentFiltered => "the provider's safety rules refused this request",
         ErrorKind::ContextLength => "the prompt does not fit the context window",
+        ErrorKind::TooLarge => "the request is too large for the provider",
         ErrorKind::ModelNotFound => "the provider does not know this model",
         _ => "the provider rejected the request",
     };

@@ -4,13 +4,14 @@ use crate::accounting::Cost;
 use crate::cors;
 use crate::dialect::canonical::{Disposition, Loss};
 use crate::dialect::{anthropic_messages, gemini, openai_chat, Dialect, ReplyContext, Tail};
-use crate::error::GatewayError;
+use crate::error::{ErrorKind, GatewayError};
 use crate::http::{header_text, Headers, ResponseHead};
 use crate::json::quoted;
 use crate::pipeline::attempts::Run;
 use crate::pipeline::choose::Candidate;
 use crate::pipeline::exchange::Exchange;
 use crate::ports::Platform;
+use crate::route;
 use crate::stream::framing::Framing;
 
 /// Headers of every answer: ids, trace, browser access.
@@ -44,6 +45,9 @@ pub fn error_head<P: Platform>(
     if let Some(ms) = error.retry_after_ms {
         head.headers.push("retry-after", ms.div_ceil(1000).to_string());
         head.headers.push("retry-after-ms", ms.to_string());
+    }
+    if error.kind == ErrorKind::MethodNotAllowed {
+        head.headers.push("allow", route::allowed_method(&exchange.request.path).unwrap_or_default());
     }
     if let Some(run) = run {
         run_headers(&mut head.headers, run);
