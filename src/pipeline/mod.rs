@@ -4,6 +4,7 @@ pub mod attempts;
 pub mod choose;
 pub mod enter;
 pub mod exchange;
+pub mod health;
 pub mod pages;
 pub mod prepare;
 pub mod reply;
@@ -51,7 +52,7 @@ async fn serve<P: Platform>(exchange: &mut Exchange<'_, P>) -> Result<(), Gatewa
         exchange.principal = Some(enter::identify(exchange).await?);
     }
     let status = match endpoint {
-        Endpoint::Health => pages::health(exchange),
+        Endpoint::Health => health::health(exchange).await,
         Endpoint::Models => pages::models(exchange),
         Endpoint::Model(id) => pages::model(exchange, &id)?,
         Endpoint::Usage => pages::usage(exchange).await?,

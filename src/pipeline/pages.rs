@@ -1,4 +1,4 @@
-//! Answers that need no model: the catalogue, the caller's counters, whether we can serve.
+//! Answers that need no model: the catalogue, the caller's counters.
 
 mod gemini;
 
@@ -12,22 +12,9 @@ use crate::catalogue::price::Rates;
 use crate::config::provider::State;
 use crate::dialect::Dialect;
 use crate::error::{ErrorKind, GatewayError};
-use crate::identity::Mode;
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::reply;
 use crate::ports::Platform;
-
-/// `GET /healthz`: whether requests can be served at all. Details are the operator's. Gives the status.
-pub fn health<P: Platform>(exchange: &Exchange<'_, P>) -> u16 {
-    let config = &exchange.gateway.config;
-    let ready = config.providers.values().filter(|p| p.state() == State::Ready).count();
-    let (status, word) = match config.identity.mode {
-        None => (503, "unconfigured"),
-        Some(Mode::None | Mode::Jwt) if ready == 0 => (503, "degraded"),
-        Some(_) => (200, "ok"),
-    };
-    answer(exchange, status, &json!({ "status": word }))
-}
 
 /// `GET /v1/models`: what can be called, in OpenAI's shape with prices (OpenRouter's member names), or in Anthropic's
 /// where `anthropic-version` is sent.
