@@ -3,6 +3,7 @@
 // wrangler's createTestHarness would do most of this, but it routes the Worker's outgoing requests through this process's
 // fetch: a refused, reset or cut upstream would then look different from what workerd makes of it. Its building block,
 // startWorker, leaves them on real sockets.
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -62,7 +63,9 @@ export async function startHarness({ config = {}, vars = {}, secrets = {}, price
         structuredLogsHandler: line => logs.push(line),
       },
     });
-    return (await worker.url).href.replace(/\/$/, '');
+    const url = (await worker.url).href.replace(/\/$/, '');
+    if (!runtime()) await once(worker.raw, 'reloadComplete'); // the proxy in front of workerd can be ready before it
+    return url;
   };
 
   const harness = {

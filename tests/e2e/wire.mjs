@@ -7,7 +7,7 @@ import { request } from 'node:http';
  * A connection that breaks makes `next` and `rest` reject.
  */
 export function send(url, { method = 'POST', headers = {}, body } = {}) {
-  const bytes = body === undefined ? undefined : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
+  const bytes = body === undefined ? undefined : Buffer.from(typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body));
   const length = bytes ? { 'content-type': 'application/json', 'content-length': bytes.length } : {};
   return new Promise((resolve, reject) => {
     const req = request(url, { method, headers: { ...length, ...headers }, agent: false });

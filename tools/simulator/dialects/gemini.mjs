@@ -5,7 +5,7 @@ import { vectorOf } from './openai-chat.mjs';
 
 const KNOWN = words(`contents model systemInstruction system_instruction tools toolConfig tool_config safetySettings safety_settings cachedContent
   cached_content generationConfig generation_config serviceTier service_tier store continuationToken continuation_token labels`);
-const STATUS = { 400: 'INVALID_ARGUMENT', 401: 'UNAUTHENTICATED', 403: 'PERMISSION_DENIED', 404: 'NOT_FOUND', 429: 'RESOURCE_EXHAUSTED', 499: 'CANCELLED', 500: 'INTERNAL', 503: 'UNAVAILABLE', 504: 'DEADLINE_EXCEEDED' };
+const STATUS = { 400: 'INVALID_ARGUMENT', 401: 'UNAUTHENTICATED', 403: 'PERMISSION_DENIED', 404: 'NOT_FOUND', 413: 'INVALID_ARGUMENT', 429: 'RESOURCE_EXHAUSTED', 499: 'CANCELLED', 500: 'INTERNAL', 503: 'UNAVAILABLE', 504: 'DEADLINE_EXCEEDED' };
 const FINISH = { stop: 'STOP', length: 'MAX_TOKENS', tool: 'STOP', filter: 'SAFETY' };
 const METHODS = words('generateContent streamGenerateContent countTokens embedContent batchEmbedContents');
 const UTF8 = { 'content-type': 'application/json; charset=UTF-8' };

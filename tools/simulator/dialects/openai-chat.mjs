@@ -18,7 +18,7 @@ export const openaiChat = {
 
   read: body => ({ model: body.model, stream: body.stream === true }),
 
-  error: (status, { message = 'The simulator was told to fail.', type = TYPES[status] ?? 'server_error', code = CODES[status] ?? null, param = null } = {}) =>
+  error: (status, { message = 'The simulator was told to fail.', type = TYPES[status] ?? (status < 500 ? 'invalid_request_error' : 'server_error'), code = CODES[status] ?? null, param = null } = {}) =>
     json(status, { error: { message, type, param, code } }),
 
   errorEvent: status => event('end', { error: { message: 'The server had an error while processing your request.', type: TYPES[status] ?? 'server_error', param: null, code: CODES[status] ?? 'server_error' } }),
