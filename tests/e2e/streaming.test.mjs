@@ -1,0 +1,79 @@
+// Streams while they are under way. Gates in the provider hold its next event until the test has seen the last one: nothing
+// here depends on time.
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { MODELS, capital, slow } from './clients.mjs';
+import { startHarness } from './harness.mjs';
+import { dataOf, send } from './wire.mjs';
+
+let gateway;
+before(async () => (gateway = await startHarness()));
+after(() => gateway?.close());
+beforeEach(() => gateway.sim.reset());
+
+const CALLERS = {
+  OpenAI: { path: '/v1/chat/completions', body: {}, textOf: item => item.choices?.[0]?.delta?.content ?? '' },
+  Anthropic: { path: '/v1/messages', body: { max_tokens: 100 }, textOf: item => item.delta?.text ?? '' },
+};
+const stream = (caller, model, headers) => send(`${gateway.url}${CALLERS[caller].path}`, { headers, body: { model, messages: capital, stream: true, ...CALLERS[caller].body } });
+
+/** Reads until the text so far ends as wanted; fails when the stream ends before that. */
+async function readText(answer, textOf, wanted) {
+  for (let raw = ''; ; ) {
+    const text = dataOf(raw).map(textOf).join('');
+    if (text === wanted) return;
+    assert.ok(wanted.startsWith(text), `${JSON.stringify(text)} is no beginning of ${JSON.stringify(wanted)}`);
+    const chunk = await answer.next();
+    assert.ok(chunk, `the stream ended after ${JSON.stringify(text)}`);
+    raw += chunk;
+  }
+}
+
+// The index of the first event with text in what the simulator sends for each dialect.
+const FIRST = { OpenAI: 1, Anthropic: 3, Gemini: 0 };
+const words = ['one', ' two', ' three', ' four'];
+
+for (const caller of Object.keys(CALLERS)) {
+  for (const [provider, model] of Object.entries(MODELS)) {
+    test(`${caller} caller, ${provider} provider: each event arrives while the provider is still held before the next`, async () => {
+      const holds = words.map((_, at) => ({ at: FIRST[provider] + at + 1, gate: `after-${at}` }));
+      gateway.sim.behave('*', { answer: { text: words.join('') }, holds });
+      const answer = await stream(caller, model);
+      for (const [at, word] of words.entries()) {
+        await readText(answer, CALLERS[caller].textOf, word);
+        const last = provider === 'Gemini' && at === words.length - 1; // its last text comes with the end
+        if (!last) await gateway.sim.waitFor(attempt => attempt.waiting === `after-${at}` && attempt.eventsSent === FIRST[provider] + at + 1, { what: `the provider held after ${word}` });
+        gateway.sim.open(`after-${at}`);
+      }
+      await answer.rest();
+      assert.equal((await gateway.sim.waitFor(attempt => attempt.ended)).ended, 'finished');
+    });
+  }
+}
+
+test('an event that comes in two pieces is not sent on by halves where events are rewritten', async () => {
+  gateway.sim.behave('*', { answer: { text: words.join('') }, chunks: { bytes: 40 }, holds: [{ at: 4, gate: 'rest' }] });
+  const answer = await stream('OpenAI', MODELS.Anthropic);
+  gateway.sim.open('rest');
+  for (let chunk; (chunk = await answer.next()) !== undefined; ) assert.match(chunk.toString(), /\n\n$/);
+});
+
+test('what a client has not asked for is not in its stream: the usage chunk that we ask for', async () => {
+  const answer = await (await stream('OpenAI', MODELS.OpenAI)).text();
+  assert.equal(gateway.sim.log.all()[0].json.stream_options.include_usage, true);
+  assert.doesNotMatch(answer, /"usage":\{/);
+});
+
+for (const caller of Object.keys(CALLERS)) {
+  for (const [provider, model] of Object.entries(MODELS)) {
+    test(`${caller} caller leaves ${provider} in mid-stream: the provider sees the abort`, async () => {
+      gateway.sim.behave('*', slow);
+      const answer = await stream(caller, model);
+      await answer.next();
+      answer.leave();
+      const attempt = await gateway.sim.waitFor(one => one.ended, { what: 'the end of the provider\'s work' });
+      assert.equal(attempt.ended, 'client closed');
+      assert.ok(attempt.eventsSent < 200, 'long before the answer was over');
+    });
+  }
+}
