@@ -5,7 +5,9 @@
 
 pub mod anthropic_messages;
 pub mod canonical;
+pub mod fields;
 pub mod gemini;
+mod names;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod view;

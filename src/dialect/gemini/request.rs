@@ -5,7 +5,6 @@ mod decode;
 mod encode;
 pub(super) mod locate;
 mod media;
-mod names;
 mod options;
 mod passed;
 

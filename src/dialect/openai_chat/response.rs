@@ -16,7 +16,7 @@ pub use encode::encode;
 pub(super) use encode::{choice_member, is_top_member, lost, reasoning_item, tool_call_signature, write_raw_finish};
 
 /// The kind of a native part that is a call of a grammar tool.
-pub(super) const CUSTOM_CALL: &str = "custom_tool_call";
+pub(in crate::dialect) const CUSTOM_CALL: &str = "custom_tool_call";
 
 /// Reads an answer. Blank lines before the body (DeepSeek's keep-alive) are no fault.
 ///

@@ -6,10 +6,13 @@ use serde_json::value::RawValue;
 
 use super::super::foreign::{self, Opened};
 use super::super::path::Path;
-use super::fields::{extra, Fields};
+use super::fields::Fields;
 use crate::dialect::canonical::{Extra, Media, MediaSource, Part, ReasoningPart, ToolCall, ToolResult};
 use crate::dialect::Dialect;
 use crate::error::GatewayError;
+
+/// Members of a picture's or document's source.
+const SOURCE: [&str; 5] = ["type", "media_type", "data", "url", "file_id"];
 
 /// Reads the blocks of one message.
 struct BlockReader<'e> {
@@ -61,13 +64,12 @@ impl BlockReader<'_> {
     }
 
     fn text(&mut self, fields: &Fields<'_, '_>) -> Result<Part, GatewayError> {
-        // Where a text of the history came from changes nothing of what it says.
-        fields.leave(&["type", "text"], &["cache_control", "citations"], self.extras);
+        fields.leave(&["type", "text"], self.extras);
         Ok(Part::Text(fields.required_text("text")?))
     }
 
     fn image(&mut self, fields: &Fields<'_, '_>) -> Result<Part, GatewayError> {
-        fields.leave(&["type", "source", "transformations"], &["cache_control"], self.extras);
+        fields.leave(&["type", "source", "transformations"], self.extras);
         let detail = match fields.members.present("transformations") {
             Some(raw) => self.oversized(raw, &fields.path.field("transformations"))?,
             None => None,
@@ -75,6 +77,7 @@ impl BlockReader<'_> {
         let place = fields.path.field("source");
         let source = Fields::of(fields.required("source", "an object")?, place)?;
         let kind = source.required_text("type")?;
+        source.leave(&SOURCE, self.extras);
         let source = match media_source(&source, &kind)? {
             Some(source) => source,
             None => return Err(place.field("type").invalid(format!("unknown source type {kind:?}"))),
@@ -85,7 +88,7 @@ impl BlockReader<'_> {
     /// `error` for pictures that are too large is what OpenAI's `detail: original` asks for; `downsize` is the default.
     fn oversized(&mut self, raw: &RawValue, path: &Path<'_>) -> Result<Option<String>, GatewayError> {
         let fields = Fields::of(raw, *path)?;
-        fields.leave(&["oversized_image"], &[], self.extras);
+        fields.leave(&["oversized_image"], self.extras);
         Ok(fields.text("oversized_image")?.filter(|word| word == "error").map(|_| "original".to_owned()))
     }
 
@@ -93,6 +96,8 @@ impl BlockReader<'_> {
         let place = fields.path.field("source");
         let source = Fields::of(fields.required("source", "an object")?, place)?;
         let kind = source.required_text("type")?;
+        let found = self.extras.len();
+        source.leave(&SOURCE, self.extras);
         let source = match kind.as_str() {
             "text" => {
                 let data = STANDARD.encode(source.required_text("data")?);
@@ -104,10 +109,14 @@ impl BlockReader<'_> {
             }
             _ => match media_source(&source, &kind)? {
                 Some(source) => source,
-                None => return Ok(native(raw, "document".to_owned())),
+                None => {
+                    // The block is kept whole.
+                    self.extras.truncate(found);
+                    return Ok(native(raw, "document".to_owned()));
+                }
             },
         };
-        fields.leave(&["type", "source", "title", "citations"], &["cache_control"], self.extras);
+        fields.leave(&["type", "source", "title", "citations"], self.extras);
         self.citations(fields)?;
         Ok(Part::File(Media { source, detail: None, name: fields.text("title")? }))
     }
@@ -115,19 +124,14 @@ impl BlockReader<'_> {
     /// Citations that are switched on have a shape that no other dialect can produce.
     fn citations(&mut self, fields: &Fields<'_, '_>) -> Result<(), GatewayError> {
         let Some(raw) = fields.members.present("citations") else { return Ok(()) };
-        let path = fields.path.field("citations");
-        let enabled: Option<bool> = Fields::of(raw, path)?.optional("enabled", "a valid boolean")?;
-        self.extras.push(Extra { is_default: enabled != Some(true), ..extra(&path, raw, false) });
+        let citations = Fields::of(raw, fields.path.field("citations"))?;
+        citations.optional::<bool>("enabled", "a valid boolean")?;
+        citations.leave(&[], self.extras);
         Ok(())
     }
 
     fn tool_use(&mut self, fields: &Fields<'_, '_>) -> Result<Part, GatewayError> {
-        fields.leave(&["type", "id", "name", "input", "caller"], &["cache_control"], self.extras);
-        if let Some(raw) = fields.members.present("caller") {
-            let path = fields.path.field("caller");
-            let direct = Fields::of(raw, path)?.text("type")?.is_some_and(|kind| kind == "direct");
-            self.extras.push(Extra { is_default: direct, ..extra(&path, raw, false) });
-        }
+        fields.leave(&["type", "id", "name", "input"], self.extras);
         let input: Option<&RawValue> = fields.optional("input", "an object")?;
         if input.is_some_and(|input| !input.get().starts_with('{')) {
             return Err(fields.path.field("input").invalid("Input should be an object"));
@@ -141,7 +145,7 @@ impl BlockReader<'_> {
     }
 
     fn tool_result(&mut self, fields: &Fields<'_, '_>) -> Result<Part, GatewayError> {
-        fields.leave(&["type", "tool_use_id", "content", "is_error"], &["cache_control"], self.extras);
+        fields.leave(&["type", "tool_use_id", "content", "is_error"], self.extras);
         let parts = match fields.members.present("content") {
             Some(raw) => read(raw, &fields.path.field("content"), self.extras, true)?,
             None => Vec::new(),
@@ -155,7 +159,7 @@ impl BlockReader<'_> {
     }
 
     fn thinking(&mut self, fields: &Fields<'_, '_>) -> Result<Option<Part>, GatewayError> {
-        fields.leave(&["type", "thinking", "signature"], &["cache_control"], self.extras);
+        fields.leave(&["type", "thinking", "signature"], self.extras);
         let text = fields.required_text("thinking")?;
         let signature = fields.text("signature")?.filter(|signature| !signature.is_empty());
         let (origin, signature) = match signature.as_deref().and_then(foreign::open) {
@@ -170,7 +174,7 @@ impl BlockReader<'_> {
     }
 
     fn redacted(&mut self, fields: &Fields<'_, '_>) -> Result<Part, GatewayError> {
-        fields.leave(&["type", "data"], &["cache_control"], self.extras);
+        fields.leave(&["type", "data"], self.extras);
         Ok(Part::Reasoning(ReasoningPart {
             text: String::new(),
             signature: Some(fields.required_text("data")?),

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::super::path::Path;
 use super::blocks;
-use super::fields::{extra, Fields};
+use super::fields::{extra, hint, Fields};
 use crate::dialect::canonical::{ChatRequest, Extra, Format, Part, Reasoning, Role, Tool, ToolChoice, Turn};
 use crate::dialect::Dialect;
 use crate::error::GatewayError;
@@ -77,7 +77,7 @@ fn message(raw: &RawValue, path: &Path<'_>, request: &mut ChatRequest) -> Result
     };
     let content: &RawValue = fields.required("content", "a valid string or a list of content blocks")?;
     let parts = blocks::content(content, &path.field("content"), &mut request.extras)?;
-    fields.leave(&["role", "content"], &[], &mut request.extras);
+    fields.leave(&["role", "content"], &mut request.extras);
     if role != Role::User {
         request.turns.push(Turn { role, parts });
         return Ok(());
@@ -107,14 +107,11 @@ fn tools(fields: &Fields<'_, '_>, request: &mut ChatRequest) -> Result<(), Gatew
             None | Some("custom") => {}
             // Tools that Anthropic runs or knows by name.
             Some(_) => {
-                request.extras.push(extra(&tool.path, raw, false));
+                request.extras.push(extra(&tool.path, raw));
                 continue;
             }
         }
-        let known = ["type", "name", "description", "input_schema", "strict", "defer_loading", "allowed_callers"];
-        tool.leave(&known, &["cache_control", "eager_input_streaming"], &mut request.extras);
-        defaults(&tool, "defer_loading", "false", &mut request.extras);
-        defaults(&tool, "allowed_callers", r#"["direct"]"#, &mut request.extras);
+        tool.leave(&["type", "name", "description", "input_schema", "strict"], &mut request.extras);
         let schema: &RawValue = tool.required("input_schema", "an object")?;
         if !schema.get().starts_with('{') {
             return Err(tool.path.field("input_schema").invalid("Input does not match the expected shape."));
@@ -127,14 +124,6 @@ fn tools(fields: &Fields<'_, '_>, request: &mut ChatRequest) -> Result<(), Gatew
         });
     }
     Ok(())
-}
-
-/// A member that means nothing at its default.
-fn defaults(fields: &Fields<'_, '_>, name: &str, default: &str, extras: &mut Vec<Extra>) {
-    if let Some(raw) = fields.members.present(name) {
-        let written: String = raw.get().split_whitespace().collect();
-        extras.push(Extra { is_default: written == default, ..extra(&fields.path.field(name), raw, false) });
-    }
 }
 
 fn tool_choice(fields: &Fields<'_, '_>, request: &mut ChatRequest) -> Result<(), GatewayError> {
@@ -152,7 +141,7 @@ fn tool_choice(fields: &Fields<'_, '_>, request: &mut ChatRequest) -> Result<(),
     });
     let alone: Option<bool> = choice.optional("disable_parallel_tool_use", "a valid boolean")?;
     request.parallel_tool_calls = alone.map(|alone| !alone);
-    choice.leave(&["type", "name", "disable_parallel_tool_use"], &[], &mut request.extras);
+    choice.leave(&["type", "name", "disable_parallel_tool_use"], &mut request.extras);
     Ok(())
 }
 
@@ -161,12 +150,12 @@ fn output_config(fields: &Fields<'_, '_>, request: &mut ChatRequest) -> Result<(
         let config = Fields::of(raw, fields.path.field("output_config"))?;
         request.reasoning = config.text("effort")?.map(Reasoning::Effort);
         format(&config, "format", request)?;
-        config.leave(&["effort", "format"], &[], &mut request.extras);
+        config.leave(&["effort", "format"], &mut request.extras);
     }
     // The name it had while it was a beta.
     match fields.members.present("output_format") {
         Some(raw) if request.format.is_some() => {
-            request.extras.push(extra(&fields.path.field("output_format"), raw, false));
+            request.extras.push(extra(&fields.path.field("output_format"), raw));
             Ok(())
         }
         _ => format(fields, "output_format", request),
@@ -180,7 +169,7 @@ fn format(fields: &Fields<'_, '_>, name: &str, request: &mut ChatRequest) -> Res
         return Err(format.path.field("type").invalid("Input should be 'json_schema'"));
     }
     let schema: &RawValue = format.required("schema", "an object")?;
-    format.leave(&["type", "schema"], &[], &mut request.extras);
+    format.leave(&["type", "schema"], &mut request.extras);
     // OpenAI wants a name; this dialect's formats are always enforced.
     request.format = Some(Format::JsonSchema {
         name: "response".to_owned(),
@@ -203,7 +192,7 @@ fn thinking(fields: &Fields<'_, '_>, request: &mut ChatRequest) -> Result<(), Ga
             let budget: u64 = thinking.required("budget_tokens", "a valid integer")?;
             if effort.is_some() {
                 if let Some(raw) = thinking.members.raw("budget_tokens") {
-                    request.extras.push(extra(&place.field("budget_tokens"), raw, true));
+                    request.extras.push(hint(&place.field("budget_tokens"), raw));
                 }
             }
             effort.or(Some(Reasoning::Budget(budget)))
@@ -213,17 +202,17 @@ fn thinking(fields: &Fields<'_, '_>, request: &mut ChatRequest) -> Result<(), Ga
             if let (Some(_), Some(raw)) = (&effort, fields.members.raw("output_config")) {
                 let config = Fields::of(raw, fields.path.field("output_config"))?;
                 let effort = config.members.raw("effort").unwrap_or(raw);
-                request.extras.push(extra(&config.path.field("effort"), effort, true));
+                request.extras.push(hint(&config.path.field("effort"), effort));
             }
             Some(Reasoning::Disabled)
         }
         _ => {
-            request.extras.push(extra(&place, raw, false));
+            request.extras.push(extra(&place, raw));
             request.reasoning = effort;
             return Ok(());
         }
     };
-    thinking.leave(&["type", "budget_tokens"], &["display"], &mut request.extras);
+    thinking.leave(&["type", "budget_tokens"], &mut request.extras);
     Ok(())
 }
 
@@ -231,14 +220,13 @@ fn metadata(fields: &Fields<'_, '_>, request: &mut ChatRequest) -> Result<(), Ga
     let Some(raw) = fields.members.present("metadata") else { return Ok(()) };
     let metadata = Fields::of(raw, fields.path.field("metadata"))?;
     request.user = metadata.text("user_id")?;
-    let members: Vec<&str> = metadata.members.iter().map(|(name, _)| name).collect();
-    metadata.leave(&["user_id"], &members, &mut request.extras);
+    metadata.leave(&["user_id"], &mut request.extras);
     Ok(())
 }
 
 /// Top-level members without a place in the hub.
 fn leftovers(fields: &Fields<'_, '_>, extras: &mut Vec<Extra>) {
-    const KNOWN: [&str; 17] = [
+    const KNOWN: [&str; 15] = [
         "model",
         "stream",
         "max_tokens",
@@ -254,14 +242,6 @@ fn leftovers(fields: &Fields<'_, '_>, extras: &mut Vec<Extra>) {
         "output_format",
         "thinking",
         "metadata",
-        "service_tier",
-        "speed",
     ];
-    fields.leave(&KNOWN, &["cache_control", "diagnostics"], extras);
-    if let Some(raw) = fields.members.present("service_tier") {
-        // Which capacity answers does not change the answer.
-        let is_default = raw.get() == r#""auto""#;
-        extras.push(Extra { is_default, ..extra(&fields.path.field("service_tier"), raw, true) });
-    }
-    defaults(fields, "speed", r#""standard""#, extras);
+    fields.leave(&KNOWN, extras);
 }

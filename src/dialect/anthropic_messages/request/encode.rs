@@ -6,8 +6,9 @@ use super::super::write::{Elements, Object};
 use super::params::{self, Model, ThinkingPlan, Wire};
 use super::schema;
 use super::turns::{bracketed, Conversation};
-use crate::dialect::canonical::{ChatRequest, Extra, Format, Loss, Tool};
-use crate::dialect::{Encoded, Target};
+use crate::dialect::canonical::{ChatRequest, Format, Loss, Tool};
+use crate::dialect::names::in_callers_words;
+use crate::dialect::{fields, Dialect, Encoded, Target};
 use crate::json::{Edit, Members};
 
 /// Version without sampling parameters, since 2026-10-21.
@@ -76,7 +77,9 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>) -> Encoded {
         None => {}
     }
     unsayable(request, &mut losses);
-    extras(&mut object, &request.extras, &mut losses);
+    // What the hub has no word for comes last, because it has the caller's names already.
+    in_callers_words(&mut losses, request);
+    extras(&mut object, request, target, &mut losses);
     if request.stream {
         object.raw("stream", "true");
     }
@@ -220,7 +223,9 @@ fn output_config(
             None
         }
         Some(Format::JsonSchema { name, description, schema, .. }) => {
-            let told = [("name", Some(name)), ("description", description.as_ref())];
+            // A name that the caller's dialect has no place for is ours.
+            let named = !matches!(request.origin, Some(Dialect::AnthropicMessages | Dialect::Gemini));
+            let told = [("name", Some(name).filter(|_| named)), ("description", description.as_ref())];
             for (member, _) in told.into_iter().filter(|(_, text)| text.is_some_and(|t| !t.is_empty())) {
                 let field = format!("response_format.json_schema.{member}");
                 losses.push(Loss::advisory(field, "Anthropic's formats have none"));
@@ -274,21 +279,20 @@ fn unsayable(request: &ChatRequest, losses: &mut Vec<Loss>) {
     refuse("logprobs", request.logprobs.is_some());
 }
 
-fn extras(object: &mut Object<'_>, extras: &[Extra], losses: &mut Vec<Loss>) {
-    for extra in extras.iter().filter(|extra| !extra.is_default) {
+fn extras(object: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, losses: &mut Vec<Loss>) {
+    for extra in &request.extras {
         if extra.field == "service_tier" {
             let tier = serde_json::from_str::<String>(extra.value.get()).unwrap_or_default();
-            match tier.as_str() {
-                "auto" => object.text("service_tier", "auto"),
-                "default" | "standard_only" => object.text("service_tier", "standard_only"),
-                _ => {
-                    losses.push(Loss::unsupported("service_tier", format!("Anthropic has no tier {tier:?} to ask for")))
-                }
+            let said = match tier.as_str() {
+                "auto" => Some("auto"),
+                "default" | "standard_only" => Some("standard_only"),
+                _ => None,
+            };
+            if let Some(said) = said {
+                object.text("service_tier", said);
+                continue;
             }
-        } else if extra.advisory {
-            losses.push(Loss::advisory(extra.field.clone(), "a hint that Anthropic has no word for"));
-        } else {
-            losses.push(Loss::unsupported(extra.field.clone(), "Anthropic Messages has no equivalent"));
         }
+        losses.extend(fields::loss(request.origin, extra, Dialect::AnthropicMessages, target.provider));
     }
 }

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::super::path::Path;
 use crate::dialect::canonical::Extra;
+use crate::dialect::{fields as table, Dialect};
 use crate::error::{ErrorKind, GatewayError};
 use crate::json::{Members, MembersError};
 
@@ -50,17 +51,22 @@ impl<'a, 'p> Fields<'a, 'p> {
         self.path.field(name).invalid("Field required")
     }
 
-    /// Every member that is not in `known` goes to `extras`; those in `advisory` have no effect on the answer's meaning.
-    pub(super) fn leave(&self, known: &[&str], advisory: &[&str], extras: &mut Vec<Extra>) {
+    /// Every member that is not in `known` goes to `extras`.
+    pub(super) fn leave(&self, known: &[&str], extras: &mut Vec<Extra>) {
         for (name, raw) in self.members.iter().filter(|(name, _)| !known.contains(name)) {
-            extras.push(extra(&self.path.field(name), raw, advisory.contains(&name)));
+            extras.push(extra(&self.path.field(name), raw));
         }
     }
 }
 
-/// A member that the hub has no word for. `null` is the default of every optional member.
-pub(super) fn extra(path: &Path<'_>, raw: &RawValue, advisory: bool) -> Extra {
-    Extra { field: path.to_string(), value: raw.to_owned(), advisory, is_default: raw.get() == "null" }
+/// A member that the hub has no word for.
+pub(super) fn extra(path: &Path<'_>, raw: &RawValue) -> Extra {
+    table::extra(Dialect::AnthropicMessages, path.to_string(), raw.to_owned())
+}
+
+/// A member that its neighbours make a mere hint.
+pub(super) fn hint(path: &Path<'_>, raw: &RawValue) -> Extra {
+    Extra { advisory: true, ..extra(path, raw) }
 }
 
 /// A body that cannot be read as an object.

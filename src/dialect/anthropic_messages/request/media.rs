@@ -32,7 +32,7 @@ pub(super) fn media(
         losses.push(Loss::converted(here, format!("{mime} is sent as plain text")));
     }
     if picture && matches!(media.detail.as_deref(), Some("low" | "high")) {
-        losses.push(Loss::advisory(format!("{here}.detail"), "Anthropic chooses the resolution itself"));
+        losses.push(Loss::advisory(format!("{here}.image_url.detail"), "Anthropic chooses the resolution itself"));
     }
     blocks.object(|block| {
         block.text("type", if picture { "image" } else { "document" });

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::decode::add_extras;
+use super::decode::{add_extras, extra};
 use super::locate;
 use crate::dialect::canonical::{Extra, Media, MediaSource, Part, ReasoningPart, Role, ToolCall, ToolResult};
 use crate::dialect::gemini::response::{part_kind, part_of_blob};
@@ -102,8 +102,9 @@ impl Reader {
         if part.signature.is_some() {
             return Ok(None);
         }
-        let read = if let Some(raw) = part.inline_data {
-            let blob: Blob<'_> = read(raw, &format!("{path}.inlineData"))?;
+        let mut read = if let Some(raw) = part.inline_data {
+            let mut blob: Blob<'_> = read(raw, &format!("{path}.inlineData"))?;
+            add_extras(&format!("{path}.inlineData."), std::mem::take(&mut blob.rest), &mut self.extras);
             if blob.mime.is_none() || blob.data.is_none() {
                 return Err(GatewayError::invalid(format!("{path}.inlineData"), "inlineData needs mimeType and data"));
             }
@@ -116,6 +117,7 @@ impl Reader {
             if google_only(&url) {
                 return Ok(None);
             }
+            add_extras(&format!("{path}.fileData."), file.rest, &mut self.extras);
             let mime = file.mime.map(|Text(mime)| mime.into_owned());
             let place = part_kind(mime.as_deref().unwrap_or_default());
             let name = file.name.map(|Text(name)| name.into_owned());
@@ -123,6 +125,12 @@ impl Reader {
         } else {
             return Ok(None);
         };
+        if let Part::Image(media) | Part::Audio(media) = &mut read {
+            // Only documents have names elsewhere.
+            let member = if part.inline_data.is_some() { "inlineData" } else { "fileData" };
+            let name = media.name.take().and_then(|name| serde_json::value::to_raw_value(&name).ok());
+            self.extras.extend(name.map(|name| extra(&format!("{path}.{member}.displayName"), name)));
+        }
         let rest = part.rest.iter().map(|(name, value)| (name.clone(), *value)).collect();
         add_extras(&format!("{path}."), rest, &mut self.extras);
         Ok(Some(read))
@@ -142,6 +150,14 @@ impl Reader {
             None => self.mint(),
         };
         self.calls.push(Called { id: id.clone(), name: name.to_string(), answered: false });
+        let path = format!("{path}.functionCall");
+        // A call in pieces is of a stream: here its arguments would be lost.
+        let pieces = call.partial_args.map(|pieces| pieces.0.len()).filter(|pieces| *pieces > 0);
+        let pieces = pieces.and_then(|pieces| serde_json::value::to_raw_value(&pieces).ok());
+        self.extras.extend(pieces.map(|pieces| extra(&format!("{path}.partialArgs"), pieces)));
+        let more = call.will_continue.and_then(|more| serde_json::value::to_raw_value(&more).ok());
+        self.extras.extend(more.map(|more| extra(&format!("{path}.willContinue"), more)));
+        add_extras(&format!("{path}."), call.rest, &mut self.extras);
         Ok(ToolCall {
             id,
             name: name.to_string(),

@@ -9,7 +9,7 @@ use crate::dialect::gemini::schema::to_json_schema;
 use crate::dialect::gemini::types::{
     FunctionCalling, GenerationConfig, Int, Request, Rest, System, Text, Thinking, Tool as WireTool,
 };
-use crate::dialect::Dialect;
+use crate::dialect::{fields, Dialect};
 use crate::error::GatewayError;
 
 /// Reads a request. The model is empty and a stream is not wanted: both stand in the path.
@@ -21,6 +21,7 @@ pub fn decode(body: &[u8]) -> Result<ChatRequest, GatewayError> {
     let mut request = ChatRequest { origin: Some(Dialect::Gemini), include_usage: true, ..ChatRequest::default() };
     let mut reader = Reader::default();
     if let Some(System(system)) = wire.system {
+        add_extras("systemInstruction.", system.rest, &mut reader.extras);
         let parts = system.parts.map(|parts| parts.0).unwrap_or_default();
         let parts = reader.parts(parts, "systemInstruction", Role::System)?;
         request.turns.extend(parts.into_iter().map(|(_, parts)| Turn { role: Role::System, parts }));
@@ -30,6 +31,7 @@ pub fn decode(body: &[u8]) -> Result<ChatRequest, GatewayError> {
         return Err(GatewayError::invalid("contents", "contents is not specified"));
     }
     for (at, content) in contents.into_iter().enumerate() {
+        add_extras(&format!("contents[{at}]."), content.rest, &mut reader.extras);
         let role = if locate::is_model(content.role.as_deref(), at)? { Role::Assistant } else { Role::User };
         let parts = content.parts.map(|parts| parts.0).unwrap_or_default();
         let turns = reader.parts(parts, &format!("contents[{at}]"), role)?;
@@ -167,10 +169,8 @@ fn read_thinking(thinking: Thinking<'_>, request: &mut ChatRequest) {
         _ => None,
     };
     if let Some(include) = thinking.include {
-        // Whether thoughts are shown says nothing about the answer.
         if let Ok(value) = serde_json::value::to_raw_value(&include) {
-            let field = "generationConfig.thinkingConfig.includeThoughts".to_owned();
-            request.extras.push(Extra { field, value, advisory: true, is_default: !include });
+            request.extras.push(extra("generationConfig.thinkingConfig.includeThoughts", value));
         }
     }
     add_extras("generationConfig.thinkingConfig.", thinking.rest, &mut request.extras);
@@ -181,35 +181,7 @@ pub(super) fn add_extras(path: &str, rest: Rest<'_>, extras: &mut Vec<Extra>) {
     extras.extend(rest.into_iter().map(|(name, value)| extra(&format!("{path}{name}"), value.to_owned())));
 }
 
-/// What a member without a place means for other dialects, by its name and value.
-fn extra(field: &str, value: Box<RawValue>) -> Extra {
-    let name = field.rsplit('.').next().unwrap_or_default();
-    let compact: String = value.get().split_ascii_whitespace().collect();
-    let is_default = match name {
-        "safetySettings" | "safety_settings" | "labels" => matches!(compact.as_str(), "[]" | "{}"),
-        "responseModalities" | "response_modalities" => compact == "[]" || compact.eq_ignore_ascii_case("[\"text\"]"),
-        "serviceTier" | "service_tier" => {
-            compact.eq_ignore_ascii_case("\"standard\"") || compact.to_ascii_lowercase().ends_with("unspecified\"")
-        }
-        "behavior" => compact.eq_ignore_ascii_case("\"blocking\"") || compact.ends_with("UNSPECIFIED\""),
-        "includeServerSideToolInvocations"
-        | "audioTimestamp"
-        | "enableEnhancedCivicAnswers"
-        | "streamFunctionCallArguments" => compact == "false",
-        _ => false,
-    };
-    let advisory = match name {
-        "labels"
-        | "mediaResolution"
-        | "media_resolution"
-        | "streamFunctionCallArguments"
-        | "enableEnhancedCivicAnswers"
-        | "response"
-        | "responseJsonSchema"
-        | "response_json_schema"
-        | "partMetadata" => true,
-        "store" => compact == "false",
-        _ => false,
-    };
-    Extra { field: field.to_owned(), value, advisory, is_default }
+/// A member that the hub has no word for.
+pub(super) fn extra(field: &str, value: Box<RawValue>) -> Extra {
+    fields::extra(Dialect::Gemini, field, value)
 }

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::media;
-use super::names::in_callers_words;
 use super::options;
 use super::passed::Passed;
 use crate::dialect::canonical::{ChatRequest, Loss, Part, ReasoningPart, Role, ToolCall, ToolResult};
 use crate::dialect::gemini::model::Model;
 use crate::dialect::gemini::response::write_arguments;
 use crate::dialect::gemini::write::Json;
+use crate::dialect::names::in_callers_words;
 use crate::dialect::{Dialect, Encoded, Target};
 
 /// Stands in for a signature that the caller's dialect could not keep; Google documents it for that (`wire.md` §3.2).
@@ -25,7 +25,7 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>) -> Encoded {
     let mut body = Vec::with_capacity(1024);
     {
         let mut wire = Json::object(&mut body);
-        let passed = Passed::read(&request.extras, &mut losses);
+        let passed = Passed::read(request, target, &mut losses);
         let told = losses.len();
         let mut turns = Turns { request, target, model, names: BTreeMap::new(), losses: &mut losses };
         let system = turns.leading_system();

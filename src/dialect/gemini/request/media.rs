@@ -45,7 +45,7 @@ pub fn write(
         MediaSource::FileId { .. } => return refused("a file id of another provider"),
     }
     if media.name.is_some() {
-        losses.push(Loss::advisory(format!("{field}.filename"), "Gemini takes no file names"));
+        losses.push(Loss::advisory(format!("{field}.file.filename"), "Gemini takes no file names"));
     }
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! Tools and generation settings for a Gemini model.
 
 use super::media;
-use super::names::EFFORT;
 use super::passed::{level_of, Passed};
 use crate::dialect::canonical::{ChatRequest, Disposition, Format, Loss, Media, Part, Reasoning, Tool, ToolChoice};
 use crate::dialect::gemini::model::{Control, Model};
 use crate::dialect::gemini::schema;
 use crate::dialect::gemini::write::Json;
+use crate::dialect::names::EFFORT;
 use crate::dialect::Target;
 
 /// Most stop sequences.
@@ -68,7 +68,7 @@ fn may_declare(function: &Tool, at: usize, target: &Target<'_>, losses: &mut Vec
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':');
     if !starts || function.name.len() > 128 || !function.name.chars().all(legal) {
         let reason = "Gemini's names begin with a letter or _ and have 128 letters, digits, _ . : - at most";
-        losses.push(Loss::unsupported(format!("tools[{at}].name"), reason));
+        losses.push(Loss::unsupported(format!("tools[{at}].function.name"), reason));
         return false;
     }
     true
@@ -80,7 +80,7 @@ fn write_function(function: &Tool, at: usize, wire: &mut Json<'_>, losses: &mut 
         wire.text("description", description);
     }
     if let Some(parameters) = &function.parameters {
-        let schema = schema::arguments(parameters, &format!("tools[{at}].parameters"), losses);
+        let schema = schema::arguments(parameters, &format!("tools[{at}].function.parameters"), losses);
         wire.raw("parametersJsonSchema", &schema);
     }
 }
@@ -130,7 +130,7 @@ fn write_calling(
         // ANY holds calls to their schemas already.
         mode = if free { Some("VALIDATED") } else { mode };
         let reason = format!("sent as the mode {}, which holds for every function", mode.unwrap_or_default());
-        losses.push(Loss::converted(format!("tools[{at}].strict"), reason));
+        losses.push(Loss::converted(format!("tools[{at}].function.strict"), reason));
     } else if mixed && free {
         mode = Some("VALIDATED");
         losses.push(Loss::converted("tool_choice", "beside Google's tools functions need the mode VALIDATED"));
@@ -175,7 +175,7 @@ pub fn write_config(
         if let Some(resolution) = media::resolution(all) {
             config.text("mediaResolution", resolution);
             let reason = format!("sent as {resolution} for the whole request");
-            losses.push(Loss::converted("messages.image_url.detail", reason));
+            losses.push(Loss::converted("messages[*].content[*].image_url.detail", reason));
         }
         for (name, value) in &passed.config {
             config.raw(name, value);

@@ -3,9 +3,10 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::dialect::canonical::{Extra, Loss};
+use crate::dialect::canonical::{ChatRequest, Extra, Loss};
 use crate::dialect::gemini::types::{Object, Text, Thinking};
 use crate::dialect::gemini::write::Json;
+use crate::dialect::{fields, Dialect, Target};
 
 /// Google's own tools: they run at Google.
 const SERVER_TOOLS: [&str; 10] = [
@@ -41,17 +42,12 @@ pub struct Passed<'r> {
 
 impl<'r> Passed<'r> {
     /// Sorts the members: passed on, left out and reported, or refused.
-    pub fn read(extras: &'r [Extra], losses: &mut Vec<Loss>) -> Self {
+    pub fn read(request: &'r ChatRequest, target: &Target<'_>, losses: &mut Vec<Loss>) -> Self {
         let mut passed = Self::default();
-        for extra in extras.iter().filter(|extra| !extra.is_default) {
-            if passed.take(extra, losses) {
-                continue;
+        for extra in request.extras.iter().filter(|extra| !extra.is_default) {
+            if !passed.take(extra, losses) {
+                losses.extend(fields::loss(request.origin, extra, Dialect::Gemini, target.provider));
             }
-            losses.push(if extra.advisory {
-                Loss::advisory(&extra.field, "Gemini has no such hint")
-            } else {
-                Loss::unsupported(&extra.field, "Gemini has no such field")
-            });
         }
         passed
     }

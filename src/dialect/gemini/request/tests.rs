@@ -182,7 +182,7 @@ fn results_are_objects_and_errors_are_errors() {
         body["contents"][2]["parts"][0]["functionResponse"]["parts"],
         json!([{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}])
     );
-    assert_eq!(refused(&written(&history(vec![picture], false), "gemini-2.5-pro").1), ["messages[2].content[0]"]);
+    assert_eq!(refused(&written(&history(vec![picture], false), "gemini-2.5-pro").1), ["messages[2].content"]);
 }
 
 #[test]
@@ -198,8 +198,8 @@ fn calls_and_results_that_do_not_fit_are_wrapped_or_refused() {
     assert_eq!(
         fates(&losses),
         [
-            ("messages[1].content[0].arguments", Disposition::Converted),
-            ("messages[2].content[1]", Disposition::Unsupported)
+            ("messages[1].tool_calls[0].function.arguments", Disposition::Converted),
+            ("messages[2].content", Disposition::Unsupported)
         ]
     );
 }
@@ -233,7 +233,7 @@ fn thoughts_go_back_to_those_who_can_read_them() {
             {"text": "", "thoughtSignature": "on-empty"},
         ])
     );
-    assert_eq!(fates(&losses), [("messages[1].content[4]", Disposition::Advisory)]);
+    assert_eq!(fates(&losses), [("messages[1].reasoning_content", Disposition::Advisory)]);
 }
 
 #[test]
@@ -313,11 +313,11 @@ fn tools_and_their_choice_are_said_in_googles_words() {
         ]}])
     );
     assert!(body.get("toolConfig").is_none());
-    assert_eq!(fates(&losses), [("tools[0].parameters", Disposition::Converted)]);
+    assert_eq!(fates(&losses), [("tools[0].function.parameters", Disposition::Converted)]);
 
     let calling = |choice, strict| {
         let (body, losses) = written(&request(choice, strict), "gemini-2.5-flash");
-        let strict = losses.iter().any(|loss| loss.field == "tools[0].strict");
+        let strict = losses.iter().any(|loss| loss.field == "tools[0].function.strict");
         (body["toolConfig"]["functionCallingConfig"].clone(), strict)
     };
     assert_eq!(calling(Some(ToolChoice::Auto), None), (json!({"mode": "AUTO"}), false));
@@ -336,7 +336,7 @@ fn what_tools_cannot_do_is_refused() {
     let no_tools = ChatRequest { parallel_tool_calls: Some(false), ..plain() };
     assert!(written(&no_tools, "gemini-3-pro-preview").1.is_empty());
     let bad_name = ChatRequest { tools: vec![tool("1 f", None)], ..plain() };
-    assert_eq!(refused(&written(&bad_name, "gemini-3-pro-preview").1), ["tools[0].name"]);
+    assert_eq!(refused(&written(&bad_name, "gemini-3-pro-preview").1), ["tools[0].function.name"]);
     let forced = ChatRequest { tool_choice: Some(ToolChoice::Required), ..plain() };
     assert_eq!(refused(&written(&forced, "gemini-3-pro-preview").1), ["tool_choice"]);
     let json = ChatRequest { format: Some(Format::JsonObject), ..with_tools };

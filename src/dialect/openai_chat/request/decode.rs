@@ -1,13 +1,13 @@
-//! A caller's body → canonical. Members that the hub has no word for become extras, each with what its absence would
-//! mean (`wire.md` §2): a default is exact when left out, an advisory one changes nothing in the answer, the others matter.
+//! A caller's body → canonical. Members that the hub has no word for become extras, each with what the table of fields
+//! says of its absence: a default is exact when left out, an advisory one changes nothing in the answer, the others matter.
 
 use serde_json::value::RawValue;
 
-use super::super::types::{count, filled, kind_of, says_something, string, Kind};
+use super::super::types::{count, filled, kind_of, string, Kind};
 use super::super::view::view;
 use super::messages;
 use crate::dialect::canonical::{ChatRequest, Extra, Format, Reasoning, Tool, ToolChoice};
-use crate::dialect::Dialect;
+use crate::dialect::{fields, Dialect};
 use crate::error::GatewayError;
 use crate::json::Members;
 
@@ -46,7 +46,7 @@ fn member(name: &str, raw: &RawValue, members: &Members<'_>, request: &mut ChatR
         "top_k" => match count(Some(raw)) {
             // vLLM's −1 and 0 switch it off, which is its default.
             Some(k) if k > 0 => request.top_k = Some(k),
-            _ => extra(request, name, raw, Meaning::Default),
+            _ => leftover(request, name, raw),
         },
         "frequency_penalty" => request.frequency_penalty = number(raw).filter(|penalty| *penalty != 0.0),
         "presence_penalty" => request.presence_penalty = number(raw).filter(|penalty| *penalty != 0.0),
@@ -61,7 +61,7 @@ fn member(name: &str, raw: &RawValue, members: &Members<'_>, request: &mut ChatR
         "top_logprobs" => {
             let read = members.raw("logprobs").is_some_and(|asked| asked.get() == "true");
             if !read {
-                extra(request, name, raw, if raw.get() == "0" { Meaning::Default } else { Meaning::Semantic });
+                leftover(request, name, raw);
             }
         }
         "user" => request.user = filled(Some(raw)).map(Into::into),
@@ -74,6 +74,9 @@ fn member(name: &str, raw: &RawValue, members: &Members<'_>, request: &mut ChatR
         "functions" => functions(raw, request)?,
         "tool_choice" => tool_choice(raw, request),
         "function_call" => {
+            if let Some(choice) = object(raw) {
+                leftovers(&choice, &["name"], name, request);
+            }
             if request.tool_choice.is_none() {
                 request.tool_choice = legacy_choice(raw);
             }
@@ -83,7 +86,7 @@ fn member(name: &str, raw: &RawValue, members: &Members<'_>, request: &mut ChatR
         "reasoning" => openrouter_reasoning(raw, members, request),
         "thinking" | "enable_thinking" | "thinking_budget" => switched_thinking(name, raw, members, request),
         "stream_options" => stream_options(raw, request),
-        _ => extra(request, name, raw, meaning(name, raw)),
+        _ => leftover(request, name, raw),
     }
     Ok(())
 }
@@ -96,7 +99,12 @@ pub(super) enum Meaning {
     Semantic,
 }
 
-/// Adds an extra.
+/// Adds a member of which the table of fields knows what it means.
+pub(super) fn leftover(request: &mut ChatRequest, field: impl Into<String>, raw: &RawValue) {
+    request.extras.push(fields::extra(Dialect::OpenAiChat, field, raw.to_owned()));
+}
+
+/// Adds a member whose meaning shows in its surroundings only.
 pub(super) fn extra(request: &mut ChatRequest, field: impl Into<String>, raw: &RawValue, meaning: Meaning) {
     request.extras.push(Extra {
         field: field.into(),
@@ -104,29 +112,6 @@ pub(super) fn extra(request: &mut ChatRequest, field: impl Into<String>, raw: &R
         advisory: meaning == Meaning::Advisory,
         is_default: meaning == Meaning::Default,
     });
-}
-
-/// The table of `wire.md` §2 for members that no place of the hub takes.
-fn meaning(name: &str, raw: &RawValue) -> Meaning {
-    let text = string(raw);
-    let word = text.as_deref();
-    match name {
-        "logit_bias" if !says_something(raw) => Meaning::Default,
-        "store" if raw.get() == "false" => Meaning::Default,
-        "verbosity" if word == Some("medium") => Meaning::Default,
-        "service_tier" if word == Some("auto") => Meaning::Default,
-        "service_tier" if word == Some("default") => Meaning::Advisory,
-        "modalities" if texts(raw) == ["text"] => Meaning::Default,
-        "metadata" if !says_something(raw) => Meaning::Default,
-        "metadata"
-        | "prompt_cache_key"
-        | "prompt_cache_options"
-        | "prompt_cache_retention"
-        | "prediction"
-        | "safety_identifier"
-        | "cache_control" => Meaning::Advisory,
-        _ => Meaning::Semantic,
-    }
 }
 
 fn number(raw: &RawValue) -> Option<f64> {
@@ -156,7 +141,7 @@ fn tools(raw: &RawValue, request: &mut ChatRequest) -> Result<(), GatewayError> 
             tool.present("function").filter(|_| tool.present("type").is_none_or(|kind| kind.get() == "\"function\""));
         let Some(function) = function else {
             // A grammar tool or one that the server runs itself.
-            extra(request, path, item, Meaning::Semantic);
+            leftover(request, path, item);
             continue;
         };
         let function_path = format!("{path}.function");
@@ -191,14 +176,7 @@ fn function_tool(function: &Members<'_>) -> Tool {
 pub(super) fn leftovers(read: &Members<'_>, known: &[&str], path: &str, request: &mut ChatRequest) {
     for (name, raw) in read.iter() {
         if !known.contains(&name) && kind_of(raw) != Kind::Null {
-            let meaning = match name {
-                // `prefix: false`, `annotations: []`: members at rest.
-                _ if !says_something(raw) => Meaning::Default,
-                // Cache hints; what clients send back of an answer.
-                "cache_control" | "prompt_cache_breakpoint" | "annotations" => Meaning::Advisory,
-                _ => Meaning::Semantic,
-            };
-            extra(request, format!("{path}.{name}"), raw, meaning);
+            leftover(request, format!("{path}.{name}"), raw);
         }
     }
 }
@@ -217,6 +195,9 @@ pub(super) fn read_object<'a>(path: &str, raw: &'a RawValue) -> Result<Members<'
 fn tool_choice(raw: &RawValue, request: &mut ChatRequest) {
     let word = string(raw);
     let read = object(raw);
+    if let Some(function) = read.as_ref().and_then(|choice| choice.present("function")).and_then(object) {
+        leftovers(&function, &["name"], "tool_choice.function", request);
+    }
     let kind = read.as_ref().and_then(|choice| filled(choice.present("type")));
     request.tool_choice = match word.as_deref().or(kind.as_deref()) {
         Some("auto") => Some(ToolChoice::Auto),
@@ -228,7 +209,7 @@ fn tool_choice(raw: &RawValue, request: &mut ChatRequest) {
             .and_then(|choice| choice.present("function").and_then(object))
             .and_then(|function| filled(function.present("name")).map(|name| ToolChoice::Named(name.into()))),
         Some(_) => {
-            extra(request, "tool_choice", raw, Meaning::Semantic);
+            leftover(request, "tool_choice", raw);
             None
         }
     };
@@ -290,7 +271,7 @@ fn response_format(raw: &RawValue, request: &mut ChatRequest) {
             let known = ["name", "description", "schema", "strict"];
             leftovers(&schema, &known, "response_format.json_schema", request);
         }
-        _ => extra(request, "response_format", raw, Meaning::Semantic),
+        _ => leftover(request, "response_format", raw),
     }
 }
 
@@ -306,8 +287,8 @@ fn openrouter_reasoning(raw: &RawValue, members: &Members<'_>, request: &mut Cha
         request.reasoning = asked.or(request.reasoning.take());
     }
     for (name, raw) in reasoning.iter() {
-        if !["effort", "max_tokens", "enabled"].contains(&name) && says_something(raw) {
-            extra(request, format!("reasoning.{name}"), raw, Meaning::Semantic);
+        if !["effort", "max_tokens", "enabled"].contains(&name) {
+            leftover(request, format!("reasoning.{name}"), raw);
         }
     }
 }
@@ -332,7 +313,7 @@ fn switched_thinking(name: &str, raw: &RawValue, members: &Members<'_>, request:
     };
     match asked {
         Some(asked) => request.reasoning = Some(asked),
-        None if name == "thinking" => extra(request, name, raw, Meaning::Semantic),
+        None if name == "thinking" => leftover(request, name, raw),
         None => {}
     }
 }
@@ -340,13 +321,9 @@ fn switched_thinking(name: &str, raw: &RawValue, members: &Members<'_>, request:
 fn stream_options(raw: &RawValue, request: &mut ChatRequest) {
     let Some(options) = object(raw) else { return };
     for (name, raw) in options.iter() {
-        let meaning = match (name, raw.get()) {
-            // Usage is always collected; obfuscation is made on the way to the client, and off by default here.
-            ("include_usage", _) | (_, "null") => continue,
-            ("include_obfuscation", "false") => Meaning::Default,
-            ("include_obfuscation", _) => Meaning::Advisory,
-            _ => Meaning::Semantic,
-        };
-        extra(request, format!("stream_options.{name}"), raw, meaning);
+        // Usage is always collected.
+        if name != "include_usage" {
+            leftover(request, format!("stream_options.{name}"), raw);
+        }
     }
 }

@@ -5,8 +5,8 @@ use super::super::profile::{self, Profile, Thinking};
 use super::super::write::Object;
 use super::names::{self, Report};
 use super::turns;
-use crate::dialect::canonical::{ChatRequest, Extra, Format, Loss, Reasoning, Tool, ToolChoice};
-use crate::dialect::{Dialect, Encoded, Target};
+use crate::dialect::canonical::{ChatRequest, Extra, Format, Reasoning, Tool, ToolChoice};
+use crate::dialect::{fields, Dialect, Encoded, Target};
 
 /// Writes a request for a target.
 #[must_use]
@@ -373,12 +373,9 @@ fn write_extra(out: &mut Object<'_>, extra: &Extra, request: &ChatRequest, profi
         && (profile.own_members || !OWN_MEMBERS.contains(&extra.field.as_str()));
     if forwards {
         out.raw(&extra.field, extra.value.get());
-    } else if !extra.is_default && !forwards_tool(extra, request, profile) && !turns::writes(extra, request, profile) {
-        let provider = report.provider();
-        report.add(if extra.advisory {
-            Loss::advisory(extra.field.clone(), format!("a hint that {provider} does not take"))
-        } else {
-            Loss::unsupported(extra.field.clone(), format!("{provider} has no equivalent"))
-        });
+    } else if !forwards_tool(extra, request, profile) && !turns::writes(extra, request, profile) {
+        if let Some(loss) = fields::loss(request.origin, extra, Dialect::OpenAiChat, report.provider()) {
+            report.add(loss);
+        }
     }
 }

@@ -193,6 +193,7 @@ fn assistant(
         parts.push(call(raw, &format!("{path}.tool_calls[{nth}]"), request)?);
     }
     if let Some(function) = function {
+        leftovers(&function, &["name", "arguments"], &format!("{path}.function_call"), request);
         let name = filled(function.present("name")).unwrap_or_default().into_owned();
         let arguments = function.present("arguments").map(arguments_text).unwrap_or_default();
         let id = minted_id(0, u32::try_from(at).unwrap_or(u32::MAX), &[name.as_bytes(), arguments.as_bytes()]);
@@ -224,7 +225,11 @@ fn call(raw: &RawValue, path: &str, request: &mut ChatRequest) -> Result<Part, G
     }
     // The index comes from a stream, with a message that a client sends back.
     let known = ["id", "type", "function", "extra_content", "signalbox", "index"];
-    leftovers(&read_object(path, raw)?, &known, path, request);
+    let members = read_object(path, raw)?;
+    leftovers(&members, &known, path, request);
+    if let Some(function) = members.present("function").and_then(object) {
+        leftovers(&function, &["name", "arguments"], &format!("{path}.function"), request);
+    }
     let id = word(call.id).ok_or_else(|| wrong(".id"))?;
     let name = call.function.as_ref().and_then(|function| filled(function.name));
     let name = name.ok_or_else(|| wrong(".function.name"))?;

@@ -115,10 +115,12 @@ pub(super) fn document(media: &Media, form: MediaForm) -> Attempt {
         (MediaSource::Base64 { mime, data }, MediaForm::Mistral) => Ok(Written::object(|out| {
             out.text("type", "document_url");
             write_data_url(out.key("document_url"), mime, data);
+            document_name(out, name);
         })),
         (MediaSource::Url { url, .. }, MediaForm::Mistral) => Ok(Written::object(|out| {
             out.text("type", "document_url");
             out.text("document_url", url);
+            document_name(out, name);
         })),
         (MediaSource::Base64 { mime, data }, _) => file(&|file| {
             let ending = mime.rsplit('/').next().unwrap_or("pdf");
@@ -130,6 +132,13 @@ pub(super) fn document(media: &Media, form: MediaForm) -> Attempt {
             file.text("file_data", url);
         }),
         (MediaSource::Url { .. }, _) => Err("Chat Completions takes documents only with their bytes"),
+    }
+}
+
+/// Mistral's name of a document (`DocumentURLChunk` of its SDK).
+fn document_name(out: &mut Object<'_>, name: Option<&str>) {
+    if let Some(name) = name {
+        out.text("document_name", name);
     }
 }
 

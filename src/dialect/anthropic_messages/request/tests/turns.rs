@@ -101,7 +101,7 @@ fn arguments_are_spliced_in_as_they_are() {
     for broken in ["{\"a\":", "[1]", "text"] {
         let written = encode(&turns(broken), &target(MODEL));
         assert_eq!(written.body["messages"][1]["content"][0]["input"], json!({"__raw": broken}));
-        assert_eq!(written.losses, ["converted messages[1].content[0].arguments"]);
+        assert_eq!(written.losses, ["converted messages[1].tool_calls[0].function.arguments"]);
     }
 }
 
@@ -116,7 +116,7 @@ fn ids_outside_the_alphabet_are_rewritten_alike_on_call_and_result() {
     assert_eq!(id(1, 1, "id"), id(2, 1, "tool_use_id"));
     assert_ne!(id(1, 0, "id"), id(1, 1, "id"));
     assert!(id(1, 0, "id").as_str().unwrap().chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)));
-    assert_eq!(written.losses, ["converted messages[1].content[0].id", "converted messages[1].content[1].id"]);
+    assert_eq!(written.losses, ["converted messages[1].tool_calls[0].id", "converted messages[1].tool_calls[1].id"]);
     assert_eq!(tool_id("call_AbC-9"), "call_AbC-9");
     assert!(!tool_id("").is_empty());
 }
@@ -143,7 +143,7 @@ fn claudes_thinking_is_replayed_in_order_and_others_is_dropped_with_a_report() {
     assert_eq!(content[1], json!({"type": "redacted_thinking", "data": "D=="}));
     assert_eq!(content[2], json!({"type": "thinking", "thinking": "", "signature": "only"}));
     assert_eq!(content[3]["type"], "tool_use");
-    assert_eq!(written.losses, ["advisory messages[1].content[3]", "advisory messages[1].content[4]"]);
+    assert_eq!(written.losses, ["advisory messages[1].reasoning_content", "advisory messages[1].reasoning_content"]);
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn media_are_sent_in_the_forms_that_anthropic_reads() {
         let image = Media { detail: Some(detail.into()), ..media(url("https://a/b", None)) };
         ask(Part::Image(image))
     };
-    assert_eq!(detailed("low").losses, ["advisory messages[0].content[1].detail"]);
+    assert_eq!(detailed("low").losses, ["advisory messages[0].content[1].image_url.detail"]);
     assert_eq!(detailed("auto").losses, [""; 0]);
     let original = detailed("original");
     assert_eq!(original.body["messages"][0]["content"][1]["transformations"], json!({"oversized_image": "error"}));

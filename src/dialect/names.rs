@@ -1,7 +1,8 @@
 //! Fields in losses by the names that the caller wrote.
 
-use crate::dialect::canonical::{ChatRequest, Loss, Reasoning};
-use crate::dialect::Dialect;
+use super::canonical::{ChatRequest, Loss, Part, Reasoning};
+use super::openai_chat::response::CUSTOM_CALL;
+use super::Dialect;
 
 /// The hub's names (OpenAI's), Anthropic's and Google's.
 const NAMES: [(&str, &str, &str); 16] = [
@@ -24,12 +25,17 @@ const NAMES: [(&str, &str, &str); 16] = [
 ];
 
 /// The hub's name of the thinking settings.
-pub const EFFORT: &str = "reasoning_effort";
+pub(super) const EFFORT: &str = "reasoning_effort";
 
 /// Gives losses the names of the caller's dialect; an unknown one is taken for OpenAI's.
-pub fn in_callers_words(losses: &mut [Loss], request: &ChatRequest) {
+pub(super) fn in_callers_words(losses: &mut [Loss], request: &ChatRequest) {
     let anthropic = match request.origin {
-        None | Some(Dialect::OpenAiChat) => return,
+        None | Some(Dialect::OpenAiChat) => {
+            for loss in losses {
+                loss.field = place_in_chat(&loss.field, request).unwrap_or(std::mem::take(&mut loss.field));
+            }
+            return;
+        }
         Some(origin) => origin == Dialect::AnthropicMessages,
     };
     for loss in losses {
@@ -37,14 +43,24 @@ pub fn in_callers_words(losses: &mut [Loss], request: &ChatRequest) {
             // Turns of other dialects need not be one message each, so that positions would be wrong.
             let anywhere = without_numbers(&loss.field);
             loss.field = if anthropic {
-                anywhere
+                let named = anywhere.replace(".file.filename", ".title");
+                named.replace(".image_url.detail", ".transformations.oversized_image")
             } else {
-                anywhere.replace("messages", "contents").replace("content[", "parts[")
+                let named = anywhere.replace(".file.filename", ".inlineData.displayName");
+                named.replace("messages", "contents").replace("content[", "parts[")
             };
             continue;
         }
         if anthropic && loss.field == EFFORT && !matches!(request.reasoning, Some(Reasoning::Effort(_))) {
             loss.field = "thinking".to_owned();
+            continue;
+        }
+        if let Some((tool, rest)) = loss.field.split_once(".function.").filter(|(tool, _)| tool.starts_with("tools[")) {
+            loss.field = if anthropic {
+                format!("{tool}.{}", rest.replace("parameters", "input_schema"))
+            } else {
+                format!("tools[*].functionDeclarations[*].{rest}")
+            };
             continue;
         }
         for (hub, theirs, googles) in NAMES {
@@ -55,6 +71,36 @@ pub fn in_callers_words(losses: &mut [Loss], request: &ChatRequest) {
             }
         }
     }
+}
+
+/// The place of a turn's part in a chat message, where the hub's `messages[1].content[2]` is not it: thoughts, calls and
+/// refusals are members of their own there.
+fn place_in_chat(field: &str, request: &ChatRequest) -> Option<String> {
+    let (turn, inside) = field.strip_prefix("messages[")?.split_once("].content[")?;
+    let (part, rest) = inside.split_once(']')?;
+    let parts = &request.turns.get(turn.parse::<usize>().ok()?)?.parts;
+    let at: usize = part.parse().ok()?;
+    let is_call = |part: &Part| match part {
+        Part::ToolCall(_) => true,
+        Part::Native { kind, .. } => kind == CUSTOM_CALL,
+        _ => false,
+    };
+    let is_beside = |part: &Part| match part {
+        Part::Reasoning(_) | Part::Refusal(_) => true,
+        Part::Native { kind, .. } => kind == "audio" || kind == CUSTOM_CALL,
+        part => is_call(part),
+    };
+    let before = || parts.iter().take(at);
+    let member = match parts.get(at)? {
+        part if is_call(part) => format!("tool_calls[{}]", before().filter(|part| is_call(part)).count()),
+        Part::Reasoning(_) => "reasoning_content".to_owned(),
+        Part::Refusal(_) => "refusal".to_owned(),
+        Part::Native { kind, .. } if kind == "audio" => "audio".to_owned(),
+        Part::ToolResult(_) => "content".to_owned(),
+        _ => format!("content[{}]", before().filter(|part| !is_beside(part)).count()),
+    };
+    let inside = if rest == ".arguments" { ".function" } else { "" };
+    Some(format!("messages[{turn}].{member}{inside}{rest}"))
 }
 
 fn without_numbers(field: &str) -> String {
@@ -93,7 +139,12 @@ mod tests {
                 "generationConfig.responseJsonSchema",
             ),
             ("reasoning_effort", "thinking", "generationConfig.thinkingConfig"),
-            ("tools[0].strict", "tools[0].strict", "tools[0].strict"),
+            ("tools[0].function.strict", "tools[0].strict", "tools[*].functionDeclarations[*].strict"),
+            (
+                "tools[1].function.parameters.anyOf",
+                "tools[1].input_schema.anyOf",
+                "tools[*].functionDeclarations[*].parameters.anyOf",
+            ),
         ] {
             assert_eq!(told(None, hub), hub);
             assert_eq!(told(Some(Dialect::OpenAiChat), hub), hub);
