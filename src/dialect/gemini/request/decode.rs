@@ -122,8 +122,12 @@ fn read_config(config: GenerationConfig<'_>, request: &mut ChatRequest) -> Resul
         let value = serde_json::value::to_raw_value(&*mime).ok();
         request.extras.extend(value.map(|value| extra("generationConfig.responseMimeType", value)));
     }
-    for format in config.format.map(|list| list.0).unwrap_or_default() {
-        add_extras("generationConfig.responseFormat.", format.rest, &mut request.extras);
+    for (at, format) in config.format.map(|list| list.0).unwrap_or_default().into_iter().enumerate() {
+        let path = format!("generationConfig.responseFormat[{at}].");
+        add_extras(&path, format.rest, &mut request.extras);
+        if let Some(text) = format.text {
+            add_extras(&format!("{path}text."), text.rest, &mut request.extras);
+        }
     }
     let count = |number: Option<Int>, name: &str| match number {
         Some(Int(number)) => u64::try_from(number).map(Some).map_err(|_| {

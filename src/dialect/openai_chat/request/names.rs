@@ -32,7 +32,7 @@ fields! {
     STRICT: "tools[*].function.strict", "tools[*].strict", "toolConfig.functionCallingConfig.mode", "tools[*].strict";
     TOOL_CHOICE: "tool_choice", "tool_choice", "toolConfig.functionCallingConfig", "tool_choice";
     PARALLEL: "parallel_tool_calls", "tool_choice.disable_parallel_tool_use", "toolConfig", "parallel_tool_calls";
-    FORMAT: "response_format", "output_config.format", "generationConfig.responseSchema", "text.format";
+    FORMAT: "response_format", "output_config.format", "generationConfig.responseJsonSchema", "text.format";
     EFFORT: "reasoning_effort", "output_config.effort", "generationConfig.thinkingConfig", "reasoning.effort";
     THINKING: "reasoning", "thinking", "generationConfig.thinkingConfig", "reasoning";
     USER: "user", "metadata.user_id", "labels", "user";
