@@ -125,6 +125,7 @@ fn ask(model: &str) -> Input {
         principal: PrincipalView::default(),
         now_ms: 1_000_000,
         seed: 7,
+        signed_by: None,
         signals: BTreeMap::new(),
     }
 }

@@ -257,7 +257,9 @@ fn every_recorded_answer_reads_as_it_stands() {
 fn every_recorded_stream_survives_being_written_again() {
     for case in cases().iter().filter(|case| case.is_sse()) {
         let before = events_of(&case.response);
-        let mut encoder = ANTHROPIC.stream_encoder(ReplyContext { model: "m".into(), ..ReplyContext::default() });
+        let upstream = Some(ANTHROPIC);
+        let context = ReplyContext { model: "m".into(), upstream, ..ReplyContext::default() };
+        let mut encoder = ANTHROPIC.stream_encoder(context);
         let (mut out, mut losses) = (Vec::new(), Vec::new());
         for event in &before {
             encoder.event(event, &mut out, &mut losses);
@@ -487,7 +489,7 @@ fn no_mutilated_input_brings_a_reader_down() {
     let mut readable = 0;
     for bytes in mutilated(request) {
         let _ = ANTHROPIC.view(&bytes);
-        let _ = native::without_foreign_thinking(&bytes);
+        let _ = native::for_server(&bytes, bytes.len() % 2 == 0);
         if let Ok(request) = ANTHROPIC.decode_request(&bytes) {
             let body = ANTHROPIC.encode_request(&request, &target).body;
             serde_json::from_slice::<Value>(&body).unwrap();

@@ -32,6 +32,10 @@ pub enum Event {
     /// The attempt in flight failed before its first content went out. Deadlines that pass are reported as silent
     /// failures of class [`FailureClass::Timeout`].
     Failed(AttemptFailure),
+    /// The same, and the driver has taken out of the request what it failed for. The candidate is asked again at once,
+    /// outside every retry budget: nothing was tried in vain that a second try would repeat. The driver reports this once
+    /// per candidate.
+    Repaired(AttemptFailure),
     /// The attempt in flight broke after its first content went out, and could not be continued.
     Broke(AttemptFailure),
     /// The attempt in flight delivered its first content (streams).
@@ -168,7 +172,13 @@ impl Machine {
             (State::InFlight { candidate, sent_ms, content: false }, Event::Failed(failure)) => {
                 self.failed(candidate, sent_ms, failure, now_ms, random, may_retry)
             }
-            (State::InFlight { candidate, sent_ms, .. }, Event::Failed(failure) | Event::Broke(failure)) => {
+            (State::InFlight { candidate, sent_ms, content: false }, Event::Repaired(failure)) => {
+                self.repaired(candidate, sent_ms, failure, now_ms)
+            }
+            (
+                State::InFlight { candidate, sent_ms, .. },
+                Event::Failed(failure) | Event::Repaired(failure) | Event::Broke(failure),
+            ) => {
                 self.record_failure(candidate, sent_ms, &failure, now_ms);
                 self.end_with(outcome::broken(&failure))
             }
@@ -240,6 +250,20 @@ impl Machine {
             }
             None => self.next(now_ms),
         }
+    }
+
+    /// A failure whose reason is gone: the same candidate as if it had not been asked.
+    fn repaired(&mut self, candidate: usize, sent_ms: u64, failure: AttemptFailure, now_ms: u64) -> Action {
+        self.record_failure(candidate, sent_ms, &failure, now_ms);
+        if now_ms >= self.total_end {
+            self.failures.push(Failed { candidate, failure, at_ms: now_ms });
+            return self.give_up(now_ms);
+        }
+        self.limits.max_attempts = self.limits.max_attempts.saturating_add(1);
+        if let Some(standing) = self.standing.get_mut(candidate) {
+            standing.tries = standing.tries.saturating_sub(1);
+        }
+        self.send(candidate, now_ms)
     }
 
     /// How long to wait before the same candidate is tried once more; `None` = not at all.
@@ -352,6 +376,7 @@ fn name_of(event: &Event) -> &'static str {
     match event {
         Event::Start => "start",
         Event::Failed(_) => "failed",
+        Event::Repaired(_) => "repaired",
         Event::Broke(_) => "broke",
         Event::Content => "content",
         Event::Ended => "ended",

@@ -53,8 +53,19 @@ pub struct ChatRequest {
     pub user: Option<String>,
     /// OpenAI's `stream_options.include_usage`; dialects that always send usage set it.
     pub include_usage: bool,
+    /// Turns whose signed reasoning is known to be one provider's.
+    pub signed_turns: Vec<SignedTurn>,
     /// Every member that has no place above, in order, with its source text.
     pub extras: Vec<Extra>,
+}
+
+/// Who signed the reasoning of a turn, where its carrier says so (see [`super::carried`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedTurn {
+    /// Index into the turns.
+    pub turn: usize,
+    /// `provider/model`.
+    pub by: String,
 }
 
 /// A request member that the hub has no word for.

@@ -5,6 +5,7 @@
 
 pub mod anthropic_messages;
 pub mod canonical;
+pub mod carried;
 pub mod fields;
 pub mod gemini;
 mod names;
@@ -12,7 +13,12 @@ pub mod openai_chat;
 pub mod openai_responses;
 pub mod view;
 
+use serde::de::value::StrDeserializer;
+use serde::de::IntoDeserializer;
+use serde::Deserialize;
+
 use canonical::{ChatRequest, ChatResponse, FinishReason, Loss, StreamEvent, Usage};
+use carried::Signer;
 use view::View;
 
 use crate::error::GatewayError;
@@ -118,6 +124,8 @@ pub struct ReplyContext {
     /// The dialect of the provider that answers: whose signatures the answer carries. Encoders write it beside them so
     /// that a replayed signature finds its reader.
     pub upstream: Option<Dialect>,
+    /// `provider/model` that answers, for the same purpose: signatures are bound to an account, often to a model.
+    pub answered_by: String,
     /// Gemini clients: thoughts were not asked for (`includeThoughts`), so that none are shown.
     pub hide_reasoning: bool,
 }
@@ -207,6 +215,13 @@ impl Dialect {
         }
     }
 
+    /// The dialect of a name as [`Dialect::name`] gives it.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let name: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
+        Self::deserialize(name).ok()
+    }
+
     /// What routing and the native path need of a request body, without a tree.
     ///
     /// # Errors
@@ -217,6 +232,30 @@ impl Dialect {
             Self::AnthropicMessages => anthropic_messages::view::view(body),
             Self::Gemini => gemini::view::view(body),
             Self::OpenAiResponses => openai_responses::view::view(body),
+        }
+    }
+
+    /// A request of this dialect as a provider that speaks it may see it, with what that costs; `None` when it can go as it
+    /// is. What only our clients see comes off; `unsigned` takes signed reasoning out that the provider has refused.
+    /// `provider` is its profile.
+    #[must_use]
+    pub fn for_server(self, body: &[u8], provider: &str, unsigned: bool) -> Option<(Vec<u8>, Vec<Loss>)> {
+        match self {
+            Self::OpenAiChat => openai_chat::native::for_server(body, provider, unsigned),
+            Self::AnthropicMessages => anthropic_messages::native::for_server(body, unsigned),
+            Self::Gemini => gemini::native::for_server(body, unsigned),
+            Self::OpenAiResponses => None,
+        }
+    }
+
+    /// Whose signed reasoning a request's history carries. A search for a few names, not a reading.
+    #[must_use]
+    pub fn signed_by(self, body: &[u8]) -> Option<Signer> {
+        match self {
+            Self::OpenAiChat => openai_chat::native::signed_by(body),
+            Self::AnthropicMessages => anthropic_messages::native::signed_by(body),
+            Self::Gemini => gemini::native::signed_by(body),
+            Self::OpenAiResponses => None,
         }
     }
 

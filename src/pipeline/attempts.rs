@@ -2,16 +2,18 @@
 //! answers and settles.
 
 use crate::attempt::plan::{self, Action, Event, Machine};
+use crate::dialect::canonical::Loss;
 use crate::dialect::view::View;
 use crate::error::GatewayError;
-use crate::http::ResponseHead;
-use crate::pipeline::choose::Choice;
+use crate::http::{ResponseHead, UpstreamRequest};
+use crate::pipeline::choose::{Candidate, Choice};
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::prepare::Prepared;
 use crate::pipeline::reply;
 use crate::pipeline::settle::AttemptAccount;
 use crate::ports::{CallerSink, Interrupt, Platform, UpstreamCall};
 use crate::stream::framing::Framing;
+use crate::upstream::failure::AttemptFailure;
 
 /// Silence on an open stream before a comment is sent, and the grace before the status line goes out without content
 /// (DESIGN §5 "Open").
@@ -51,8 +53,12 @@ pub struct Run<'a, P: Platform> {
     pub answered_by: Option<usize>,
     /// Malformed provider events that were skipped.
     pub malformed: u32,
+    /// What the attempt in flight, or the last one, lacks besides its candidate's known losses.
+    pub sent_losses: Vec<Loss>,
     /// What the answer's translation could not carry.
-    pub answer_losses: Vec<crate::dialect::canonical::Loss>,
+    pub answer_losses: Vec<Loss>,
+    /// Candidates that have refused signed reasoning of the history: they are sent none.
+    pub unsigned: Vec<usize>,
 }
 
 impl<'a, P: Platform> Run<'a, P> {
@@ -81,8 +87,34 @@ impl<'a, P: Platform> Run<'a, P> {
             error: None,
             answered_by: None,
             malformed: 0,
+            sent_losses: Vec::new(),
             answer_losses: Vec::new(),
+            unsigned: Vec::new(),
         }
+    }
+
+    /// The call to a candidate, as its next attempt sends it.
+    pub fn request(&mut self, candidate: usize, chosen: &Candidate<'_>) -> UpstreamRequest {
+        let unsigned = self.unsigned.contains(&candidate);
+        self.sent_losses.clear();
+        self.prepared.request(self.exchange, self.view, chosen, unsigned, &mut self.sent_losses)
+    }
+
+    /// Everything of the request and the answer that is not exact.
+    pub fn losses(&self) -> impl Iterator<Item = &Loss> {
+        let chosen = self.answered_by.and_then(|c| self.choice.candidates.get(c));
+        let known = chosen.map(|c| c.losses.as_slice()).unwrap_or_default();
+        known.iter().chain(&self.sent_losses).chain(&self.answer_losses)
+    }
+
+    /// What a failure before any content means. Signed reasoning that a candidate cannot read (another account's, a model's
+    /// that was replaced) can be left out, once.
+    pub fn failed(&mut self, candidate: usize, failure: AttemptFailure) -> Event {
+        if !failure.foreign_reasoning() || self.unsigned.contains(&candidate) {
+            return Event::Failed(failure);
+        }
+        self.unsigned.push(candidate);
+        Event::Repaired(failure)
     }
 
     /// Carries the request through to its one end.

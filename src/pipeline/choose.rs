@@ -13,7 +13,7 @@ use crate::dialect::view::View;
 use crate::dialect::{gemini, Dialect, ModelTraits, Target};
 use crate::error::{ErrorKind, GatewayError};
 use crate::pipeline::exchange::Exchange;
-use crate::pipeline::{prepare, reply};
+use crate::pipeline::reply;
 use crate::policy::decision::{self, Audience, Decision};
 use crate::policy::estimate::Basis;
 use crate::policy::input::{Input, PrincipalView, RequestView, Signals};
@@ -196,6 +196,7 @@ impl<'i, 'g, P: Platform> Inquiry<'i, 'g, P> {
             principal: principal(exchange)?,
             now_ms: exchange.platform.now_ms(),
             seed: exchange.platform.random(),
+            signed_by: exchange.dialect.signed_by(body),
             signals: BTreeMap::new(),
         };
         Ok(Self { exchange, body, stream: view.stream, input, canonical: None, losses: BTreeMap::new() })
@@ -253,7 +254,6 @@ impl<'i, 'g, P: Platform> Inquiry<'i, 'g, P> {
         let gateway = self.exchange.gateway;
         let capped = self.input.request.routing.caps_price() || self.input.principal.money_limit;
         let foreign = |c: &&decision::Choice| c.dialect != self.exchange.dialect;
-        let native = prepare::native_losses(self.exchange.dialect, self.body);
         let looked_at = |c: &&decision::Choice| !foreign(c) || self.losses.contains_key(&c.name);
         let mut list = Vec::with_capacity(decision.ranked.len().min(LOOKED_AT));
         for choice in decision.ranked.iter().filter(looked_at) {
@@ -276,11 +276,7 @@ impl<'i, 'g, P: Platform> Inquiry<'i, 'g, P> {
                 patience: patience(choice.reasoning, self.input.features.thinking),
                 expected_output_tokens: choice.estimate.output_tokens,
                 expected_ms: choice.estimate.latency_ms(),
-                losses: if foreign(&choice) {
-                    self.losses.get(&choice.name).cloned().unwrap_or_default()
-                } else {
-                    native.clone()
-                },
+                losses: self.losses.get(&choice.name).cloned().unwrap_or_default(),
             });
         }
         list

@@ -80,6 +80,7 @@ fn covered_by_auto<P: Platform>(exchange: &Exchange<'_, P>) -> Vec<String> {
         principal: PrincipalView::default(),
         now_ms: exchange.arrived_ms,
         seed: 0,
+        signed_by: None,
         signals: BTreeMap::new(),
     };
     // An operator may have removed the alias.

@@ -2,8 +2,9 @@
 //! spans replaced; in another it is written from the canonical request.
 
 use crate::dialect::canonical::{ChatRequest, Loss};
+use crate::dialect::carried;
 use crate::dialect::view::View;
-use crate::dialect::{anthropic_messages, gemini, openai_chat, Dialect, ProviderError};
+use crate::dialect::{anthropic_messages, openai_chat, Dialect, ProviderError};
 use crate::http::UpstreamRequest;
 use crate::json::{quoted, Edit, Members};
 use crate::pipeline::choose::Candidate;
@@ -20,17 +21,26 @@ pub struct Prepared<'a> {
 }
 
 impl Prepared<'_> {
-    /// Writes the call to a candidate.
+    /// Writes the call to a candidate. `unsigned` leaves out signed reasoning that it has refused; what this attempt lacks
+    /// besides the candidate's known losses is added to `losses`.
     pub fn request<P: Platform>(
         &self,
         exchange: &Exchange<'_, P>,
         view: &View<'_>,
         chosen: &Candidate<'_>,
+        unsigned: bool,
+        losses: &mut Vec<Loss>,
     ) -> UpstreamRequest {
         let native = chosen.dialect == exchange.dialect;
         let body = match self.canonical {
-            Some(request) if !native => chosen.dialect.encode_request(request, &chosen.target()).body,
-            _ => native_body(exchange.dialect, view, chosen),
+            Some(request) if !native => {
+                let changed = carried::without_signed(request, &chosen.provider.name, unsigned);
+                if changed.is_some() {
+                    losses.push(reasoning_taken_out(exchange.dialect, chosen, unsigned));
+                }
+                chosen.dialect.encode_request(changed.as_ref().unwrap_or(request), &chosen.target()).body
+            }
+            _ => native_body(exchange.dialect, view, chosen, unsigned, losses),
         };
         let refuses = || exchange.gateway.refuses_usage_option(&chosen.provider.name);
         let body =
@@ -91,8 +101,20 @@ fn without_usage_option(body: Vec<u8>) -> Vec<u8> {
     Members::read(&body).map(|members| members.edit(&[Edit::Remove(OPTION)])).unwrap_or(body)
 }
 
+fn reasoning_taken_out(callers: Dialect, chosen: &Candidate<'_>, refused: bool) -> Loss {
+    let field = if callers == Dialect::Gemini { "contents" } else { "messages" };
+    let why = if refused { "has refused it" } else { "did not sign it" };
+    Loss::advisory(field, format!("signed reasoning was taken out: {} {why}", chosen.provider.name))
+}
+
 /// The caller's text for a provider of the same dialect.
-fn native_body(dialect: Dialect, view: &View<'_>, chosen: &Candidate<'_>) -> Vec<u8> {
+fn native_body(
+    dialect: Dialect,
+    view: &View<'_>,
+    chosen: &Candidate<'_>,
+    unsigned: bool,
+    losses: &mut Vec<Loss>,
+) -> Vec<u8> {
     let model = chosen.model.as_str();
     let mut edits = RoutingRequest::removals(dialect, &view.members);
     if dialect != Dialect::Gemini && view.model != model {
@@ -103,19 +125,11 @@ fn native_body(dialect: Dialect, view: &View<'_>, chosen: &Candidate<'_>) -> Vec
         edits.extend(openai_chat::native::ask_for_usage(&view.members));
     }
     let body = view.members.edit(&edits);
-    match dialect {
-        Dialect::AnthropicMessages => anthropic_messages::native::without_foreign_thinking(&body).unwrap_or(body),
-        Dialect::Gemini => gemini::native::without_foreign_thinking(&body).unwrap_or(body),
-        Dialect::OpenAiChat | Dialect::OpenAiResponses => body,
-    }
-}
-
-/// What of a caller's text does not go to a provider of the same dialect.
-pub fn native_losses(dialect: Dialect, body: &[u8]) -> Vec<Loss> {
-    match dialect {
-        Dialect::Gemini if gemini::native::without_foreign_thinking(body).is_some() => {
-            vec![Loss::advisory("contents", "other providers' thoughts are of no use to a Gemini model")]
+    match dialect.for_server(&body, &chosen.provider.profile, unsigned) {
+        Some((changed, lost)) => {
+            losses.extend(lost);
+            changed
         }
-        _ => Vec::new(),
+        None => body,
     }
 }

@@ -94,8 +94,7 @@ fn run_headers<P: Platform>(headers: &mut Headers, run: &Run<'_, P>) {
 fn answered_by<P: Platform>(headers: &mut Headers, run: &Run<'_, P>, candidate: usize) {
     let Some(chosen) = run.choice.candidates.get(candidate) else { return };
     headers.push("x-signalbox-model", header_text(&chosen.name));
-    let losses = chosen.losses.iter().chain(&run.answer_losses);
-    headers.push("x-signalbox-losses", losses.map(loss_text).collect::<Vec<_>>().join(", "));
+    headers.push("x-signalbox-losses", run.losses().map(loss_text).collect::<Vec<_>>().join(", "));
 }
 
 /// `field:disposition`, the field kept to characters that a header can carry.
@@ -132,6 +131,7 @@ impl<P: Platform> Run<'_, P> {
             request_id: exchange.request_id.clone(),
             model: chosen.model.clone(),
             upstream: Some(chosen.dialect),
+            answered_by: chosen.name.clone(),
             now_secs: exchange.platform.now_ms() / 1000,
             // Whole answers always have their usage.
             include_usage: self.view.include_usage || !self.view.stream,
@@ -158,11 +158,7 @@ impl<P: Platform> Run<'_, P> {
         out.extend_from_slice(&quoted(&self.choice.policy));
         out.extend_from_slice(b",\"attempts\":");
         out.extend_from_slice(self.attempts_json().as_bytes());
-        let losses: Vec<&Loss> = self
-            .answered_by
-            .and_then(|c| self.choice.candidates.get(c))
-            .map(|c| c.losses.iter().chain(&self.answer_losses).collect())
-            .unwrap_or_default();
+        let losses: Vec<&Loss> = self.answered_by.map(|_| self.losses().collect()).unwrap_or_default();
         out.extend_from_slice(b",\"losses\":");
         out.extend_from_slice(&serde_json::to_vec(&losses).unwrap_or_else(|_| b"[]".to_vec()));
         if self.malformed > 0 {

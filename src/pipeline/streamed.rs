@@ -39,7 +39,8 @@ impl<P: Platform> Run<'_, P> {
         let Some(chosen) = choice.candidates.get(candidate) else {
             return Event::Failed(AttemptFailure::silent(FailureClass::NotFound));
         };
-        let mut call = self.exchange.platform.call(self.prepared.request(self.exchange, self.view, chosen));
+        let request = self.request(candidate, chosen);
+        let mut call = self.exchange.platform.call(request);
         let first_at = deadlines.first_content_at.unwrap_or(deadlines.end_at).min(deadlines.end_at);
         let (status, headers) = match self.head(&mut call, first_at).await {
             Ok(head) => head,
@@ -52,7 +53,7 @@ impl<P: Platform> Run<'_, P> {
             call.abort();
             self.prepared.forgive_our_option(self.exchange, self.view, chosen, &mut failure);
             self.settle(account, Ending::Refused(failure.clone()));
-            return Event::Failed(failure);
+            return self.failed(candidate, failure);
         }
         let mut relay = self.relay(chosen);
         if relay.is_untouched() {
@@ -273,7 +274,7 @@ impl<P: Platform> Run<'_, P> {
             self.unsent.clear();
             self.settle(account, Ending::Broken(failure.clone(), relay.observation()));
             if !committed {
-                return Event::Failed(failure);
+                return self.failed(candidate, failure);
             }
             if relay.is_untouched() && relay.inside_event() {
                 // Half an event is already out: no typed end can follow it, so the transport says it.

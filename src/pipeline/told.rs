@@ -16,7 +16,7 @@ pub fn served<P: Platform>(run: &Run<'_, P>) {
     let answer = run.accounts.iter().rev().find(|a| Some(a.candidate) == run.answered_by);
     let cost = run.total_cost();
     let attempts = run.machine.attempts_header();
-    let losses = chosen.map(|c| c.losses.iter().chain(&run.answer_losses).map(|l| l.field.as_str()).collect());
+    let losses = chosen.map(|_| run.losses().map(|l| l.field.as_str()).collect());
     exchange.platform.log(
         RequestLine {
             level: level(run.error.as_ref()),

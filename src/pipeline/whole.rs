@@ -30,7 +30,8 @@ impl<P: Platform> Run<'_, P> {
         };
         let platform = self.exchange.platform;
         let until = deadlines.first_content_at.unwrap_or(deadlines.end_at).min(deadlines.end_at);
-        let mut call = platform.call(self.prepared.request(self.exchange, self.view, chosen));
+        let request = self.request(candidate, chosen);
+        let mut call = platform.call(request);
         let (status, headers) = match call.head(until).await {
             Ok(head) => head,
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
@@ -44,7 +45,7 @@ impl<P: Platform> Run<'_, P> {
             call.abort();
             let failure = classify_reply(dialect, profile, status, &headers, &body, platform.now_ms());
             self.settle(account, Ending::Refused(failure.clone()));
-            return Event::Failed(failure);
+            return self.failed(candidate, failure);
         }
         let body = match call.whole(until, MAX_ANSWER_BYTES).await {
             Ok(body) => body,
@@ -55,7 +56,7 @@ impl<P: Platform> Run<'_, P> {
             Err(StreamFault::Provider(error)) => {
                 let failure = classify_event(dialect, profile, error);
                 self.settle(account, Ending::Refused(failure.clone()));
-                Event::Failed(failure)
+                self.failed(candidate, failure)
             }
             Err(StreamFault::Malformed(what)) => {
                 let error = ProviderError { message: what, ..ProviderError::default() };

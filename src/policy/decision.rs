@@ -103,6 +103,8 @@ pub enum Why {
     ProviderOrder,
     /// The caller sorts by one property.
     Sort,
+    /// Signed reasoning in the history is its own.
+    SignedHistory,
     /// Drawn among equals.
     Balanced,
     /// Only open breakers were left.

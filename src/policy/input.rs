@@ -9,6 +9,7 @@ use super::routing::RoutingRequest;
 use crate::classify::Features;
 use crate::config::choice::Pattern;
 use crate::dialect::canonical::{Disposition, Loss};
+use crate::dialect::carried::Signer;
 use crate::dialect::Dialect;
 use crate::health::Health;
 
@@ -25,6 +26,9 @@ pub struct Input {
     pub now_ms: u64,
     /// Randomness for balancing equals.
     pub seed: u64,
+    /// Whose signed reasoning the history carries: whoever can read it goes first.
+    #[serde(default)]
+    pub signed_by: Option<Signer>,
     /// What is known of candidates at this moment, by `provider/model`; absent = nothing.
     pub signals: BTreeMap<String, Signals>,
 }

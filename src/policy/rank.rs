@@ -8,6 +8,7 @@ use super::filter::Reason;
 use super::input::Input;
 use super::routing::{ProviderPreferences, Sort, SortBy};
 use crate::config::choice::Weights;
+use crate::dialect::carried::Signer;
 
 /// An eligible candidate with all that ranking looks at.
 #[derive(Debug, Clone)]
@@ -38,6 +39,9 @@ pub(super) fn rank(mut entries: Vec<Entry>, input: &Input, weights: Weights) -> 
     });
     if preferences.sort.is_none() && preferences.order.is_empty() {
         balance(&mut entries, input.seed);
+        if let Some(signer) = &input.signed_by {
+            readers_first(&mut entries, signer);
+        }
     }
     if preferences.allow_fallbacks == Some(false) && preferences.order.is_empty() {
         let mut last = None;
@@ -95,6 +99,22 @@ fn balance(entries: &mut Vec<Entry>, seed: u64) {
         let mut chosen = entries.remove(at);
         chosen.choice.why = Why::Balanced;
         entries.insert(first, chosen);
+    }
+}
+
+/// Who can read the signed reasoning of the history goes before others of its group: the model that signed it, then its
+/// account, then its dialect. Elsewhere the reasoning is lost, and a tool loop with it (`wire.md` §3.2, trap 29).
+fn readers_first(entries: &mut [Entry], signer: &Signer) {
+    let distance = |entry: &Entry| match signer {
+        Signer::Model(name) if *name == entry.choice.name => 0,
+        Signer::Model(name) if name.split_once('/').is_some_and(|(maker, _)| maker == entry.choice.provider) => 1,
+        Signer::Dialect(dialect) if *dialect == entry.choice.dialect => 1,
+        _ => 2,
+    };
+    // Stable: among equally near ones the order stands.
+    entries.sort_by_key(|entry| (entry.group, distance(entry)));
+    for entry in entries.iter_mut().filter(|entry| distance(entry) < 2 && entry.choice.why == Why::Score) {
+        entry.choice.why = Why::SignedHistory;
     }
 }
 

@@ -52,10 +52,11 @@ fn broken() -> AttemptFailure {
 enum Does {
     Answers,
     Fails(AttemptFailure),
+    IsRepaired(AttemptFailure),
     BreaksAfterContent(AttemptFailure),
     LosesItsCaller,
 }
-use Does::{Answers, BreaksAfterContent, Fails, LosesItsCaller};
+use Does::{Answers, BreaksAfterContent, Fails, IsRepaired, LosesItsCaller};
 
 /// Runs a script with no jitter; the trace is `send N`, `wait MS`, `finish`, `abandon`, `give up`.
 fn run(mut machine: Machine, script: &[Does], budget: bool) -> (Vec<String>, Option<GatewayError>, Machine) {
@@ -75,6 +76,7 @@ fn run(mut machine: Machine, script: &[Does], budget: bool) -> (Vec<String>, Opt
                         Event::Ended
                     }
                     Fails(failure) => Event::Failed(failure.clone()),
+                    IsRepaired(failure) => Event::Repaired(failure.clone()),
                     BreaksAfterContent(failure) => {
                         assert_eq!(machine.step(Event::Content, now, 0, &mut |_| budget), Action::Commit);
                         Event::Broke(failure.clone())
@@ -137,6 +139,24 @@ fn a_failure_that_passes_is_retried_once_then_left() {
     let error = error.unwrap();
     assert_eq!((error.kind, error.status(), error.should_retry), (ErrorKind::UpstreamFailed, 502, false));
     assert!(!error.message.contains("sk-secret"), "{error}");
+}
+
+#[test]
+fn a_repaired_call_is_made_again_at_once_and_costs_no_retry() {
+    let refused = || reply(FailureClass::InvalidRequest, 400);
+    let two = || named(&["openai/a", "anthropic/b"]);
+    // What was repaired takes neither the retry after a 500 nor the budget for it.
+    check(
+        two(),
+        &[IsRepaired(refused()), Fails(broken()), Fails(broken()), Answers],
+        "send 0, send 0, send 0, send 1, finish",
+        "openai/a:400,openai/a:500,openai/a:500,anthropic/b:200",
+    );
+    let limits = Limits { max_attempts: 1, ..Limits::default() };
+    let machine = Machine::new(two(), limits, true, ARRIVED);
+    let (trace, error, _) = run(machine, &[IsRepaired(refused()), Fails(broken())], false);
+    assert_eq!(trace.join(", "), "send 0, send 0, give up");
+    assert_eq!(error.unwrap().status(), 502, "the repaired failure is not the answer");
 }
 
 #[test]

@@ -8,6 +8,9 @@ use serde_json::value::RawValue;
 use super::foreign;
 use super::types::{Block, Delta, Event, Kind};
 use super::write::Elements;
+use crate::dialect::canonical::Loss;
+use crate::dialect::carried::Signer;
+use crate::dialect::Dialect;
 use crate::json::{Edit, Members};
 use crate::sse::{write_event, Frame};
 
@@ -39,18 +42,22 @@ pub fn event_with_signalbox(frame: &Frame<'_>, signalbox_json: &str) -> Option<V
     Some(out)
 }
 
-/// A request without the thinking blocks that carry another provider's thinking (see [`foreign`]): Anthropic would refuse
-/// their signatures. `None` when there are none, and then the body can go as it is. Report it as `messages`: advisory.
+/// A request as Anthropic may see it, with what that costs; `None` when it can go as it is. Thinking blocks that carry
+/// another provider's thinking (see [`foreign`]) are taken out, because Anthropic would refuse their signatures; `unsigned`
+/// takes out all thinking, after Anthropic has refused it.
 #[must_use]
-pub fn without_foreign_thinking(body: &[u8]) -> Option<Vec<u8>> {
+pub fn for_server(body: &[u8], unsigned: bool) -> Option<(Vec<u8>, Vec<Loss>)> {
     // Most requests hold none, and this is all they pay.
-    memmem::find(body, b"\"signalbox:")?;
+    if !unsigned {
+        memmem::find(body, b"\"signalbox:")?;
+    }
     let members = Members::read(body).ok()?;
     let messages: Vec<&RawValue> = members.parse("messages").ok()??;
+    let goes = if unsigned { is_thinking } else { is_foreign };
     let mut kept = Elements::default();
     let mut changed = false;
     for message in messages {
-        match without_foreign_blocks(message) {
+        match without_blocks(message, goes) {
             Stripped::Same => kept.next().extend_from_slice(message.get().as_bytes()),
             Stripped::Changed(text) => {
                 changed = true;
@@ -62,8 +69,36 @@ pub fn without_foreign_thinking(body: &[u8]) -> Option<Vec<u8>> {
     let mut list = b"[".to_vec();
     list.extend_from_slice(&kept.bytes);
     list.push(b']');
-    let list = String::from_utf8(list).ok()?;
-    changed.then(|| members.edit(&[Edit::Set("messages", list.into())]))
+    let list = String::from_utf8(list).ok().filter(|_| changed)?;
+    let mut edits = vec![Edit::Set("messages", list.into())];
+    let mut losses = Vec::new();
+    if unsigned {
+        losses.push(Loss::advisory("messages", "thinking that Anthropic refused was taken out"));
+        if thinks_by_budget(&members) {
+            // Claude goes on thinking by a budget only where the running turn begins with its thinking.
+            edits.push(Edit::Remove("thinking"));
+            losses.push(Loss::converted("thinking", "off, because the thinking of the running turn was refused"));
+        }
+    } else {
+        losses.push(Loss::advisory("messages", "thinking of another provider is not for Anthropic"));
+    }
+    Some((members.edit(&edits), losses))
+}
+
+/// Whose signed thinking stands in the history: another provider's where a sealed block says so, else Anthropic's own.
+#[must_use]
+pub fn signed_by(body: &[u8]) -> Option<Signer> {
+    let own = || {
+        let has = |text: &str| memmem::find(body, text.as_bytes()).is_some();
+        let signed = has("\"redacted_thinking\"") || (has("\"thinking\"") && has("\"signature\""));
+        signed.then_some(Signer::Dialect(Dialect::AnthropicMessages))
+    };
+    foreign::made_by(body).map(Signer::Model).or_else(own)
+}
+
+fn thinks_by_budget(members: &Members<'_>) -> bool {
+    let thinking = members.present("thinking").and_then(|raw| serde_json::from_str::<Kind<'_>>(raw.get()).ok());
+    thinking.and_then(|thinking| thinking.kind).is_some_and(|kind| kind.as_str() == "enabled")
 }
 
 enum Stripped {
@@ -78,12 +113,12 @@ struct Role<'a> {
     content: Option<&'a RawValue>,
 }
 
-fn without_foreign_blocks(message: &RawValue) -> Stripped {
+fn without_blocks(message: &RawValue, goes: fn(&RawValue) -> bool) -> Stripped {
     let content = serde_json::from_str::<Role<'_>>(message.get()).ok().and_then(|m| m.content);
     let blocks = content.and_then(|c| serde_json::from_str::<Vec<&RawValue>>(c.get()).ok());
     let (Some(blocks), Ok(members)) = (blocks, Members::read(message.get().as_bytes())) else { return Stripped::Same };
     let mut kept = Elements::default();
-    for block in blocks.iter().filter(|block| !is_foreign(block)) {
+    for block in blocks.iter().filter(|block| !goes(block)) {
         kept.next().extend_from_slice(block.get().as_bytes());
     }
     if kept.count == blocks.len() {
@@ -96,6 +131,11 @@ fn without_foreign_blocks(message: &RawValue) -> Stripped {
         Ok(list) => Stripped::Changed(members.edit(&[Edit::Set("content", format!("[{list}]").into())])),
         Err(_) => Stripped::Same,
     }
+}
+
+fn is_thinking(block: &RawValue) -> bool {
+    let kind = serde_json::from_str::<Kind<'_>>(block.get()).ok().and_then(|kind| kind.kind);
+    kind.is_some_and(|kind| matches!(kind.as_str(), "thinking" | "redacted_thinking"))
 }
 
 fn is_foreign(block: &RawValue) -> bool {
@@ -139,8 +179,12 @@ mod tests {
 
     #[test]
     fn thinking_of_other_providers_is_taken_out_and_claudes_own_stays() {
-        let body = br#"{"model":"m", "messages":[ {"role":"user","content":"a"}, {"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"signalbox:gemini:S"}, {"type":"thinking","thinking":"own","signature":"Eq=="} ,{"type":"text","text":"x"}]},{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"signalbox:openai-chat:"}]}],"max_tokens":1}"#;
-        let text = String::from_utf8(without_foreign_thinking(body).unwrap()).unwrap();
+        let body = r#"{"model":"m", "messages":[ {"role":"user","content":"a"}, {"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"SEALED"}, {"type":"thinking","thinking":"own","signature":"Eq=="} ,{"type":"text","text":"x"}]},{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"SEALED"}]}],"max_tokens":1}"#;
+        let body = body.replace("SEALED", &foreign::seal(Dialect::Gemini, Some("S"), false, "gemini/g"));
+        assert_eq!(signed_by(body.as_bytes()), Some(Signer::Model("gemini/g".to_owned())));
+        let (text, losses) = for_server(body.as_bytes(), false).unwrap();
+        assert_eq!(losses.len(), 1, "{losses:?}");
+        let text = String::from_utf8(text).unwrap();
         assert_eq!(
             text,
             r#"{"model":"m", "messages":[{"role":"user","content":"a"},{"role":"assistant","content":[{"type":"thinking","thinking":"own","signature":"Eq=="},{"type":"text","text":"x"}]}],"max_tokens":1}"#
@@ -150,6 +194,20 @@ mod tests {
     #[test]
     fn a_text_that_only_mentions_the_seal_changes_nothing() {
         let body = br#"{"messages":[{"role":"user","content":[{"type":"text","text":"signalbox:gemini:S"}]}]}"#;
-        assert_eq!(without_foreign_thinking(body), None);
+        assert_eq!(for_server(body, false), None);
+        assert_eq!(signed_by(body), None);
+    }
+
+    #[test]
+    fn refused_thinking_is_taken_out_whole_and_a_budget_with_it() {
+        let body = br#"{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":[{"type":"thinking","thinking":"own","signature":"Eq=="},{"type":"redacted_thinking","data":"D"},{"type":"tool_use","id":"t","name":"f","input":{ }}]}],"thinking":{"type":"enabled","budget_tokens":2000},"max_tokens":1}"#;
+        assert_eq!(signed_by(body), Some(Signer::Dialect(Dialect::AnthropicMessages)));
+        assert_eq!(for_server(body, false), None, "what Anthropic signed goes as it is");
+        let (text, losses) = for_server(body, true).unwrap();
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            r#"{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{ }}]}],"max_tokens":1}"#
+        );
+        assert_eq!(losses.iter().map(|loss| loss.field.as_str()).collect::<Vec<_>>(), ["messages", "thinking"]);
     }
 }

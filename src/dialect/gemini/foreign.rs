@@ -3,18 +3,15 @@
 //! A Gemini client sends `thoughtSignature` back unread, because Google asks for that. So a signature of ours holds what
 //! another provider wants to see again (Anthropic refuses a tool loop without its thinking): the thoughts and their own
 //! signature, sealed. It stands on the part that follows the thoughts, as Google's do, because clients that keep nothing
-//! else keep calls and texts. Requests give it back to its provider; [`super::native::without_foreign_thinking`] takes it
+//! else keep calls and texts. Requests give it back to its provider; [`super::native::for_server`] takes it
 //! out before a Gemini model sees it, who would refuse it.
-
-use std::borrow::Cow;
 
 use base64::alphabet::STANDARD as LETTERS;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::Engine;
-use serde::{Deserialize, Serialize};
 
 use crate::dialect::canonical::ReasoningPart;
-use crate::dialect::Dialect;
+use crate::dialect::carried::{Block, Carried};
 
 const SEAL: &[u8] = b"signalbox:";
 /// How a sealed signature begins: [`SEAL`] in base64, as far as what follows does not change it.
@@ -23,49 +20,23 @@ pub const BEGINNING: &str = "c2lnbmFsYm94O";
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&LETTERS, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
 
-#[derive(Serialize, Deserialize)]
-struct Block<'a> {
-    origin: Dialect,
-    #[serde(borrow)]
-    text: Cow<'a, str>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    signature: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    redacted: bool,
-}
-
-/// A signature that holds these thoughts.
-pub fn seal(thoughts: &[ReasoningPart]) -> String {
-    let blocks: Vec<Block<'_>> = thoughts
-        .iter()
-        .map(|thought| Block {
-            origin: thought.origin,
-            text: Cow::Borrowed(&thought.text),
-            signature: thought.signature.as_deref().map(Cow::Borrowed),
-            redacted: thought.redacted,
-        })
-        .collect();
+/// A signature that holds these thoughts. `by` is the `provider/model` that had them.
+pub fn seal(thoughts: Vec<ReasoningPart>, by: &str) -> String {
+    let blocks = thoughts.into_iter().map(|part| Block { at: 0, part }).collect();
+    let carried = Carried { by: by.to_owned(), blocks, call: None };
     let mut sealed = SEAL.to_vec();
-    // Writing texts into a Vec has no error path.
-    let _ = serde_json::to_writer(&mut sealed, &blocks);
+    sealed.extend(carried.to_bytes());
     BASE64.encode(sealed)
 }
 
-/// The thoughts that a signature of ours holds; `None` for a signature of Google's.
-pub fn open(signature: &str) -> Option<Vec<ReasoningPart>> {
+/// What a signature of ours holds; `None` for a signature of Google's.
+pub fn open(signature: &str) -> Option<Carried> {
     if !is_sealed(signature) {
         return None;
     }
     let text = signature.replace('-', "+").replace('_', "/");
     let sealed = BASE64.decode(text).ok()?;
-    let blocks: Vec<Block<'_>> = serde_json::from_slice(sealed.strip_prefix(SEAL)?).ok()?;
-    let thoughts = blocks.into_iter().map(|block| ReasoningPart {
-        text: block.text.into_owned(),
-        signature: block.signature.map(Cow::into_owned),
-        redacted: block.redacted,
-        origin: block.origin,
-    });
-    Some(thoughts.collect())
+    Carried::from_bytes(sealed.strip_prefix(SEAL)?)
 }
 
 /// Whether a signature is one of ours.
@@ -76,6 +47,7 @@ pub fn is_sealed(signature: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Dialect;
 
     #[test]
     fn what_is_sealed_comes_back_as_it_was() {
@@ -90,10 +62,12 @@ mod tests {
             thought("", Some("x"), true),
             thought("y", None, false),
         ];
-        let sealed = seal(&thoughts);
+        let sealed = seal(thoughts.clone(), "anthropic/claude");
         assert!(is_sealed(&sealed));
         for text in [sealed.clone(), sealed.replace('+', "-").replace('/', "_").replace('=', "")] {
-            assert_eq!(open(&text), Some(thoughts.clone()));
+            let opened = open(&text).unwrap();
+            assert_eq!(opened.by, "anthropic/claude");
+            assert_eq!(opened.blocks.into_iter().map(|block| block.part).collect::<Vec<_>>(), thoughts);
         }
         assert_eq!(open("CiMBjz1rX25KieIB4d4AwFn8"), None);
         assert_eq!(open(&sealed[..sealed.len() / 2]), None);

@@ -10,7 +10,6 @@ mod passed;
 
 pub use decode::decode;
 pub use encode::encode;
-pub(super) use encode::SKIP_SIGNATURE;
 
 use serde_json::value::RawValue;
 

@@ -158,7 +158,7 @@ pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> E
         {
             let mut candidates = wire.array_in("candidates");
             for choice in &response.choices {
-                write_candidate(choice, context.hide_reasoning, &mut candidates.object_item(), &mut losses);
+                write_candidate(choice, context, &mut candidates.object_item(), &mut losses);
             }
         }
         if let Some(counts) = tail.usage.as_ref().or(response.usage.as_ref()) {
@@ -173,10 +173,10 @@ pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> E
     Encoded { body, losses }
 }
 
-fn write_candidate(choice: &Choice, hide_reasoning: bool, candidate: &mut Json<'_>, losses: &mut Vec<Loss>) {
+fn write_candidate(choice: &Choice, context: &ReplyContext, candidate: &mut Json<'_>, losses: &mut Vec<Loss>) {
     {
         let mut content = candidate.object_in("content");
-        write_parts(choice, hide_reasoning, &mut content.array_in("parts"), losses);
+        write_parts(choice, context, &mut content.array_in("parts"), losses);
         content.text("role", "model");
     }
     candidate.text("finishReason", finish::encode_end(choice.finish.as_ref()));
@@ -188,7 +188,8 @@ fn write_candidate(choice: &Choice, hide_reasoning: bool, candidate: &mut Json<'
 
 /// Writes parts. Signatures stand on the part after the thoughts: Google's own as they came, other providers' thoughts
 /// sealed (see [`foreign`]).
-fn write_parts(choice: &Choice, hide_reasoning: bool, parts: &mut Json<'_>, losses: &mut Vec<Loss>) {
+fn write_parts(choice: &Choice, context: &ReplyContext, parts: &mut Json<'_>, losses: &mut Vec<Loss>) {
+    let (hide_reasoning, by) = (context.hide_reasoning, context.answered_by.as_str());
     let mut thoughts: Vec<ReasoningPart> = Vec::new();
     let mut list = choice.parts.iter().peekable();
     while let Some(part) = list.next() {
@@ -218,12 +219,12 @@ fn write_parts(choice: &Choice, hide_reasoning: bool, parts: &mut Json<'_>, loss
             Part::Text(text) => {
                 let mut wire = parts.object_item();
                 wire.text("text", text);
-                if let Some(sealed) = sealed(&mut thoughts, false) {
+                if let Some(sealed) = sealed(&mut thoughts, false, by) {
                     wire.text("thoughtSignature", &sealed);
                 }
             }
             Part::ToolCall(call) => {
-                let sealed = sealed(&mut thoughts, true);
+                let sealed = sealed(&mut thoughts, true, by);
                 if let (Some(sealed), true) = (&sealed, call.signature.is_some()) {
                     write_signature(sealed, parts);
                 }
@@ -234,15 +235,15 @@ fn write_parts(choice: &Choice, hide_reasoning: bool, parts: &mut Json<'_>, loss
             part => write_part(part, choice.index, parts, losses),
         }
     }
-    if let Some(sealed) = sealed(&mut thoughts, false) {
+    if let Some(sealed) = sealed(&mut thoughts, false, by) {
         write_signature(&sealed, parts);
     }
 }
 
 /// Seals what another provider wants back; unsigned thoughts are wanted back with calls only.
-fn sealed(thoughts: &mut Vec<ReasoningPart>, before_call: bool) -> Option<String> {
+fn sealed(thoughts: &mut Vec<ReasoningPart>, before_call: bool, by: &str) -> Option<String> {
     let wanted = before_call || thoughts.iter().any(|thought| thought.signature.is_some());
-    (wanted && !thoughts.is_empty()).then(|| foreign::seal(&std::mem::take(thoughts)))
+    (wanted && !thoughts.is_empty()).then(|| foreign::seal(std::mem::take(thoughts), by))
 }
 
 fn write_signature(signature: &str, parts: &mut Json<'_>) {

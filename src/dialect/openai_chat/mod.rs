@@ -2,6 +2,8 @@
 //!
 //! Read `view` for what the native path needs, `request` and `response` for whole bodies, `stream` for events. What other
 //! dialects have and this one has not travels in fields of our own, which clients may send back unchanged:
+//! - behind a tool call's id, `call_1__signalbox_…`: signed reasoning since the call before it, for clients that send nothing
+//!   else back (see [`super::carried`]). Servers of this dialect never see it (`native::for_server`).
 //! - `message.signalbox.reasoning`, a list of `{index, text, signature, redacted, origin}`: reasoning blocks that carry a
 //!   signature. `origin` names the dialect whose provider can read it. Visible reasoning stands in `reasoning_content`.
 //! - `tool_calls[].extra_content.google.thought_signature`: Gemini's signature of a call, where Google's own

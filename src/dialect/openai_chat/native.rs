@@ -1,7 +1,11 @@
 //! Small edits for answers of this dialect that pass through untranslated: our cost and our report go in, every other
 //! byte stays as the provider wrote it.
 
+mod history;
+
 use serde_json::value::RawValue;
+
+pub use history::{for_server, signed_by};
 
 use super::write::{is_number, Object};
 use super::{profile, usage};

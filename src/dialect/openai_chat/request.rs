@@ -7,6 +7,7 @@ mod ids;
 mod messages;
 mod names;
 mod parts;
+mod replayed;
 mod turns;
 
 pub use decode::decode;

@@ -256,6 +256,13 @@ pub(super) fn foreign_reasoning(code: Option<&str>, message: &str) -> bool {
     code == Some("invalid_encrypted_content")
         || (message.contains("encrypted content") && message.contains("could not be"))
         || (message.contains("invalid") && message.contains("signature") && message.contains("thinking"))
+        || thought_signature(&message)
+}
+
+/// Gemini's words for a thought signature that it cannot read or does not find.
+fn thought_signature(message: &str) -> bool {
+    let named = message.contains("thought signature") || message.contains("thought_signature");
+    named && ["not valid", "invalid", "corrupted", "missing"].iter().any(|word| message.contains(word))
 }
 
 /// The error object itself, where its report kept the body around it.

@@ -4,9 +4,9 @@ use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 use serde_json::value::RawValue;
 
-use super::super::foreign::{self, Opened};
+use super::super::foreign;
 use super::super::path::Path;
-use super::fields::Fields;
+use super::fields::{hint, Fields};
 use crate::dialect::canonical::{Extra, Media, MediaSource, Part, ReasoningPart, ToolCall, ToolResult};
 use crate::dialect::Dialect;
 use crate::error::GatewayError;
@@ -21,27 +21,36 @@ struct BlockReader<'e> {
     in_result: bool,
     /// Gemini's signature for the call that follows (see [`foreign`]).
     call_signature: Option<String>,
+    /// `provider/model` whose thinking was read, as far as a seal says so.
+    made_by: Option<String>,
+}
+
+/// What a content holds.
+pub(super) struct Content {
+    pub(super) parts: Vec<Part>,
+    /// `provider/model` whose thinking stands in it, as far as a seal says so.
+    pub(super) made_by: Option<String>,
 }
 
 /// `content`: a string, or blocks.
-pub(super) fn content(raw: &RawValue, path: &Path<'_>, extras: &mut Vec<Extra>) -> Result<Vec<Part>, GatewayError> {
+pub(super) fn content(raw: &RawValue, path: &Path<'_>, extras: &mut Vec<Extra>) -> Result<Content, GatewayError> {
     read(raw, path, extras, false)
 }
 
-fn read(raw: &RawValue, path: &Path<'_>, extras: &mut Vec<Extra>, in_result: bool) -> Result<Vec<Part>, GatewayError> {
+fn read(raw: &RawValue, path: &Path<'_>, extras: &mut Vec<Extra>, in_result: bool) -> Result<Content, GatewayError> {
     if raw.get().starts_with('"') {
         let text = serde_json::from_str(raw.get()).map_err(|_| path.invalid("Input should be a valid string"))?;
-        return Ok(vec![Part::Text(text)]);
+        return Ok(Content { parts: vec![Part::Text(text)], made_by: None });
     }
     let Ok(blocks) = serde_json::from_str::<Vec<&RawValue>>(raw.get()) else {
         return Err(path.invalid("Input should be a valid string or a list of content blocks"));
     };
-    let mut reader = BlockReader { extras, in_result, call_signature: None };
+    let mut reader = BlockReader { extras, in_result, call_signature: None, made_by: None };
     let mut parts = Vec::with_capacity(blocks.len());
     for (index, block) in blocks.into_iter().enumerate() {
         parts.extend(reader.block(block, &path.item(index))?);
     }
-    Ok(parts)
+    Ok(Content { parts, made_by: reader.made_by })
 }
 
 impl BlockReader<'_> {
@@ -147,7 +156,7 @@ impl BlockReader<'_> {
     fn tool_result(&mut self, fields: &Fields<'_, '_>) -> Result<Part, GatewayError> {
         fields.leave(&["type", "tool_use_id", "content", "is_error"], self.extras);
         let parts = match fields.members.present("content") {
-            Some(raw) => read(raw, &fields.path.field("content"), self.extras, true)?,
+            Some(raw) => read(raw, &fields.path.field("content"), self.extras, true)?.parts,
             None => Vec::new(),
         };
         Ok(Part::ToolResult(ToolResult {
@@ -162,15 +171,20 @@ impl BlockReader<'_> {
         fields.leave(&["type", "thinking", "signature"], self.extras);
         let text = fields.required_text("thinking")?;
         let signature = fields.text("signature")?.filter(|signature| !signature.is_empty());
-        let (origin, signature) = match signature.as_deref().and_then(foreign::open) {
-            Some(Opened::Call(signature)) => {
-                self.call_signature = Some(signature.to_owned());
-                return Ok(None);
-            }
-            Some(Opened::Thinking(origin, signature)) => (origin, signature.map(str::to_owned)),
-            None => (Dialect::AnthropicMessages, signature),
+        let Some(carried) = signature.as_deref().and_then(foreign::open) else {
+            let origin = Dialect::AnthropicMessages;
+            return Ok(Some(Part::Reasoning(ReasoningPart { text, signature, redacted: false, origin })));
         };
-        Ok(Some(Part::Reasoning(ReasoningPart { text, signature, redacted: false, origin })))
+        if carried.is_empty() {
+            // A client has damaged it: whose thinking it was is not known.
+            if let Some(raw) = fields.members.raw("signature") {
+                self.extras.push(hint(&fields.path.field("signature"), raw));
+            }
+        }
+        self.call_signature = carried.call.or(self.call_signature.take());
+        self.made_by = Some(carried.by).filter(|by| !by.is_empty()).or(self.made_by.take());
+        let block = carried.blocks.into_iter().next();
+        Ok(block.map(|block| Part::Reasoning(ReasoningPart { text, ..block.part })))
     }
 
     fn redacted(&mut self, fields: &Fields<'_, '_>) -> Result<Part, GatewayError> {

@@ -5,7 +5,9 @@ use serde_json::value::RawValue;
 use super::super::path::Path;
 use super::blocks;
 use super::fields::{extra, hint, Fields};
-use crate::dialect::canonical::{ChatRequest, Extra, Format, Part, Reasoning, Role, Tool, ToolChoice, Turn};
+use crate::dialect::canonical::{
+    ChatRequest, Extra, Format, Part, Reasoning, Role, SignedTurn, Tool, ToolChoice, Turn,
+};
 use crate::dialect::Dialect;
 use crate::error::GatewayError;
 
@@ -47,7 +49,7 @@ pub(in super::super) fn mistake_in_content(body: &[u8]) -> Option<GatewayError> 
 
 fn system(fields: &Fields<'_, '_>, request: &mut ChatRequest) -> Result<(), GatewayError> {
     let Some(raw) = fields.members.present("system") else { return Ok(()) };
-    let parts = blocks::content(raw, &fields.path.field("system"), &mut request.extras)?;
+    let parts = blocks::content(raw, &fields.path.field("system"), &mut request.extras)?.parts;
     request.turns.push(Turn { role: Role::System, parts });
     Ok(())
 }
@@ -76,9 +78,10 @@ fn message(raw: &RawValue, path: &Path<'_>, request: &mut ChatRequest) -> Result
         }
     };
     let content: &RawValue = fields.required("content", "a valid string or a list of content blocks")?;
-    let parts = blocks::content(content, &path.field("content"), &mut request.extras)?;
+    let blocks::Content { parts, made_by } = blocks::content(content, &path.field("content"), &mut request.extras)?;
     fields.leave(&["role", "content"], &mut request.extras);
     if role != Role::User {
+        request.signed_turns.extend(made_by.map(|by| SignedTurn { turn: request.turns.len(), by }));
         request.turns.push(Turn { role, parts });
         return Ok(());
     }

@@ -1,8 +1,8 @@
 //! Thinking, sampling and tool choice for a Claude family (`wire.md` §1.9, §2).
 
 use super::super::models::{family_of, Family, Sampling, Thinking};
-use crate::dialect::canonical::{ChatRequest, Loss, Reasoning, ToolChoice};
-use crate::dialect::Target;
+use crate::dialect::canonical::{ChatRequest, Loss, Part, Reasoning, Role, ToolChoice, Turn};
+use crate::dialect::{Dialect, Target};
 
 /// Bound on generated tokens where neither the caller nor the catalogue names one: every Claude since 3.5 can do it.
 pub(super) const DEFAULT_MAX_TOKENS: u64 = 8192;
@@ -105,12 +105,30 @@ pub(super) fn thinking(
         return ThinkingPlan::default();
     }
     let mut plan = Planner { model, max_tokens, field: FIELD, losses };
-    match &request.reasoning {
+    let plan = match &request.reasoning {
         _ if off => plan.off(),
         Some(Reasoning::Effort(word)) => plan.effort(word),
         Some(Reasoning::Budget(tokens)) => plan.budget(*tokens),
         _ => plan.adaptive(),
+    };
+    if plan.manual() && runs_without_thinking(&request.turns) {
+        let reason = "off until the running turn ends: its thinking did not come back, and Claude goes on by a budget only with it";
+        losses.push(Loss::converted(FIELD, reason));
+        return ThinkingPlan::default();
     }
+    plan
+}
+
+/// Whether the conversation stands in a tool loop whose last assistant message does not begin with Claude's own thinking
+/// (platform.claude.com, "Thinking": with a budget Anthropic refuses to go on then; adaptive thinking does not ask for it).
+fn runs_without_thinking(turns: &[Turn]) -> bool {
+    let said = |turn: &Turn| turn.role == Role::User && turn.parts.iter().any(|p| !matches!(p, Part::ToolResult(_)));
+    let running = turns.iter().rev().take_while(|turn| !said(turn));
+    let last = running.into_iter().find(|turn| turn.role == Role::Assistant);
+    let own = |part: &Part| matches!(part, Part::Reasoning(block) if block.origin == Dialect::AnthropicMessages && block.signature.is_some());
+    last.is_some_and(|turn| {
+        turn.parts.iter().any(|part| matches!(part, Part::ToolCall(_))) && !turn.parts.first().is_some_and(own)
+    })
 }
 
 struct Planner<'m, 'l> {

@@ -30,9 +30,9 @@ pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> E
             }
             Part::ToolCall(call) => {
                 calls += 1;
-                tool_use(&mut content, call, at, &mut losses);
+                tool_use(&mut content, call, at, &context.answered_by, &mut losses);
             }
-            Part::Reasoning(reasoning) => thinking(&mut content, reasoning),
+            Part::Reasoning(reasoning) => thinking(&mut content, reasoning, &context.answered_by),
             Part::Native { dialect: Dialect::AnthropicMessages, raw, .. } => {
                 content.next().extend_from_slice(raw.get().as_bytes());
             }
@@ -98,9 +98,9 @@ fn text_block(block: &mut Object<'_>, text: &str) {
     block.text("text", text);
 }
 
-fn tool_use(content: &mut Elements, call: &ToolCall, at: usize, losses: &mut Vec<Loss>) {
+fn tool_use(content: &mut Elements, call: &ToolCall, at: usize, by: &str, losses: &mut Vec<Loss>) {
     if let Some(signature) = &call.signature {
-        content.object(|block| thinking_block(block, "", &foreign::seal_call(signature)));
+        content.object(|block| thinking_block(block, "", &foreign::seal_call(signature, by)));
     }
     let arguments = call.arguments.trim();
     let object = arguments.starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(arguments).is_ok();
@@ -125,7 +125,7 @@ fn tool_use(content: &mut Elements, call: &ToolCall, at: usize, losses: &mut Vec
     });
 }
 
-fn thinking(content: &mut Elements, part: &ReasoningPart) {
+fn thinking(content: &mut Elements, part: &ReasoningPart, by: &str) {
     let own = part.origin == Dialect::AnthropicMessages;
     match &part.signature {
         Some(data) if own && part.redacted => content.object(|block| {
@@ -137,7 +137,7 @@ fn thinking(content: &mut Elements, part: &ReasoningPart) {
         }
         None if part.text.is_empty() => {}
         signature => {
-            let sealed = foreign::seal(part.origin, signature.as_deref());
+            let sealed = foreign::seal(part.origin, signature.as_deref(), part.redacted, by);
             content.object(|block| thinking_block(block, &part.text, &sealed));
         }
     }

@@ -2,6 +2,7 @@ use serde_json::json;
 use serde_json::value::{RawValue, Value};
 
 use super::{decode, encode};
+use crate::dialect::anthropic_messages::foreign;
 use crate::dialect::canonical::{
     ChatResponse, Choice, Extra, Finish, FinishReason, Media, MediaSource, Part, ReasoningPart, ToolCall, Usage,
 };
@@ -194,7 +195,15 @@ fn thinking_of_others_is_sealed_so_that_it_finds_home() {
     let (body, losses) = written(&answer(parts, FinishReason::ToolCalls, "tool_calls"));
     let signatures: Vec<&str> =
         body["content"].as_array().unwrap().iter().filter_map(|b| b["signature"].as_str()).collect();
-    assert_eq!(signatures, ["S=", "signalbox:gemini:G", "signalbox:openai-chat:", "signalbox:tool-call:CS"]);
+    assert_eq!(
+        signatures,
+        [
+            "S=".to_owned(),
+            foreign::seal(Dialect::Gemini, Some("G"), false, ""),
+            foreign::seal(Dialect::OpenAiChat, None, false, ""),
+            foreign::seal_call("CS", ""),
+        ]
+    );
     assert_eq!(losses, [""; 0]);
 }
 

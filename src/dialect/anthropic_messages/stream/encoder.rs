@@ -59,11 +59,12 @@ impl Encoder {
     #[must_use]
     pub fn new(context: ReplyContext) -> Self {
         Self {
+            // Only Anthropic's own signatures may reach a client unsealed; whose they are is not known without an upstream.
+            origin: context.upstream.unwrap_or(Dialect::OpenAiChat),
             context,
             started: false,
             blocks: VecDeque::new(),
             index: 0,
-            origin: Dialect::OpenAiChat,
             calls: false,
             refused: false,
             finish: None,
@@ -84,7 +85,6 @@ impl Encoder {
         }
         match event {
             StreamEvent::Start { id, model, .. } => {
-                self.origin = foreign::origin_of(id.as_deref(), model.as_deref());
                 self.start(id.as_deref(), model.as_deref(), out);
             }
             StreamEvent::TextDelta { text, .. } => self.delta(BlockKind::Text, text, out),
@@ -101,7 +101,9 @@ impl Encoder {
             StreamEvent::ToolCallStart { index, id, name, signature, .. } => {
                 self.end_last();
                 if let Some(signature) = signature {
-                    let sealed = BlockKind::Thinking { signature: Some(foreign::seal_call(signature)) };
+                    let sealed = BlockKind::Thinking {
+                        signature: Some(foreign::seal_call(signature, &self.context.answered_by)),
+                    };
                     self.push(sealed, true);
                 }
                 self.calls = true;
@@ -245,12 +247,16 @@ impl Encoder {
             self.end_last();
             self.push(BlockKind::Thinking { signature: None }, false);
         }
-        let sealed = if own { signature.map(str::to_owned) } else { Some(foreign::seal(self.origin, signature)) };
+        let sealed = if own { signature.map(str::to_owned) } else { Some(self.sealed(signature, redacted)) };
         if let Some(Block { kind: BlockKind::Thinking { signature }, .. }) = self.blocks.back_mut() {
             *signature = sealed;
         }
         self.end_last();
         self.pump(out);
+    }
+
+    fn sealed(&self, signature: Option<&str>, redacted: bool) -> String {
+        foreign::seal(self.origin, signature, redacted, &self.context.answered_by)
     }
 
     fn tool(&mut self, call: u32) -> Option<&mut Block> {
@@ -263,13 +269,11 @@ impl Encoder {
 
     /// Text and thinking end where something else begins; calls end when they are said to.
     fn end_last(&mut self) {
-        let origin = self.origin;
+        let unsigned = (self.origin != Dialect::AnthropicMessages).then(|| self.sealed(None, false));
         if let Some(block) = self.blocks.back_mut().filter(|block| !matches!(block.kind, BlockKind::Tool { .. })) {
             block.ended = true;
             if let BlockKind::Thinking { signature: signature @ None } = &mut block.kind {
-                if origin != Dialect::AnthropicMessages {
-                    *signature = Some(foreign::seal(origin, None));
-                }
+                *signature = unsigned;
             }
         }
     }

@@ -3,8 +3,9 @@ use serde_json::value::{RawValue, Value};
 use serde_json::{json, Map};
 
 use super::{Decoder, Encoder, PING};
+use crate::dialect::anthropic_messages::foreign;
 use crate::dialect::canonical::{Extra, Finish, FinishReason, Loss, StreamEvent, Usage};
-use crate::dialect::{ReplyContext, StreamFault, Tail};
+use crate::dialect::{Dialect, ReplyContext, StreamFault, Tail};
 use crate::sse;
 
 fn decode_all(body: &str) -> (Vec<StreamEvent>, Decoder, Vec<StreamFault>) {
@@ -303,17 +304,27 @@ fn thinking_is_signed_by_whom_it_came_from() {
         signature: signature.map(str::to_owned),
         redacted,
     };
-    let signatures = |start: StreamEvent, rest: Vec<StreamEvent>| -> Vec<String> {
-        let events: Vec<StreamEvent> = [start].into_iter().chain(rest).chain([text("x")]).collect();
-        let (content, _) = client_reads(&encode_all(&events, &Tail::default()).0);
+    let signatures = |upstream, rest: Vec<StreamEvent>| -> Vec<String> {
+        let context = ReplyContext { upstream, answered_by: "p/m".into(), ..ReplyContext::default() };
+        let mut encoder = Encoder::new(context);
+        let mut out = Vec::new();
+        for event in rest.iter().chain([&text("x")]) {
+            encoder.event(event, &mut out, &mut Vec::new());
+        }
+        encoder.end(&Tail::default(), &mut out);
+        let (content, _) = client_reads(&out);
         let word = |block: &Value| block["signature"].as_str().or(block["data"].as_str()).map(str::to_owned);
         content.iter().filter_map(word).collect()
     };
     let own = vec![thought("a"), end(Some("S="), false), end(Some("D="), true), end(Some("T="), false)];
-    assert_eq!(signatures(start("msg_1", "claude-x"), own), ["S=", "D=", "T="]);
+    assert_eq!(signatures(Some(Dialect::AnthropicMessages), own), ["S=", "D=", "T="]);
     let gemini = vec![thought("a"), end(Some("G"), false)];
-    assert_eq!(signatures(start("r1", "gemini-3-pro"), gemini), ["signalbox:gemini:G"]);
-    assert_eq!(signatures(start("c", "deepseek"), vec![thought("a")]), ["signalbox:openai-chat:"]);
+    let sealed = |origin, signature, redacted| foreign::seal(origin, signature, redacted, "p/m");
+    assert_eq!(signatures(Some(Dialect::Gemini), gemini), [sealed(Dialect::Gemini, Some("G"), false)]);
+    let relay = vec![thought("a"), end(None, false), end(Some("R"), true)];
+    let expected = [sealed(Dialect::OpenAiChat, None, false), sealed(Dialect::OpenAiChat, Some("R"), true)];
+    assert_eq!(signatures(Some(Dialect::OpenAiChat), relay), expected);
+    assert_eq!(signatures(None, vec![end(Some("S"), false)]), [sealed(Dialect::OpenAiChat, Some("S"), false)]);
     let signed = StreamEvent::ToolCallStart {
         choice: 0,
         index: 0,
@@ -321,7 +332,7 @@ fn thinking_is_signed_by_whom_it_came_from() {
         name: "f".into(),
         signature: Some("CS".into()),
     };
-    assert_eq!(signatures(start("r1", "gemini-3-pro"), vec![signed, called(0)]), ["signalbox:tool-call:CS"]);
+    assert_eq!(signatures(Some(Dialect::Gemini), vec![signed, called(0)]), [foreign::seal_call("CS", "p/m")]);
 }
 
 #[test]

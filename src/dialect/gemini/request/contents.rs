@@ -18,6 +18,8 @@ pub struct Reader {
     calls: Vec<Called>,
     /// Members that the hub has no word for.
     pub extras: Vec<Extra>,
+    /// Who had the thoughts that were read last, as far as a seal says so.
+    pub made_by: Option<String>,
 }
 
 #[derive(Debug)]
@@ -61,11 +63,12 @@ impl Reader {
 
     /// A part, with other providers' thoughts out of its signature before it.
     fn part(&mut self, mut part: WirePart<'_>, path: &str) -> Result<Vec<Part>, GatewayError> {
-        let Some(thoughts) = part.signature.as_deref().and_then(foreign::open) else {
+        let Some(carried) = part.signature.as_deref().and_then(foreign::open) else {
             return self.plain_part(part, path);
         };
         part.signature = None;
-        let mut list: Vec<Part> = thoughts.into_iter().map(Part::Reasoning).collect();
+        self.made_by = Some(carried.by).filter(|by| !by.is_empty());
+        let mut list: Vec<Part> = carried.blocks.into_iter().map(|block| Part::Reasoning(block.part)).collect();
         let rest = self.plain_part(part, path)?;
         list.extend(rest.into_iter().filter(|part| !matches!(part, Part::Text(text) if text.is_empty())));
         Ok(list)

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::contents::Reader;
 use super::{locate, wanted_format, Wanted};
-use crate::dialect::canonical::{ChatRequest, Extra, Format, Reasoning, Role, Tool, ToolChoice, Turn};
+use crate::dialect::canonical::{ChatRequest, Extra, Format, Reasoning, Role, SignedTurn, Tool, ToolChoice, Turn};
 use crate::dialect::gemini::schema::to_json_schema;
 use crate::dialect::gemini::types::{
     FunctionCalling, GenerationConfig, Int, Request, Rest, System, Text, Thinking, Tool as WireTool,
@@ -35,6 +35,9 @@ pub fn decode(body: &[u8]) -> Result<ChatRequest, GatewayError> {
         let role = if locate::is_model(content.role.as_deref(), at)? { Role::Assistant } else { Role::User };
         let parts = content.parts.map(|parts| parts.0).unwrap_or_default();
         let turns = reader.parts(parts, &format!("contents[{at}]"), role)?;
+        if let Some(by) = reader.made_by.take() {
+            request.signed_turns.push(SignedTurn { turn: request.turns.len(), by });
+        }
         request.turns.extend(turns.into_iter().map(|(role, parts)| Turn { role, parts }));
     }
     request.extras = reader.extras;

@@ -8,14 +8,12 @@ use super::media;
 use super::options;
 use super::passed::Passed;
 use crate::dialect::canonical::{ChatRequest, Loss, Part, ReasoningPart, Role, ToolCall, ToolResult};
+use crate::dialect::carried::SKIP_SIGNATURE;
 use crate::dialect::gemini::model::Model;
 use crate::dialect::gemini::response::write_arguments;
 use crate::dialect::gemini::write::Json;
 use crate::dialect::names::in_callers_words;
 use crate::dialect::{Dialect, Encoded, Target};
-
-/// Stands in for a signature that the caller's dialect could not keep; Google documents it for that (`wire.md` §3.2).
-pub const SKIP_SIGNATURE: &str = "skip_thought_signature_validator";
 
 /// Writes a request.
 #[must_use]

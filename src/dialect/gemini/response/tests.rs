@@ -101,7 +101,7 @@ fn answers_of_other_providers_are_written_in_googles_words() {
     let parts = body["candidates"][0]["content"]["parts"].as_array().unwrap();
     assert_eq!(parts[0], json!({"text": "hm", "thought": true}));
     let sealed = parts[1]["thoughtSignature"].as_str().unwrap();
-    assert_eq!(foreign::open(sealed).unwrap()[0].signature.as_deref(), Some("s"));
+    assert_eq!(foreign::open(sealed).unwrap().blocks[0].part.signature.as_deref(), Some("s"));
     assert_eq!(parts[2], json!({"functionCall": {"id": "c", "name": "f", "args": {"x": 1.0}}}));
     assert_eq!(parts[3], json!({"text": "no"}));
     assert_eq!(losses.len(), 1, "the refusal became text");
@@ -114,5 +114,5 @@ fn answers_of_other_providers_are_written_in_googles_words() {
     let parts = body["candidates"][0]["content"]["parts"].as_array().unwrap();
     assert_eq!(parts.len(), 1);
     let sealed = parts[0]["thoughtSignature"].as_str().unwrap();
-    assert_eq!(foreign::open(sealed).unwrap()[0].text, "hm", "unsigned thoughts come back with calls");
+    assert_eq!(foreign::open(sealed).unwrap().blocks[0].part.text, "hm", "unsigned thoughts come back with calls");
 }

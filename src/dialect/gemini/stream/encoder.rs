@@ -188,7 +188,8 @@ impl Encoder {
         let state = self.choice(choice);
         state.end_thought(origin, None, false);
         let wanted = before_call || state.thoughts.iter().any(|thought| thought.signature.is_some());
-        (wanted && !state.thoughts.is_empty()).then(|| foreign::seal(&std::mem::take(&mut state.thoughts)))
+        let thoughts = (wanted && !state.thoughts.is_empty()).then(|| std::mem::take(&mut state.thoughts))?;
+        Some(foreign::seal(thoughts, &self.context.answered_by))
     }
 
     fn choice(&mut self, index: u32) -> &mut Choice {

@@ -3,12 +3,14 @@
 use serde_json::value::RawValue;
 
 use super::super::media;
-use super::super::response::{arguments_text, call_signature, minted_id, reasoning_parts, CUSTOM_CALL};
-use super::super::types::{filled, string, word, Delta, WireToolCall};
+use super::super::response::{arguments_text, call_signature, minted_id, CUSTOM_CALL};
+use super::super::types::{filled, string, word, WireToolCall};
 use super::decode::{extra, leftovers, object, read_object, Meaning};
+use super::replayed::{self, Called};
 use crate::dialect::canonical::{
-    ChatRequest, Media, MediaSource, Part, ReasoningPart, Role, ToolCall, ToolResult, Turn,
+    ChatRequest, Media, MediaSource, Part, ReasoningPart, Role, SignedTurn, ToolCall, ToolResult, Turn,
 };
+use crate::dialect::carried::{open_id, Opened};
 use crate::dialect::Dialect;
 use crate::error::GatewayError;
 use crate::json::Members;
@@ -27,6 +29,7 @@ pub(super) fn decode(members: &Members<'_>, request: &mut ChatRequest) -> Result
         let message = read_object(&path, raw)?;
         let role = message.present("role").and_then(string).unwrap_or_default();
         let mut known = vec!["role", "content", "name"];
+        let mut made_by = None;
         let turn = match role.as_ref() {
             "system" | "developer" => Turn { role: Role::System, parts: content(&message, &path, request)? },
             "user" => Turn { role: Role::User, parts: content(&message, &path, request)? },
@@ -41,7 +44,7 @@ pub(super) fn decode(members: &Members<'_>, request: &mut ChatRequest) -> Result
                     "reasoning_details",
                     "signalbox",
                 ]);
-                assistant(&message, at, &path, request, &mut legacy)?
+                assistant(&message, at, &path, request, &mut legacy, &mut made_by)?
             }
             "function" => function_result(&message, &path, request, &legacy)?,
             _ => {
@@ -53,6 +56,9 @@ pub(super) fn decode(members: &Members<'_>, request: &mut ChatRequest) -> Result
             names.push((turn.role, format!("{path}.name"), name));
         }
         leftovers(&message, &known, &path, request);
+        if let Some(by) = made_by {
+            request.signed_turns.push(SignedTurn { turn: at, by });
+        }
         request.turns.push(turn);
     }
     for (role, field, name) in &names {
@@ -177,21 +183,27 @@ fn assistant(
     path: &str,
     request: &mut ChatRequest,
     legacy: &mut Vec<(String, String)>,
+    made_by: &mut Option<String>,
 ) -> Result<Turn, GatewayError> {
-    let mut parts: Vec<Part> = reasoning(message).into_iter().map(Part::Reasoning).collect();
-    let said = content(message, path, request)?;
+    let raw_calls: Vec<&RawValue> = message.parse("tool_calls").ok().flatten().unwrap_or_default();
+    let mut calls = Vec::with_capacity(raw_calls.len());
+    for (nth, raw) in raw_calls.into_iter().enumerate() {
+        calls.push(call(raw, &format!("{path}.tool_calls[{nth}]"), request)?);
+    }
+    *made_by = calls.iter().map(|call| &call.by).find(|by| !by.is_empty()).cloned();
+    let mut said = content(message, path, request)?;
     let refusal = filled(message.present("refusal"));
-    let calls: Vec<&RawValue> = message.parse("tool_calls").ok().flatten().unwrap_or_default();
     let function = message.present("function_call").and_then(object);
+    let mut parts = replayed::beside(message, &calls);
     let says_more = refusal.is_some() || !calls.is_empty() || function.is_some() || !parts.is_empty();
-    parts.extend(said.into_iter().filter(|part| !(says_more && matches!(part, Part::Text(text) if text.is_empty()))));
+    said.retain(|part| !(says_more && matches!(part, Part::Text(text) if text.is_empty())));
+    let (said, calls) = replayed::in_place(said, calls);
+    parts.extend(said);
     parts.extend(refusal.map(|text| Part::Refusal(text.into_owned())));
     if let Some(audio) = message.present("audio") {
         parts.push(native("audio", audio));
     }
-    for (nth, raw) in calls.into_iter().enumerate() {
-        parts.push(call(raw, &format!("{path}.tool_calls[{nth}]"), request)?);
-    }
+    parts.extend(calls);
     if let Some(function) = function {
         leftovers(&function, &["name", "arguments"], &format!("{path}.function_call"), request);
         let name = filled(function.present("name")).unwrap_or_default().into_owned();
@@ -211,7 +223,8 @@ fn or_empty(arguments: &str) -> String {
     }
 }
 
-fn call(raw: &RawValue, path: &str, request: &mut ChatRequest) -> Result<Part, GatewayError> {
+/// A call, and the signed reasoning behind its id (see [`crate::dialect::carried`]).
+fn call(raw: &RawValue, path: &str, request: &mut ChatRequest) -> Result<Called, GatewayError> {
     let wrong = |member: &str| {
         let path = format!("{path}{member}");
         GatewayError::invalid(
@@ -221,7 +234,7 @@ fn call(raw: &RawValue, path: &str, request: &mut ChatRequest) -> Result<Part, G
     };
     let call: WireToolCall<'_> = serde_json::from_str(raw.get()).map_err(|_| wrong(""))?;
     if call.custom.is_some() {
-        return Ok(native(CUSTOM_CALL, raw));
+        return Ok(Called { part: native(CUSTOM_CALL, raw), blocks: Vec::new(), by: String::new() });
     }
     // The index comes from a stream, with a message that a client sends back.
     let known = ["id", "type", "function", "extra_content", "signalbox", "index"];
@@ -231,48 +244,22 @@ fn call(raw: &RawValue, path: &str, request: &mut ChatRequest) -> Result<Part, G
         leftovers(&function, &["name", "arguments"], &format!("{path}.function"), request);
     }
     let id = word(call.id).ok_or_else(|| wrong(".id"))?;
+    let Opened { id: own, carried } = open_id(&id);
+    if let (None, true, Some(raw)) = (&carried, own.len() < id.len(), call.id) {
+        // A client has cut it. The reasoning is gone; without the call's answer to pair with, so would be the loop.
+        extra(request, format!("{path}.id"), raw, Meaning::Advisory);
+    }
+    let carried = carried.unwrap_or_default();
     let name = call.function.as_ref().and_then(|function| filled(function.name));
     let name = name.ok_or_else(|| wrong(".function.name"))?;
     let arguments = call.function.as_ref().and_then(|f| f.arguments).map(arguments_text).unwrap_or_default();
-    Ok(Part::ToolCall(ToolCall {
-        id: id.into_owned(),
+    let part = Part::ToolCall(ToolCall {
+        id: own.to_owned(),
         name: name.into_owned(),
         arguments: or_empty(&arguments),
-        signature: call_signature(&call),
-    }))
-}
-
-/// Our own echo of signed blocks where the client kept it, else the names that servers use.
-fn reasoning(message: &Members<'_>) -> Vec<ReasoningPart> {
-    let ours = message.present("signalbox").and_then(object);
-    let echoed: Vec<&RawValue> = ours.and_then(|ours| ours.parse("reasoning").ok().flatten()).unwrap_or_default();
-    if !echoed.is_empty() {
-        return echoed.into_iter().filter_map(object).map(|block| echoed_block(&block)).collect();
-    }
-    let beside = Delta {
-        reasoning_content: message.present("reasoning_content"),
-        reasoning: message.present("reasoning"),
-        reasoning_details: message.present("reasoning_details"),
-        ..Delta::default()
-    };
-    let mut parts = reasoning_parts(&beside);
-    // DeepSeek's empty text says that there was no reasoning; it is no block.
-    parts.retain(|block| !block.text.is_empty() || block.signature.is_some());
-    parts
-}
-
-/// A block without a known origin is nobody's: this dialect's, whose servers ignore it.
-fn echoed_block(block: &Members<'_>) -> ReasoningPart {
-    let origin = filled(block.present("origin")).and_then(|name| {
-        let quoted = crate::json::quoted(&name);
-        serde_json::from_slice(&quoted).ok()
+        signature: call_signature(&call).or(carried.call),
     });
-    ReasoningPart {
-        text: filled(block.present("text")).unwrap_or_default().into(),
-        signature: filled(block.present("signature")).map(Into::into),
-        redacted: block.present("redacted").is_some_and(|raw| raw.get() == "true"),
-        origin: origin.unwrap_or(Dialect::OpenAiChat),
-    }
+    Ok(Called { part, blocks: carried.blocks, by: carried.by })
 }
 
 fn tool_result(message: &Members<'_>, path: &str, request: &mut ChatRequest) -> Result<Turn, GatewayError> {
@@ -281,8 +268,8 @@ fn tool_result(message: &Members<'_>, path: &str, request: &mut ChatRequest) -> 
         GatewayError::invalid(&path, format!("`{path}` is required: the id of the call that this answers"))
     })?;
     let name = filled(message.present("name")).map(Into::into);
-    let result =
-        ToolResult { call_id: call_id.into_owned(), name, parts: content(message, path, request)?, is_error: false };
+    let call_id = open_id(&call_id).id.to_owned();
+    let result = ToolResult { call_id, name, parts: content(message, path, request)?, is_error: false };
     Ok(Turn { role: Role::Tool, parts: vec![Part::ToolResult(result)] })
 }
 

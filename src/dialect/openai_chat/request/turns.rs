@@ -11,6 +11,7 @@ use super::parts::{audio, document, image, text_of, titled, Written};
 use crate::dialect::canonical::{
     ChatRequest, Disposition, Extra, Part, ReasoningPart, Role, ToolCall, ToolResult, Turn,
 };
+use crate::dialect::carried::reads_google_signatures;
 use crate::dialect::{Dialect, Target};
 use crate::json::write_quoted;
 
@@ -108,11 +109,13 @@ impl Writer<'_, '_> {
         let mut content = Vec::new();
         match texts {
             Some(texts) if texts.len() < 2 || !self.profile.text_lists => {
-                if texts.len() > 1 {
+                // An answer's texts are one text in this dialect: what its clients were shown, and send back.
+                let joint = if role == Role::Assistant { "" } else { "\n\n" };
+                if texts.len() > 1 && !joint.is_empty() {
                     let reason = "texts of one message were joined by blank lines";
                     self.report.add_part(turn, 0, Disposition::Converted, reason);
                 }
-                write_quoted(&mut content, &texts.join("\n\n"));
+                write_quoted(&mut content, &texts.join(joint));
             }
             _ => list(&mut content, written, |out, part| part.write(out)),
         }
@@ -297,8 +300,7 @@ impl Writer<'_, '_> {
             function.text("arguments", if call.arguments.is_empty() { "{}" } else { &call.arguments });
         });
         if let Some(signature) = &call.signature {
-            // Only Google's own servers read it, whatever the dialect.
-            if ["gemini", "google", "vertex"].iter().any(|name| self.target.provider.starts_with(name)) {
+            if reads_google_signatures(self.target.provider) {
                 tool_call_signature(&mut out, signature);
             } else {
                 let reason = "Gemini's signature of a call cannot be read by this provider";

@@ -4,6 +4,7 @@ use super::super::write::Object;
 use super::super::{finish, media, usage};
 use super::CUSTOM_CALL;
 use crate::dialect::canonical::{ChatResponse, Choice, Extra, Loss, Media, MediaSource, Part, ReasoningPart, ToolCall};
+use crate::dialect::carried::{self, Block, Carried};
 use crate::dialect::{Dialect, Encoded, ReplyContext, Tail};
 
 /// Writes an answer. Texts of one choice are joined: this dialect's content is one string.
@@ -19,7 +20,8 @@ pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> E
     out.text("object", "chat.completion");
     out.number("created", response.created.unwrap_or(context.now_secs));
     out.text("model", response.model.as_deref().unwrap_or(&context.model));
-    out.list("choices", &response.choices, |body, choice| write_choice(body, choice, response, &mut losses));
+    let by = context.answered_by.as_str();
+    out.list("choices", &response.choices, |body, choice| write_choice(body, choice, response, by, &mut losses));
     if let Some(counts) = tail.usage.as_ref().or(response.usage.as_ref()) {
         out.object("usage", |out| usage::encode(out, counts, tail.cost_usd.as_deref()));
     }
@@ -63,12 +65,12 @@ pub(in super::super) fn choice_member(extra: &Extra, choice: u32) -> Option<&str
         .then_some(member)
 }
 
-fn write_choice(body: &mut Vec<u8>, choice: &Choice, response: &ChatResponse, losses: &mut Vec<Loss>) {
+fn write_choice(body: &mut Vec<u8>, choice: &Choice, response: &ChatResponse, by: &str, losses: &mut Vec<Loss>) {
     let members = || response.extras.iter().filter_map(|e| Some((choice_member(e, choice.index)?, e.value.get())));
     let mut out = Object::begin(body);
     out.number("index", choice.index);
     out.object("message", |out| {
-        write_message(out, choice, losses);
+        write_message(out, choice, by, losses);
         for (member, value) in members() {
             if let Some(name) = member.strip_prefix("message.") {
                 out.raw(name, value);
@@ -97,9 +99,11 @@ pub(in super::super) fn write_raw_finish(out: &mut Object<'_>, raw: &str, stop_s
     }
 }
 
-fn write_message(out: &mut Object<'_>, choice: &Choice, losses: &mut Vec<Loss>) {
+fn write_message(out: &mut Object<'_>, choice: &Choice, by: &str, losses: &mut Vec<Loss>) {
     let (mut text, mut refusal, mut thought) = (None::<String>, None::<String>, None::<String>);
-    let mut calls: Vec<&ToolCall> = Vec::new();
+    let mut calls: Vec<(String, &ToolCall)> = Vec::new();
+    // Signed reasoning since the last call: it travels behind the next one's id.
+    let mut pending: Vec<Block> = Vec::new();
     let mut custom_calls: Vec<&str> = Vec::new();
     let mut pictures: Vec<&Media> = Vec::new();
     let mut signed: Vec<&ReasoningPart> = Vec::new();
@@ -117,9 +121,15 @@ fn write_message(out: &mut Object<'_>, choice: &Choice, losses: &mut Vec<Loss>) 
                 }
                 if block.signature.is_some() {
                     signed.push(block);
+                    let at = text.as_ref().map_or(0, String::len);
+                    pending.push(Block { at, part: block.clone() });
                 }
             }
-            Part::ToolCall(call) => calls.push(call),
+            Part::ToolCall(call) => {
+                let id = call_id(&call.id, std::mem::take(&mut pending), call.signature.clone(), by);
+                losses.extend(id.1.then(|| left_behind(choice.index)));
+                calls.push((id.0, call));
+            }
             Part::Image(media) => pictures.push(media),
             Part::Native { dialect: Dialect::OpenAiChat, kind, raw } if kind == CUSTOM_CALL => {
                 custom_calls.push(raw.get());
@@ -137,9 +147,9 @@ fn write_message(out: &mut Object<'_>, choice: &Choice, losses: &mut Vec<Loss>) 
         out.text("reasoning_content", thought);
     }
     if !calls.is_empty() || !custom_calls.is_empty() {
-        let functions = calls.iter().map(|call| Ok(*call)).chain(custom_calls.iter().map(|raw| Err(*raw)));
+        let functions = calls.iter().map(Ok).chain(custom_calls.iter().map(|raw| Err(*raw)));
         out.list("tool_calls", functions, |body, call| match call {
-            Ok(call) => write_call(body, call),
+            Ok((id, call)) => write_call(body, id, call),
             Err(raw) => body.extend_from_slice(raw.as_bytes()),
         });
     }
@@ -164,9 +174,24 @@ fn nullable(out: &mut Object<'_>, name: &str, text: Option<&str>) {
     }
 }
 
-fn write_call(body: &mut Vec<u8>, call: &ToolCall) {
+/// A call's id with what its provider wants to see again behind it, because every client sends ids back; true where that
+/// was too much for an id.
+pub(in super::super) fn call_id(id: &str, blocks: Vec<Block>, call: Option<String>, by: &str) -> (String, bool) {
+    let (id, whole) = Carried { by: by.to_owned(), blocks, call }.behind(id);
+    (id, !whole)
+}
+
+/// The report that reasoning was too long for an id.
+pub(in super::super) fn left_behind(choice: u32) -> Loss {
+    let field = format!("choices[{choice}].message.tool_calls.id");
+    let most = carried::LONGEST_IN_ID;
+    let reason = format!("signed reasoning of more than {most} bytes comes back in `message.signalbox` only");
+    Loss::advisory(field, reason)
+}
+
+fn write_call(body: &mut Vec<u8>, id: &str, call: &ToolCall) {
     let mut out = Object::begin(body);
-    out.text("id", &call.id);
+    out.text("id", id);
     out.text("type", "function");
     out.object("function", |function| {
         function.text("name", &call.name);

@@ -4,6 +4,7 @@ use serde_json::{json, Value};
 
 use super::*;
 use crate::dialect::canonical::{FinishReason, MediaSource, Usage};
+use crate::dialect::carried::open_id;
 use crate::dialect::{ReplyContext, Tail};
 
 fn choice(message: &str, finish: &str) -> ChatResponse {
@@ -195,7 +196,13 @@ fn an_answer_from_another_dialect_has_openais_shape() {
     let tail =
         Tail { cost_usd: Some("0.00012".into()), signalbox: Some(r#"{"attempts":[]}"#.into()), ..Tail::default() };
     let written = encode(&from_elsewhere(), &context, &tail);
-    let value: Value = serde_json::from_slice(&written.body).unwrap();
+    let mut value: Value = serde_json::from_slice(&written.body).unwrap();
+    let id = &mut value["choices"][0]["message"]["tool_calls"][0]["id"];
+    let carried = open_id(id.as_str().unwrap()).carried.unwrap();
+    assert_eq!(carried.call.as_deref(), Some("g"));
+    let signed = carried.blocks.iter().map(|block| (block.at, block.part.signature.as_deref().unwrap()));
+    assert_eq!(signed.collect::<Vec<_>>(), [(0, "sig"), (0, "opaque")]);
+    *id = "t1".into();
     assert_eq!(
         value,
         json!({

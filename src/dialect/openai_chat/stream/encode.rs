@@ -1,11 +1,11 @@
 //! Canonical events → chunks (`wire.md` §1.1 "Stream grammar").
 
-use super::super::response::{
-    choice_member, is_top_member, lost, reasoning_item, tool_call_signature, write_raw_finish,
-};
+use super::super::response::{call_id, choice_member, is_top_member, left_behind, lost};
+use super::super::response::{reasoning_item, tool_call_signature, write_raw_finish};
 use super::super::write::Object;
 use super::super::{finish, usage};
-use crate::dialect::canonical::{Extra, Finish, Loss, StreamEvent, Usage};
+use crate::dialect::canonical::{Extra, Finish, Loss, ReasoningPart, StreamEvent, Usage};
+use crate::dialect::carried::Block;
 use crate::dialect::{ReplyContext, Tail};
 
 /// Writes a stream.
@@ -28,6 +28,10 @@ struct ChoiceState {
     calls: Vec<bool>,
     /// Reasoning text since the last signature.
     thought: String,
+    /// Bytes of visible text so far.
+    said: usize,
+    /// Signed reasoning since the last call: it travels behind the next one's id.
+    pending: Vec<Block>,
     signed_blocks: usize,
     finished: bool,
 }
@@ -52,7 +56,10 @@ impl Encoder {
                 self.head = self.head(id.as_deref(), model.as_deref(), *created);
             }
             StreamEvent::TextDelta { choice, text } => {
-                self.delta(*choice, out, |_, delta| delta.text("content", text));
+                self.delta(*choice, out, |state, delta| {
+                    state.said = state.said.saturating_add(text.len());
+                    delta.text("content", text);
+                });
             }
             StreamEvent::RefusalDelta { choice, text } => {
                 self.delta(*choice, out, |_, delta| delta.text("refusal", text));
@@ -65,8 +72,12 @@ impl Encoder {
                 self.reasoning_end(*choice, signature.as_deref(), *redacted, out);
             }
             StreamEvent::ToolCallStart { choice, index, id, name, signature } => {
+                let pending = self.choices.iter_mut().find(|state| state.index == *choice);
+                let blocks = pending.map(|state| std::mem::take(&mut state.pending)).unwrap_or_default();
+                let (id, left) = call_id(id, blocks, signature.clone(), &self.context.answered_by);
+                losses.extend(left.then(|| left_behind(*choice)));
                 self.call(*choice, *index, false, out, |call| {
-                    call.text("id", id);
+                    call.text("id", &id);
                     call.text("type", "function");
                     call.object("function", |function| {
                         function.text("name", name);
@@ -245,6 +256,11 @@ impl Encoder {
             let text = if redacted { String::new() } else { std::mem::take(&mut state.thought) };
             let at = state.signed_blocks;
             state.signed_blocks += 1;
+            if let Some(origin) = origin {
+                let signature = Some(signature.to_owned());
+                let part = ReasoningPart { text: text.clone(), signature, redacted, origin };
+                state.pending.push(Block { at: state.said, part });
+            }
             delta.object("signalbox", |ours| {
                 ours.list("reasoning", [at], |body, at| reasoning_item(body, at, &text, signature, redacted, origin));
             });

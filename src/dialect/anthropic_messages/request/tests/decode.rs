@@ -1,8 +1,9 @@
 use serde_json::json;
 
 use super::super::decode;
+use crate::dialect::anthropic_messages::foreign;
 use crate::dialect::canonical::{
-    ChatRequest, Format, Media, MediaSource, Part, Reasoning, ReasoningPart, Role, ToolChoice,
+    ChatRequest, Format, Media, MediaSource, Part, Reasoning, ReasoningPart, Role, SignedTurn, ToolChoice,
 };
 use crate::dialect::Dialect;
 use crate::error::ErrorKind;
@@ -100,11 +101,12 @@ fn arguments_and_schemas_keep_their_source_text() {
 
 #[test]
 fn thinking_is_kept_with_its_signature_and_its_origin() {
+    let sealed = foreign::seal(Dialect::Gemini, Some("GS"), false, "gemini/g");
     let request = read(json!({"messages": [{"role": "assistant", "content": [
         {"type": "thinking", "thinking": "t", "signature": "Sig+/="},
         {"type": "redacted_thinking", "data": "D=="},
-        {"type": "thinking", "thinking": "g", "signature": "signalbox:gemini:GS"},
-        {"type": "thinking", "thinking": "", "signature": "signalbox:tool-call:CS"},
+        {"type": "thinking", "thinking": "g", "signature": sealed},
+        {"type": "thinking", "thinking": "", "signature": foreign::seal_call("CS", "")},
         {"type": "tool_use", "id": "a", "name": "f", "input": {}}]}]}));
     let own = |text: &str, signature: &str, redacted| ReasoningPart {
         text: text.into(),
@@ -120,6 +122,8 @@ fn thinking_is_kept_with_its_signature_and_its_origin() {
     assert_eq!((first, second), (&own("t", "Sig+/=", false), &own("", "D==", true)));
     assert_eq!((third.origin, third.signature.as_deref()), (Dialect::Gemini, Some("GS")));
     assert_eq!(call.signature.as_deref(), Some("CS"), "Gemini's signature comes back to its call");
+    assert_eq!(third.text, "g");
+    assert_eq!(request.signed_turns, [SignedTurn { turn: 0, by: "gemini/g".into() }]);
 }
 
 #[test]

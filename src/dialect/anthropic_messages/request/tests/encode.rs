@@ -2,8 +2,10 @@ use serde_json::json;
 
 use super::super::version_header;
 use super::{asking, encode, extra, raw, target};
-use crate::dialect::canonical::{ChatRequest, Extra, Format, Reasoning, Tool, ToolChoice};
-use crate::dialect::{ModelTraits, Target};
+use crate::dialect::canonical::{
+    ChatRequest, Extra, Format, Part, Reasoning, ReasoningPart, Role, Tool, ToolCall, ToolChoice, ToolResult, Turn,
+};
+use crate::dialect::{Dialect, ModelTraits, Target};
 
 const OLD: &str = "claude-sonnet-4-5";
 const NEW: &str = "claude-opus-4-8";
@@ -186,6 +188,41 @@ fn manual_thinking_rules_out_sampling_and_forced_calls() {
         ["unsupported temperature", "unsupported top_p", "unsupported tool_choice"]
     );
     assert_eq!(version_header(&request, &target(OLD)), "2026-10-21");
+}
+
+#[test]
+fn a_running_turn_without_its_thinking_goes_on_without_thinking_only_by_a_budget() {
+    let thought = ReasoningPart {
+        text: "t".into(),
+        signature: Some("S".into()),
+        redacted: false,
+        origin: Dialect::AnthropicMessages,
+    };
+    let call = ToolCall { id: "c".into(), name: "f".into(), arguments: "{}".into(), signature: None };
+    let result = ToolResult { call_id: "c".into(), name: None, parts: Vec::new(), is_error: false };
+    let running = |said: Vec<Part>| {
+        let turn = |role, parts| Turn { role, parts };
+        let turns = vec![
+            turn(Role::User, vec![Part::Text("q".into())]),
+            turn(Role::Assistant, said),
+            turn(Role::Tool, vec![Part::ToolResult(result.clone())]),
+        ];
+        ChatRequest { reasoning: Some(Reasoning::Budget(2000)), turns, ..asking() }
+    };
+    let bare = running(vec![Part::ToolCall(call.clone())]);
+    let whole = running(vec![Part::Reasoning(thought), Part::ToolCall(call)]);
+    let written = encode(&bare, &target(OLD));
+    assert_eq!(
+        (&written.body["thinking"], written.losses),
+        (&json!(null), vec!["converted reasoning_effort".to_owned()])
+    );
+    assert_eq!(encode(&whole, &target(OLD)).body["thinking"]["budget_tokens"], 2000);
+    // Adaptive thinking does not ask for it.
+    assert_eq!(encode(&bare, &target(NEW)).body["thinking"]["type"], "adaptive");
+    // A new question ends the turn.
+    let mut asked = bare;
+    asked.turns.push(Turn { role: Role::User, parts: vec![Part::Text("and?".into())] });
+    assert_eq!(encode(&asked, &target(OLD)).body["thinking"]["budget_tokens"], 2000);
 }
 
 #[test]

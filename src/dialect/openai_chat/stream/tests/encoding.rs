@@ -3,6 +3,7 @@
 use serde_json::{json, Value};
 
 use crate::dialect::canonical::{Extra, Finish, FinishReason, Loss, StreamEvent, Usage};
+use crate::dialect::carried::open_id;
 use crate::dialect::openai_chat::stream::Encoder;
 use crate::dialect::{Dialect, ReplyContext, Tail};
 
@@ -112,9 +113,12 @@ fn calls_have_id_and_name_first_and_empty_arguments_become_an_object() {
     ];
     let (chunks, _, _) = write(&events, false, &Tail::default());
     let deltas: Vec<&Value> = chunks.iter().map(|chunk| &chunk["choices"][0]["delta"]).collect();
+    let id = deltas[1]["tool_calls"][0]["id"].as_str().unwrap();
+    let opened = open_id(id);
+    assert_eq!((opened.id, opened.carried.unwrap().call.as_deref()), ("a", Some("g")));
     assert_eq!(
         *deltas[1],
-        json!({"tool_calls": [{"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": ""}, "extra_content": {"google": {"thought_signature": "g"}}}]})
+        json!({"tool_calls": [{"index": 0, "id": id, "type": "function", "function": {"name": "f", "arguments": ""}, "extra_content": {"google": {"thought_signature": "g"}}}]})
     );
     assert_eq!(
         *deltas[2],
