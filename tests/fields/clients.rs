@@ -1,0 +1,45 @@
+//! What the usual clients send when their user sets nothing but a prompt, a tool and the bound that Anthropic requires:
+//! none of it may be refused by any target.
+//!
+//! `clients.json` was recorded on 2026-11-26 by running each client against a server on this machine that answers with a
+//! text or a call: one request, the same as a stream, one with a tool, and the second turn of a tool loop. The list says
+//! which versions sent each body.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use signalbox::dialect::canonical::Disposition;
+
+use super::table;
+
+#[derive(Deserialize)]
+struct Sent {
+    clients: Vec<String>,
+    dialect: String,
+    body: Value,
+}
+
+#[test]
+fn nothing_that_clients_send_by_default_is_refused_by_any_target() {
+    let list: Vec<Sent> = serde_json::from_str(include_str!("clients.json")).unwrap();
+    let mut found = Vec::new();
+    let mut checked = 0;
+    for table in table::all() {
+        for sent in list.iter().filter(|sent| sent.dialect == table.name) {
+            for column in table.columns() {
+                checked += 1;
+                match super::translate(table.dialect, &sent.body, column) {
+                    Err(error) => found.push(format!("{:?}: {error}", sent.clients)),
+                    Ok(encoded) => found.extend(
+                        encoded
+                            .losses
+                            .iter()
+                            .filter(|loss| loss.disposition == Disposition::Unsupported)
+                            .map(|loss| format!("{:?} → {}: {loss:?}", sent.clients, column.name)),
+                    ),
+                }
+            }
+        }
+    }
+    super::verdict(found, checked, 150);
+}

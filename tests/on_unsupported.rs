@@ -1,0 +1,166 @@
+//! `x-signalbox-on-unsupported` from every caller's dialect: what becomes of a request with a field that the preferred
+//! candidate cannot express and the next one can, over the whole path.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // of helpers; tests may fail loudly
+
+mod support;
+
+use std::rc::Rc;
+
+use serde_json::{json, Value};
+use signalbox::gateway::Gateway;
+use signalbox::http::Request;
+use signalbox::pipeline;
+use support::{Fake, Script};
+
+const CONFIG: &str = r#"{
+  "identity": {"mode": "none"},
+  "providers": {
+    "openai": {"base_url": "http://127.0.0.1:9/openai/v1", "api_key": "k-openai"},
+    "anthropic": {"base_url": "http://127.0.0.1:9/anthropic", "api_key": "k-anthropic"},
+    "gemini": {"base_url": "http://127.0.0.1:9/gemini", "api_key": "k-gemini"}
+  }
+}"#;
+
+const OPENAI: (&str, &str) = (
+    "openai/gpt-4o-mini",
+    r#"{"id":"c1","object":"chat.completion","created":1,"model":"gpt-x","choices":[{"index":0,"message":{"role":"assistant","content":"Hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}}"#,
+);
+const CLAUDE: (&str, &str) = (
+    "anthropic/claude-haiku-4-5",
+    r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude","content":[{"type":"text","text":"Hello"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":9,"output_tokens":2}}"#,
+);
+const GEMINI: (&str, &str) = (
+    "gemini/gemini-2.5-flash",
+    r#"{"candidates":[{"content":{"parts":[{"text":"Hello"}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":2,"totalTokenCount":11}}"#,
+);
+
+/// A caller, the candidate that it prefers and that cannot express a field, and the one that can: its own dialect's.
+struct Case {
+    path: &'static str,
+    body: fn(&str) -> Value,
+    field: (&'static str, &'static str),
+    foreign: (&'static str, &'static str),
+    native: (&'static str, &'static str),
+}
+
+const CHAT: Case = Case {
+    path: "/v1/chat/completions",
+    body: |model| json!({"model": model, "messages": [{"role": "user", "content": "Say hello"}], "logit_bias": {"1": 2}}),
+    field: ("logit_bias", "/logit_bias"),
+    foreign: CLAUDE,
+    native: OPENAI,
+};
+
+const MESSAGES: Case = Case {
+    path: "/v1/messages",
+    body: |model| json!({"model": model, "max_tokens": 50, "inference_geo": "eu", "messages": [{"role": "user", "content": "Say hello"}]}),
+    field: ("inference_geo", "/inference_geo"),
+    foreign: GEMINI,
+    native: CLAUDE,
+};
+
+const GENERATE: Case = Case {
+    path: "/v1beta/models/{model}:generateContent",
+    body: |_| json!({"contents": [{"role": "user", "parts": [{"text": "Say hello"}]}], "cachedContent": "cachedContents/1"}),
+    field: ("cachedContent", "/cachedContent"),
+    foreign: OPENAI,
+    native: GEMINI,
+};
+
+const CASES: [&Case; 3] = [&CHAT, &MESSAGES, &GENERATE];
+
+/// Asks for the candidates in that order.
+fn ask(case: &Case, order: &[(&str, &str)], mode: Option<&str>, answers: &str) -> Fake {
+    let model = order[0].0;
+    let fake = Fake::new([Script::json(200, answers)]);
+    let others: Vec<&str> = order.iter().skip(1).map(|(name, _)| *name).collect();
+    let others = others.join(",");
+    let mut headers = vec![("x-signalbox-explain", "true")];
+    if !others.is_empty() {
+        headers.push(("x-signalbox-models", &others));
+    }
+    headers.extend(mode.map(|mode| ("x-signalbox-on-unsupported", mode)));
+    let request = Request {
+        method: "POST".into(),
+        path: case.path.replace("{model}", model),
+        query: String::new(),
+        headers: headers.into_iter().collect(),
+        body: (case.body)(model).to_string().into_bytes(),
+    };
+    *fake.0.request_body.borrow_mut() = request.body.clone();
+    let gateway = Rc::new(Gateway::load_local(CONFIG).expect("the test's configuration is valid"));
+    futures::executor::block_on(pipeline::handle(&fake, Ok(gateway), request));
+    fake
+}
+
+fn sent(fake: &Fake) -> Value {
+    serde_json::from_slice(&fake.calls()[0].request.body).unwrap()
+}
+
+fn answer(fake: &Fake) -> Value {
+    serde_json::from_str(&fake.body()).unwrap()
+}
+
+#[test]
+fn route_goes_to_a_candidate_that_can_and_says_why_not_to_the_first() {
+    for case in CASES {
+        for mode in [None, Some("route")] {
+            let fake = ask(case, &[case.foreign, case.native], mode, case.native.1);
+            assert_eq!(fake.status(), 200, "{}", fake.body());
+            assert_eq!(fake.header("x-signalbox-model").as_deref(), Some(case.native.0), "{}", case.path);
+            assert!(sent(&fake).pointer(case.field.1).is_some(), "{} passes untouched", case.field.0);
+            assert_eq!(fake.header("x-signalbox-losses").as_deref(), Some(""));
+            let told = answer(&fake)["signalbox"]["decision"]["excluded"].to_string();
+            assert!(
+                told.contains(case.foreign.0) && told.contains(case.field.0) && told.contains("unsupported"),
+                "{told}"
+            );
+        }
+    }
+}
+
+#[test]
+fn route_fails_naming_field_and_target_where_nobody_can() {
+    for case in CASES {
+        refuses(case, &ask(case, &[case.foreign], Some("route"), case.foreign.1));
+    }
+}
+
+#[test]
+fn error_fails_naming_field_and_target_although_another_could() {
+    for case in CASES {
+        refuses(case, &ask(case, &[case.foreign, case.native], Some("error"), case.native.1));
+        let preferred_can = ask(case, &[case.native, case.foreign], Some("error"), case.native.1);
+        assert_eq!(preferred_can.header("x-signalbox-model").as_deref(), Some(case.native.0));
+    }
+}
+
+fn refuses(case: &Case, fake: &Fake) {
+    assert_eq!((fake.status(), fake.calls().len()), (400, 0), "{}", fake.body());
+    let error = answer(fake)["error"].to_string();
+    assert!(error.contains(case.field.0) && error.contains(case.foreign.0), "{error}");
+}
+
+#[test]
+fn drop_leaves_the_field_out_and_reports_it_twice() {
+    for case in CASES {
+        let fake = ask(case, &[case.foreign, case.native], Some("drop"), case.foreign.1);
+        assert_eq!(fake.status(), 200, "{}", fake.body());
+        assert_eq!(fake.header("x-signalbox-model").as_deref(), Some(case.foreign.0), "{}", case.path);
+        assert_eq!(sent(&fake).pointer(case.field.1), None);
+        let header = fake.header("x-signalbox-losses").unwrap();
+        assert!(header.contains(case.field.0) && header.contains("unsupported"), "{header}");
+        let member = &answer(&fake)["signalbox"]["losses"];
+        let told = member.as_array().unwrap().iter().find(|loss| loss["field"] == case.field.0);
+        assert_eq!(told.map(|loss| &loss["disposition"]), Some(&json!("unsupported")), "{member}");
+    }
+}
+
+#[test]
+fn drop_is_never_what_happens_unasked() {
+    for case in CASES {
+        let fake = ask(case, &[case.foreign], None, case.foreign.1);
+        assert_eq!((fake.status(), fake.calls().len()), (400, 0), "{}", fake.body());
+    }
+}
