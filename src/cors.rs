@@ -28,6 +28,17 @@ pub fn add_headers(headers: &mut Headers, origin: Option<&str>) {
     }
 }
 
+/// Lets a browser that may call read more headers of this answer than those that every answer has.
+pub fn expose<'n>(headers: &mut Headers, names: impl Iterator<Item = &'n str>) {
+    const EXPOSE: &str = "access-control-expose-headers";
+    let Some(mut list) = headers.value(EXPOSE).map(str::to_owned) else { return };
+    for name in names {
+        list.push_str(", ");
+        list.push_str(name);
+    }
+    headers.set(EXPOSE, list);
+}
+
 /// The headers of a preflight's answer. Header names that were asked for are granted where they are plain tokens:
 /// SDKs send a changing set of `x-stainless-*` names, and the list protects nothing that the origin check does not.
 #[must_use]

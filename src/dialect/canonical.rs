@@ -81,6 +81,46 @@ pub struct Extra {
     pub is_default: bool,
 }
 
+impl Extra {
+    /// Whether a member of an answer is a safety verdict, in its provider's form: Gemini's `promptFeedback`, `safetyRatings`
+    /// and `finishMessage`, Azure's filter results, OpenAI's `moderation`, Anthropic's `stop_details`. Verdicts reach callers
+    /// raw in the `signalbox` member, whatever their dialect has of its own (`wire.md` §3.2 "Safety").
+    #[must_use]
+    pub fn is_verdict(&self) -> bool {
+        const NAMES: [&str; 8] = [
+            "promptFeedback",
+            "safetyRatings",
+            "finishMessage",
+            "prompt_filter_results",
+            "content_filter_results",
+            "content_filter_result",
+            "moderation",
+            "stop_details",
+        ];
+        NAMES.contains(&self.field.rsplit('.').next().unwrap_or_default())
+    }
+
+    /// What a verdict says to people, where it says something.
+    #[must_use]
+    pub fn explains(&self) -> Option<String> {
+        #[derive(serde::Deserialize)]
+        struct Told {
+            explanation: Option<String>,
+            #[serde(rename = "blockReasonMessage")]
+            block_reason: Option<String>,
+        }
+        let text = self.value.get();
+        let told = match self.field.rsplit('.').next().unwrap_or_default() {
+            "finishMessage" => serde_json::from_str(text).ok(),
+            "stop_details" | "promptFeedback" => {
+                serde_json::from_str::<Told>(text).ok().and_then(|told| told.explanation.or(told.block_reason))
+            }
+            _ => None,
+        };
+        told.filter(|text: &String| !text.is_empty())
+    }
+}
+
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {

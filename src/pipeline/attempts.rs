@@ -2,10 +2,10 @@
 //! answers and settles.
 
 use crate::attempt::plan::{self, Action, Event, Machine};
-use crate::dialect::canonical::Loss;
+use crate::dialect::canonical::{Extra, Loss};
 use crate::dialect::view::View;
 use crate::error::GatewayError;
-use crate::http::{ResponseHead, UpstreamRequest};
+use crate::http::{Headers, ResponseHead, UpstreamRequest};
 use crate::pipeline::choose::{Candidate, Choice};
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::prepare::Prepared;
@@ -53,10 +53,14 @@ pub struct Run<'a, P: Platform> {
     pub answered_by: Option<usize>,
     /// Malformed provider events that were skipped.
     pub malformed: u32,
+    /// What the headers of the attempt in flight, or of the last one, tell the caller.
+    pub upstream_told: Headers,
     /// What the attempt in flight, or the last one, lacks besides its candidate's known losses.
     pub sent_losses: Vec<Loss>,
     /// What the answer's translation could not carry.
     pub answer_losses: Vec<Loss>,
+    /// The provider's safety verdicts on the answer, raw.
+    pub verdicts: Vec<Extra>,
     /// Candidates that have refused signed reasoning of the history: they are sent none.
     pub unsigned: Vec<usize>,
 }
@@ -87,8 +91,10 @@ impl<'a, P: Platform> Run<'a, P> {
             error: None,
             answered_by: None,
             malformed: 0,
+            upstream_told: Headers::new(),
             sent_losses: Vec::new(),
             answer_losses: Vec::new(),
+            verdicts: Vec::new(),
             unsigned: Vec::new(),
         }
     }
@@ -97,6 +103,7 @@ impl<'a, P: Platform> Run<'a, P> {
     pub fn request(&mut self, candidate: usize, chosen: &Candidate<'_>) -> UpstreamRequest {
         let unsigned = self.unsigned.contains(&candidate);
         self.sent_losses.clear();
+        self.upstream_told = Headers::new();
         self.prepared.request(self.exchange, self.view, chosen, unsigned, &mut self.sent_losses)
     }
 

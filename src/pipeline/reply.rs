@@ -2,7 +2,7 @@
 
 use crate::accounting::Cost;
 use crate::cors;
-use crate::dialect::canonical::{Disposition, Loss};
+use crate::dialect::canonical::{Disposition, Extra, Loss};
 use crate::dialect::{anthropic_messages, gemini, openai_chat, Dialect, ReplyContext, Tail};
 use crate::error::{ErrorKind, GatewayError};
 use crate::http::{header_text, Headers, ResponseHead};
@@ -89,6 +89,10 @@ pub fn stream_head<P: Platform>(run: &Run<'_, P>, candidate: Option<usize>) -> R
 fn run_headers<P: Platform>(headers: &mut Headers, run: &Run<'_, P>) {
     headers.push("x-signalbox-policy", header_text(&run.choice.policy));
     headers.push("x-signalbox-attempts", run.machine.attempts_header());
+    for (name, value) in run.upstream_told.iter() {
+        headers.push(name, value);
+    }
+    cors::expose(headers, run.upstream_told.iter().map(|(name, _)| name));
 }
 
 fn answered_by<P: Platform>(headers: &mut Headers, run: &Run<'_, P>, candidate: usize) {
@@ -123,6 +127,24 @@ pub fn finish_native(dialect: Dialect, body: Vec<u8>, tail: &Tail) -> Vec<u8> {
     }
 }
 
+/// `[{"field", "value"}]`, the values as their provider wrote them.
+fn raw_members(extras: &[Extra]) -> Vec<u8> {
+    let mut out = b"[".to_vec();
+    for (at, extra) in extras.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(b"{\"field\":");
+        out.extend_from_slice(&quoted(&extra.field));
+        out.extend_from_slice(b",\"value\":");
+        // On one line: the member may stand in an event.
+        out.extend(extra.value.get().bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')));
+        out.push(b'}');
+    }
+    out.push(b']');
+    out
+}
+
 impl<P: Platform> Run<'_, P> {
     /// What the writer of an answer must know beyond the answer.
     pub fn context(&self, chosen: &Candidate<'_>) -> ReplyContext {
@@ -140,11 +162,11 @@ impl<P: Platform> Run<'_, P> {
         }
     }
 
-    /// The `signalbox` member: decision, attempts with their costs, losses. `None` unless the caller asked to explain,
-    /// or the stream was opened before anyone had answered.
+    /// The `signalbox` member: decision, attempts with their costs, losses, safety verdicts. `None` unless the caller asked to
+    /// explain, the stream was opened before anyone had answered, or there is a verdict to pass on.
     pub fn explanation(&self) -> Option<String> {
         let opened_early = self.opened_early;
-        if !self.exchange.explain && !opened_early {
+        if !self.exchange.explain && !opened_early && self.verdicts.is_empty() {
             return None;
         }
         let mut out = Vec::with_capacity(1024);
@@ -163,6 +185,10 @@ impl<P: Platform> Run<'_, P> {
         out.extend_from_slice(&serde_json::to_vec(&losses).unwrap_or_else(|_| b"[]".to_vec()));
         if self.malformed > 0 {
             out.extend_from_slice(format!(",\"malformed_events\":{}", self.malformed).as_bytes());
+        }
+        if !self.verdicts.is_empty() {
+            out.extend_from_slice(b",\"safety\":");
+            out.extend_from_slice(&raw_members(&self.verdicts));
         }
         if self.exchange.explain {
             out.extend_from_slice(b",\"decision\":");

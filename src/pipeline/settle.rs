@@ -3,7 +3,7 @@
 
 use crate::accounting::ledger::Estimate;
 use crate::accounting::{cost, estimate, Cost, Opened, Outcome, Provenance, ServiceTier, Settled};
-use crate::dialect::canonical::{Loss, Usage};
+use crate::dialect::canonical::{FinishReason, Loss, Usage};
 use crate::dialect::{Observation, Tail};
 use crate::pipeline::attempts::Run;
 use crate::ports::Platform;
@@ -122,6 +122,17 @@ impl<P: Platform> Run<'_, P> {
             usage: account.and_then(|a| a.settled.as_ref()).map(|s| s.usage),
             cost_usd: account.and_then(|a| a.settled.as_ref()).and_then(|s| s.cost.usd()),
             signalbox: self.explanation(),
+        }
+    }
+
+    /// Reports that an answer of another dialect ends where its provider wanted to be asked again: what it would have gone on
+    /// with is not fetched, and the end is the caller's dialect's word for an answer that was cut short.
+    pub fn report_pause(&mut self, candidate: usize, seen: &Observation) {
+        let native = self.choice.candidates.get(candidate).is_none_or(|c| c.dialect == self.exchange.dialect);
+        if !native && seen.finish == Some(FinishReason::Paused) {
+            let word = seen.raw_finish.as_deref().unwrap_or_default();
+            let reason = format!("the provider paused ({word}): told as an answer that was cut short");
+            self.answer_losses.push(Loss::converted("finish_reason", reason));
         }
     }
 

@@ -11,6 +11,7 @@ use crate::pipeline::settle::Ending;
 use crate::ports::{CallerSink, Interrupt, Platform, UpstreamCall};
 use crate::stream::relay::{Relay, RelayFault};
 use crate::upstream::failure::{classify_event, classify_reply, AttemptFailure, FailureClass};
+use crate::upstream::told::told;
 
 /// How long the end of input is waited for once the dialect's terminator is there: long enough for the connection to be
 /// used again, too short to matter to anyone.
@@ -46,6 +47,7 @@ impl<P: Platform> Run<'_, P> {
             Ok(head) => head,
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
         };
+        self.upstream_told = told(&headers);
         if let Some(mut failure) = match self.refusal(&mut call, chosen, status, &headers, deadlines).await {
             Ok(refusal) => refusal,
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
@@ -294,6 +296,8 @@ impl<P: Platform> Run<'_, P> {
             }
         }
         self.answer_losses.extend_from_slice(relay.losses());
+        self.verdicts.extend_from_slice(relay.verdicts());
+        self.report_pause(candidate, relay.observation());
         if relay.writes_usage() {
             self.report_estimate(relay.observation());
         }

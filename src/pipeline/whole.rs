@@ -1,7 +1,7 @@
 //! Stage 6 and 7 for whole answers: one attempt from its call to its body.
 
 use crate::attempt::plan::{Deadlines, Event};
-use crate::dialect::canonical::{ChatResponse, FinishReason};
+use crate::dialect::canonical::{ChatResponse, Extra, FinishReason};
 use crate::dialect::{Observation, ProviderError, StreamFault};
 use crate::pipeline::attempts::Run;
 use crate::pipeline::choose::Candidate;
@@ -9,6 +9,7 @@ use crate::pipeline::reply;
 use crate::pipeline::settle::Ending;
 use crate::ports::{Interrupt, Platform, UpstreamCall};
 use crate::upstream::failure::{classify_event, classify_reply, AttemptFailure, FailureClass};
+use crate::upstream::told::told;
 
 /// Largest answer that is taken: base64 media included, four of them fit into an isolate.
 const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
@@ -36,6 +37,7 @@ impl<P: Platform> Run<'_, P> {
             Ok(head) => head,
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
         };
+        self.upstream_told = told(&headers);
         let (dialect, profile) = (chosen.dialect, chosen.provider.profile.as_str());
         if !(200..300).contains(&status) {
             let body = match self.error_body(&mut call, deadlines.end_at).await {
@@ -96,7 +98,12 @@ impl<P: Platform> Run<'_, P> {
         self.step(Event::Content);
         self.step(Event::Ended);
         let body = match answer {
-            Answer::Native(body, _) => {
+            Answer::Native(body, seen) => {
+                if seen.finish == Some(FinishReason::ContentFilter) {
+                    // Rare enough to be read a second time.
+                    let read = exchange.dialect.decode_response(&body).map(|answer| answer.extras);
+                    self.verdicts = read.unwrap_or_default().into_iter().filter(Extra::is_verdict).collect();
+                }
                 let tail = self.tail(account);
                 reply::finish_native(exchange.dialect, body, &tail)
             }
@@ -107,6 +114,8 @@ impl<P: Platform> Run<'_, P> {
                 let encoded = exchange.dialect.encode_response(&response, &context, &Default::default());
                 self.answer_losses.extend(encoded.losses);
                 self.report_estimate(&seen);
+                self.report_pause(candidate, &seen);
+                self.verdicts = response.extras.iter().filter(|extra| extra.is_verdict()).cloned().collect();
                 let tail = self.tail(account);
                 exchange.dialect.encode_response(&response, &context, &tail).body
             }

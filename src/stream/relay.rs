@@ -5,7 +5,7 @@
 //! events are read and written anew. In the last two forms the end of the stream (usage, terminator) is held back until
 //! [`Relay::conclude`], when the cost is known. Deadlines, opening and writing are the driver's; read `tests.rs` first.
 
-use crate::dialect::canonical::{FinishReason, Loss, StreamEvent};
+use crate::dialect::canonical::{Extra, FinishReason, Loss, StreamEvent};
 use crate::dialect::{
     anthropic_messages, gemini, openai_chat, Dialect, Observation, ProviderError, ReplyContext, StreamDecoder,
     StreamEncoder, StreamFault, Tail,
@@ -25,6 +25,7 @@ pub struct Relay {
     ended: bool,
     inside_event: bool,
     losses: Vec<Loss>,
+    verdicts: Vec<Extra>,
 }
 
 #[derive(Debug)]
@@ -98,6 +99,7 @@ impl Relay {
             ended: false,
             inside_event: false,
             losses: Vec::new(),
+            verdicts: Vec::new(),
         }
     }
 
@@ -117,6 +119,12 @@ impl Relay {
     #[must_use]
     pub fn losses(&self) -> &[Loss] {
         &self.losses
+    }
+
+    /// The provider's safety verdicts, where the stream is translated: on a native one they stand where it put them.
+    #[must_use]
+    pub fn verdicts(&self) -> &[Extra] {
+        &self.verdicts
     }
 
     /// Whether the platform moves the bytes.
@@ -161,7 +169,15 @@ impl Relay {
                 late_usage(self.dialect, &frame, &mut self.observation);
                 continue;
             }
-            let took = take(self.dialect, &mut self.form, &frame, &mut self.observation, out, &mut self.losses);
+            let took = take(
+                self.dialect,
+                &mut self.form,
+                &frame,
+                &mut self.observation,
+                out,
+                &mut self.losses,
+                &mut self.verdicts,
+            );
             match took {
                 Ok(seen) => {
                     progress.content |= seen.content;
@@ -191,7 +207,15 @@ impl Relay {
                 return Ok(());
             }
             let before = out.len();
-            let took = take(self.dialect, &mut self.form, &rest.frame, &mut self.observation, out, &mut self.losses);
+            let took = take(
+                self.dialect,
+                &mut self.form,
+                &rest.frame,
+                &mut self.observation,
+                out,
+                &mut self.losses,
+                &mut self.verdicts,
+            );
             match took {
                 Ok(seen) => {
                     self.began |= seen.content;
@@ -260,6 +284,9 @@ impl Relay {
     }
 }
 
+/// Most verdicts that are kept of one stream: decoders tell each once, however often a provider repeats it.
+const MOST_VERDICTS: usize = 64;
+
 /// One event through one form. A free function, because the frame borrows the decoder.
 fn take(
     dialect: Dialect,
@@ -268,6 +295,7 @@ fn take(
     observation: &mut Observation,
     out: &mut Vec<u8>,
     losses: &mut Vec<Loss>,
+    verdicts: &mut Vec<Extra>,
 ) -> Result<Progress, StreamFault> {
     match form {
         Form::Untouched { so_far } => {
@@ -307,6 +335,9 @@ fn take(
             let mut content = false;
             for event in events.iter() {
                 content |= observe_canonical(event, observation);
+                if let StreamEvent::Extra(extra) = event {
+                    verdicts.extend((extra.is_verdict() && verdicts.len() < MOST_VERDICTS).then(|| extra.clone()));
+                }
                 encoder.event(event, out, losses);
             }
             Ok(Progress { content, ended: decoder.terminated() })

@@ -6,7 +6,7 @@ mod encode;
 pub use decode::decode;
 pub(super) use decode::{block_extras, extra, message_extras, usage_extras};
 pub use encode::encode;
-pub(super) use encode::{answer_loss, estimated, message_id, stop_reason, usage_members};
+pub(super) use encode::{answer_loss, estimated, filtered, message_id, stop_reason, usage_members};
 
 #[cfg(test)]
 mod tests;

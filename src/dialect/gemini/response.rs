@@ -152,13 +152,14 @@ pub(super) fn part_kind(mime: &str) -> fn(Media) -> Part {
 #[must_use]
 pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> Encoded {
     let mut body = Vec::with_capacity(512);
-    let mut losses: Vec<Loss> = response.extras.iter().map(unsaid).collect();
+    let mut losses: Vec<Loss> = response.extras.iter().filter_map(unsaid).collect();
+    let why = response.extras.iter().find_map(Extra::explains);
     {
         let mut wire = Json::object(&mut body);
         {
             let mut candidates = wire.array_in("candidates");
             for choice in &response.choices {
-                write_candidate(choice, context, &mut candidates.object_item(), &mut losses);
+                write_candidate(choice, context, why.as_deref(), &mut candidates.object_item(), &mut losses);
             }
         }
         if let Some(counts) = tail.usage.as_ref().or(response.usage.as_ref()) {
@@ -173,7 +174,13 @@ pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> E
     Encoded { body, losses }
 }
 
-fn write_candidate(choice: &Choice, context: &ReplyContext, candidate: &mut Json<'_>, losses: &mut Vec<Loss>) {
+fn write_candidate(
+    choice: &Choice,
+    context: &ReplyContext,
+    why: Option<&str>,
+    candidate: &mut Json<'_>,
+    losses: &mut Vec<Loss>,
+) {
     {
         let mut content = candidate.object_in("content");
         write_parts(choice, context, &mut content.array_in("parts"), losses);
@@ -181,7 +188,7 @@ fn write_candidate(choice: &Choice, context: &ReplyContext, candidate: &mut Json
     }
     candidate.text("finishReason", finish::encode_end(choice.finish.as_ref()));
     if let Some(end) = &choice.finish {
-        write_finish_message(end, candidate);
+        write_finish_message(end, why, candidate);
     }
     candidate.value("index", choice.index);
 }
@@ -330,11 +337,14 @@ pub(super) fn write_arguments(call: &mut Json<'_>, arguments: &str) -> bool {
     true
 }
 
-/// What went wrong, in the provider's words, where Google's finish reason does not tell.
-pub(super) fn write_finish_message(end: &Finish, candidate: &mut Json<'_>) {
-    let failed = matches!(end.reason, FinishReason::Failed | FinishReason::Paused);
-    if failed && finish::encode(end) != end.raw {
-        candidate.text("finishMessage", &end.raw);
+/// What went wrong or was cut, in the provider's words, where Google's finish reason does not tell; `why` is its explanation
+/// of a verdict.
+pub(super) fn write_finish_message(end: &Finish, why: Option<&str>, candidate: &mut Json<'_>) {
+    let cut = end.reason == FinishReason::ContentFilter;
+    let told = cut || matches!(end.reason, FinishReason::Failed | FinishReason::Paused);
+    let why = why.filter(|_| cut);
+    if let Some(why) = why.or_else(|| (told && finish::encode(end) != end.raw).then_some(end.raw.as_str())) {
+        candidate.text("finishMessage", why);
     }
 }
 
@@ -352,13 +362,13 @@ pub(super) fn foreign_signature(choice: u32, redacted: bool) -> Loss {
     )
 }
 
-/// The report of a member that has no place.
-pub(super) fn unsaid(extra: &Extra) -> Loss {
+/// The report of a member that has no place. Verdicts go into the `signalbox` member.
+pub(super) fn unsaid(extra: &Extra) -> Option<Loss> {
     let reason = "has no place in a Gemini answer";
-    if extra.advisory {
-        Loss::advisory(&extra.field, reason)
-    } else {
-        Loss::unsupported(&extra.field, reason)
+    match (extra.is_default || extra.is_verdict(), extra.advisory) {
+        (true, _) => None,
+        (false, true) => Some(Loss::advisory(&extra.field, reason)),
+        (false, false) => Some(Loss::unsupported(&extra.field, reason)),
     }
 }
 

@@ -44,10 +44,11 @@ pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> E
         }
     }
     let finish = first.and_then(|choice| choice.finish.as_ref());
-    let mut details = None;
+    let (mut details, mut why) = (None, None);
     for extra in &response.extras {
+        why = why.or_else(|| extra.explains());
         if extra.field == "stop_details" {
-            details = Some(extra.value.get());
+            details = Some(extra.value.get().to_owned());
         } else {
             losses.extend(answer_loss(extra));
         }
@@ -62,8 +63,8 @@ pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> E
     super::super::request::bracketed(message.key("content"), &content);
     message.optional_text("stop_reason", stop_reason(finish, calls > 0, refused));
     message.optional_text("stop_sequence", finish.and_then(|f| f.stop_sequence.as_deref()));
-    if let Some(details) = details {
-        message.raw("stop_details", details);
+    if let Some(details) = details.or_else(|| filtered(finish, why.as_deref())) {
+        message.raw("stop_details", &details);
     }
     let usage = tail.usage.or(response.usage);
     if usage.is_none() {
@@ -183,6 +184,18 @@ pub(in super::super) fn stop_reason(finish: Option<&Finish>, calls: bool, refuse
     })
 }
 
+/// `stop_details` for another provider's verdict: its explanation, else its own word. Anthropic's categories are not guessed.
+pub(in super::super) fn filtered(finish: Option<&Finish>, why: Option<&str>) -> Option<String> {
+    let end = finish.filter(|finish| finish.reason == FinishReason::ContentFilter && finish.raw != "refusal")?;
+    let mut out = Vec::new();
+    let mut details = Object::begin(&mut out);
+    details.text("type", "refusal");
+    details.raw("category", "null");
+    details.optional_text("explanation", why.or(Some(&end.raw)).filter(|text| !text.is_empty()));
+    details.end();
+    String::from_utf8(out).ok()
+}
+
 /// Anthropic's counts: `input_tokens` without what was read from or written to a cache.
 pub(in super::super) fn usage_members(wire: &mut Object<'_>, usage: &Usage) {
     wire.count("input_tokens", usage.input_tokens);
@@ -209,9 +222,9 @@ pub(in super::super) fn estimated(input_tokens: u64, written_bytes: u64) -> Usag
     Usage { input_tokens, output_tokens: written_bytes.div_ceil(4), ..Usage::default() }
 }
 
-/// The report for a member that an answer of this dialect cannot carry.
+/// The report for a member that an answer of this dialect cannot carry. Verdicts go into the `signalbox` member.
 pub(in super::super) fn answer_loss(extra: &Extra) -> Option<Loss> {
-    if extra.is_default {
+    if extra.is_default || extra.is_verdict() {
         None
     } else if extra.advisory {
         Some(Loss::advisory(extra.field.clone(), "no place in an Anthropic answer"))

@@ -166,12 +166,15 @@ fn what_has_no_place_is_reported() {
         Media { source: MediaSource::Base64 { mime: "image/png".into(), data: "A".into() }, detail: None, name: None };
     let mut response = answer(vec![text("x"), Part::Image(image)], FinishReason::ContentFilter, "SAFETY");
     let raw = |json: &str| RawValue::from_string(json.into()).unwrap();
-    for (field, is_default) in [("safetyRatings", false), ("system_fingerprint", true), ("stop_details", false)] {
+    // A verdict is none of it: it goes into the `signalbox` member.
+    for (field, is_default) in
+        [("safetyRatings", false), ("avgLogprobs", false), ("system_fingerprint", true), ("stop_details", false)]
+    {
         let value = raw(r#"{"type":"refusal"}"#);
         response.extras.push(Extra { field: field.into(), value, advisory: true, is_default });
     }
     let (body, losses) = written(&response);
-    assert_eq!(losses, ["content[1]", "safetyRatings"]);
+    assert_eq!(losses, ["content[1]", "avgLogprobs"]);
     assert_eq!(body["stop_details"]["type"], "refusal");
 }
 

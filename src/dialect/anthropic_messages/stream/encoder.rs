@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use super::super::foreign;
 use super::super::request::tool_id;
-use super::super::response::{answer_loss, estimated, message_id, stop_reason, usage_members};
+use super::super::response::{answer_loss, estimated, filtered, message_id, stop_reason, usage_members};
 use super::super::write::Object;
 use crate::dialect::canonical::{Finish, FinishReason, Loss, StreamEvent, Usage};
 use crate::dialect::{Dialect, ReplyContext, Tail};
@@ -30,6 +30,8 @@ pub struct Encoder {
     refused: bool,
     finish: Option<Finish>,
     stop_details: Option<String>,
+    /// Another provider's explanation of its verdict.
+    why: Option<String>,
     usage: Option<Usage>,
     written_bytes: u64,
     /// Other choices were reported already.
@@ -69,6 +71,7 @@ impl Encoder {
             refused: false,
             finish: None,
             stop_details: None,
+            why: None,
             usage: None,
             written_bytes: 0,
             alone: false,
@@ -126,7 +129,10 @@ impl Encoder {
             StreamEvent::Extra(extra) if extra.field == "stop_details" => {
                 self.stop_details = Some(extra.value.get().to_owned());
             }
-            StreamEvent::Extra(extra) => losses.extend(answer_loss(extra)),
+            StreamEvent::Extra(extra) => {
+                self.why = self.why.take().or_else(|| extra.explains());
+                losses.extend(answer_loss(extra));
+            }
         }
     }
 
@@ -144,8 +150,9 @@ impl Encoder {
             object.object("delta", |delta| {
                 delta.text("stop_reason", reason);
                 delta.optional_text("stop_sequence", stop_sequence);
-                if let Some(details) = &self.stop_details {
-                    delta.raw("stop_details", details);
+                let details = self.stop_details.clone();
+                if let Some(details) = details.or_else(|| filtered(self.finish.as_ref(), self.why.as_deref())) {
+                    delta.raw("stop_details", &details);
                 }
             });
             object.object("usage", |wire| usage_members(wire, &usage));

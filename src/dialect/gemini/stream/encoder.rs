@@ -14,6 +14,8 @@ pub struct Encoder {
     context: ReplyContext,
     choices: BTreeMap<u32, Choice>,
     usage: Option<Usage>,
+    /// The provider's explanation of its verdict.
+    why: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -40,7 +42,7 @@ impl Encoder {
     /// A writer with nothing written.
     #[must_use]
     pub fn new(context: ReplyContext) -> Self {
-        Self { context, choices: BTreeMap::new(), usage: None }
+        Self { context, choices: BTreeMap::new(), usage: None, why: None }
     }
 
     /// Writes one event. Finish reasons and usage wait for [`Encoder::end`], because a later one replaces an earlier one.
@@ -87,7 +89,10 @@ impl Encoder {
             }
             StreamEvent::Finish { choice, finish } => self.choice(*choice).finish = Some(finish.clone()),
             StreamEvent::Usage(counts) => self.usage = Some(*counts),
-            StreamEvent::Extra(extra) => losses.push(response::unsaid(extra)),
+            StreamEvent::Extra(extra) => {
+                self.why = self.why.take().or_else(|| extra.explains());
+                losses.extend(response::unsaid(extra));
+            }
         }
     }
 
@@ -118,7 +123,7 @@ impl Encoder {
                     }
                     candidate.text("finishReason", finish::encode_end(choice.finish.as_ref()));
                     if let Some(end) = &choice.finish {
-                        response::write_finish_message(end, &mut candidate);
+                        response::write_finish_message(end, self.why.as_deref(), &mut candidate);
                     }
                     candidate.value("index", index);
                 }

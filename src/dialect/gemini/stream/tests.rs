@@ -334,7 +334,7 @@ fn calls_are_written_whole_however_their_arguments_come() {
 #[test]
 fn what_a_gemini_client_cannot_be_told_is_reported() {
     let extra = Extra {
-        field: "moderation".into(),
+        field: "container".into(),
         value: serde_json::value::to_raw_value(&1).unwrap(),
         advisory: false,
         is_default: false,

@@ -39,8 +39,11 @@ pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> E
     Encoded { body, losses }
 }
 
-/// The report of a response member that stays behind.
+/// The report of a response member that stays behind. Verdicts do not: they go into the `signalbox` member.
 pub(in super::super) fn lost(extra: &Extra) -> Option<Loss> {
+    if extra.is_verdict() {
+        return None;
+    }
     let reason = "an answer in Chat Completions has no place for it";
     match (extra.is_default, extra.advisory) {
         (true, _) => None,

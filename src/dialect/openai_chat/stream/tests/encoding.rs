@@ -201,7 +201,9 @@ fn what_has_no_place_is_a_loss_and_what_has_one_is_sent() {
             extra("service_tier", "\"default\"", true),
             text(0, "a"),
             extra("choices[0].logprobs", "{\"content\":[1]}", false),
-            extra("candidates[0].safetyRatings", "[1]", true),
+            extra("candidates[0].avgLogprobs", "1", true),
+            extra("container", "{}", false),
+            // A verdict goes into the `signalbox` member.
             extra("stop_details", "{}", false),
         ],
         false,
@@ -211,8 +213,5 @@ fn what_has_no_place_is_a_loss_and_what_has_one_is_sent() {
     assert!(chunks.iter().any(|chunk| chunk["choices"][0]["logprobs"]["content"][0] == 1));
     let told: Vec<(&str, String)> =
         losses.iter().map(|loss| (loss.field.as_str(), format!("{:?}", loss.disposition))).collect();
-    assert_eq!(
-        told,
-        [("candidates[0].safetyRatings", "Advisory".to_owned()), ("stop_details", "Unsupported".to_owned())]
-    );
+    assert_eq!(told, [("candidates[0].avgLogprobs", "Advisory".to_owned()), ("container", "Unsupported".to_owned())]);
 }

@@ -1,0 +1,342 @@
+//! Safety verdicts, refusals and pauses: each reaches the caller in its dialect's place and raw in the `signalbox` member,
+//! and nothing that was cut looks like a whole answer. Traps 24, 38, 39 and 40 of the wire reference.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // of helpers; tests may fail loudly
+
+mod support;
+
+use std::rc::Rc;
+
+use serde_json::{json, Value};
+use signalbox::gateway::Gateway;
+use signalbox::http::Request;
+use signalbox::pipeline;
+use support::{Fake, Script};
+
+const CONFIG: &str = r#"{
+  "identity": {"mode": "none"},
+  "cors": {"origins": ["https://app.example"]},
+  "providers": {
+    "openai": {"base_url": "http://127.0.0.1:9/openai/v1", "api_key": "k-openai"},
+    "azure": {"base_url": "http://127.0.0.1:9/azure/v1", "api_key": "k-azure"},
+    "anthropic": {"base_url": "http://127.0.0.1:9/anthropic", "api_key": "k-anthropic"},
+    "gemini": {"base_url": "http://127.0.0.1:9/gemini", "api_key": "k-gemini"}
+  }
+}"#;
+
+const CLAUDE: &str = "anthropic/claude-sonnet-4-6";
+const GEMINI: &str = "gemini/gemini-2.5-flash";
+const AZURE: &str = "azure/gpt-4.1";
+
+/// One answer through the gateway: of a provider that replies with `answer` to a caller of a dialect.
+fn asked(caller: Caller, model: &str, answer: &Answer, stream: bool) -> Told {
+    let fake = Fake::new([answer.script(stream)]);
+    let gateway = Rc::new(Gateway::load_local(CONFIG).expect("the test's configuration is valid"));
+    let (path, body) = caller.request(model, stream);
+    let body = body.to_string().into_bytes();
+    *fake.0.request_body.borrow_mut() = body.clone();
+    let headers = [("origin", "https://app.example")].into_iter().collect();
+    let query = if caller == Caller::Generate && stream { "alt=sse" } else { "" }.to_owned();
+    let request = Request { method: "POST".into(), path, query, body, headers };
+    futures::executor::block_on(pipeline::handle(&fake, Ok(gateway), request));
+    assert_eq!(fake.status(), 200, "{}", fake.body());
+    let chunks = if stream { events(&fake.body()) } else { vec![serde_json::from_str(&fake.body()).unwrap()] };
+    let losses = fake.header("x-signalbox-losses").unwrap_or_default();
+    Told { body: fake.body(), chunks, losses }
+}
+
+struct Told {
+    body: String,
+    /// Payloads of the events, or the one body.
+    chunks: Vec<Value>,
+    losses: String,
+}
+
+impl Told {
+    /// The first value at a pointer in any chunk that is not null.
+    fn at(&self, pointer: &str) -> Value {
+        let mut found = self.chunks.iter().filter_map(|chunk| chunk.pointer(pointer)).filter(|v| !v.is_null());
+        found.next().cloned().unwrap_or(Value::Null)
+    }
+
+    /// The last one: finish reasons.
+    fn last(&self, pointer: &str) -> Value {
+        let found = self.chunks.iter().filter_map(|chunk| chunk.pointer(pointer)).rfind(|v| !v.is_null());
+        found.cloned().unwrap_or(Value::Null)
+    }
+
+    fn verdict(&self, field: &str) -> Value {
+        let list = self.at("/signalbox/safety");
+        let list = list.as_array().cloned().unwrap_or_default();
+        list.into_iter().find(|entry| entry["field"] == field).map_or(Value::Null, |entry| entry["value"].clone())
+    }
+}
+
+fn events(body: &str) -> Vec<Value> {
+    let data = body.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
+    data.map(|data| serde_json::from_str(data).unwrap()).collect()
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Caller {
+    Chat,
+    Messages,
+    Generate,
+}
+
+impl Caller {
+    fn request(self, model: &str, stream: bool) -> (String, Value) {
+        match self {
+            Self::Chat => (
+                "/v1/chat/completions".to_owned(),
+                json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": "q"}]}),
+            ),
+            Self::Messages => (
+                "/v1/messages".to_owned(),
+                json!({"model": model, "stream": stream, "max_tokens": 9, "messages": [{"role": "user", "content": "q"}]}),
+            ),
+            Self::Generate => {
+                let method = if stream { "streamGenerateContent" } else { "generateContent" };
+                (
+                    format!("/v1beta/models/{model}:{method}"),
+                    json!({"contents": [{"role": "user", "parts": [{"text": "q"}]}]}),
+                )
+            }
+        }
+    }
+}
+
+enum Answer {
+    Gemini(Value),
+    Claude { content: Vec<Value>, stop: &'static str, details: Value },
+    Chat { message: Value, finish: &'static str, choice: Value, top: Value },
+}
+
+impl Answer {
+    fn script(&self, stream: bool) -> Script {
+        match self {
+            Self::Gemini(body) if stream => Script::stream([format!("data: {body}\r\n\r\n")]),
+            Self::Gemini(body) => Script::json(200, body.to_string()),
+            Self::Claude { content, stop, details } => {
+                let message = |content: &[Value], stop: Value, details: &Value| {
+                    json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "claude", "content": content,
+                           "stop_reason": stop, "stop_sequence": null, "stop_details": details,
+                           "usage": {"input_tokens": 9, "output_tokens": 5}})
+                };
+                if !stream {
+                    return Script::json(200, message(content, json!(stop), details).to_string());
+                }
+                let mut events =
+                    vec![json!({"type": "message_start", "message": message(&[], Value::Null, &Value::Null)})];
+                for (index, block) in content.iter().enumerate() {
+                    events.push(json!({"type": "content_block_start", "index": index, "content_block": block}));
+                    events.push(json!({"type": "content_block_stop", "index": index}));
+                }
+                events.push(json!({"type": "message_delta", "usage": {"output_tokens": 5},
+                    "delta": {"stop_reason": stop, "stop_sequence": null, "stop_details": details}}));
+                events.push(json!({"type": "message_stop"}));
+                Script::stream(events.iter().map(|e| format!("event: {}\ndata: {e}\n\n", e["type"].as_str().unwrap())))
+            }
+            Self::Chat { message, finish, choice, top } => {
+                let object = |name: &str, content: Value, finish: Value| {
+                    let mut one = json!({"index": 0, "finish_reason": finish});
+                    one[name] = content;
+                    let kind = if name == "delta" { "chat.completion.chunk" } else { "chat.completion" };
+                    json!({"id": "c1", "object": kind, "created": 1, "model": "m", "choices": [one]})
+                };
+                let with = |mut base: Value, more: &Value| {
+                    base.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+                    base
+                };
+                if !stream {
+                    let mut body = with(object("message", message.clone(), json!(finish)), top);
+                    body["choices"][0] = with(body["choices"][0].clone(), choice);
+                    return Script::json(200, body.to_string());
+                }
+                // Azure: filter results of the prompt first, without a choice; those of the answer without a delta.
+                let first = with(json!({"id": "", "object": "", "created": 0, "model": "", "choices": []}), top);
+                let filter = with(json!({"index": 0, "finish_reason": null}), choice);
+                let filter = json!({"id": "", "object": "", "created": 0, "model": "", "choices": [filter]});
+                let chunks = [
+                    first,
+                    object("delta", message.clone(), Value::Null),
+                    filter,
+                    object("delta", json!({}), json!(finish)),
+                ];
+                let data = chunks.iter().map(|chunk| format!("data: {chunk}\n\n"));
+                Script::stream(data.chain(["data: [DONE]\n\n".to_owned()]))
+            }
+        }
+    }
+}
+
+fn blocked_prompt() -> (Answer, Value) {
+    let feedback = json!({"blockReason": "PROHIBITED_CONTENT", "safetyRatings": [{"category": "X", "probability": "HIGH", "blocked": true}]});
+    let body = json!({"promptFeedback": feedback, "usageMetadata": {"promptTokenCount": 4, "totalTokenCount": 4}, "modelVersion": "g", "responseId": "r"});
+    (Answer::Gemini(body), feedback)
+}
+
+#[test]
+fn trap_40_a_blocked_prompt_is_no_empty_success_for_any_caller() {
+    let (answer, feedback) = blocked_prompt();
+    for stream in [false, true] {
+        let told = asked(Caller::Chat, GEMINI, &answer, stream);
+        assert_eq!(told.last("/choices/0/finish_reason"), "content_filter");
+        assert_eq!(told.verdict("promptFeedback"), feedback, "{}", told.body);
+        assert!(!told.losses.contains("promptFeedback"), "what is in the member is not lost: {}", told.losses);
+        if !stream {
+            assert_eq!(told.at("/usage/prompt_tokens"), 4, "the prompt is counted");
+        }
+        let told = asked(Caller::Messages, GEMINI, &answer, stream);
+        let root = if stream { "/delta" } else { "" };
+        assert_eq!(told.last(&format!("{root}/stop_reason")), "refusal");
+        let details = json!({"type": "refusal", "category": null, "explanation": "PROHIBITED_CONTENT"});
+        assert_eq!(told.last(&format!("{root}/stop_details")), details);
+        assert_eq!(told.verdict("promptFeedback"), feedback);
+        // At home it stands where Google put it; a whole answer has it in the member too.
+        let told = asked(Caller::Generate, GEMINI, &answer, stream);
+        assert_eq!(told.at("/promptFeedback"), feedback);
+        assert_eq!(told.verdict("promptFeedback"), if stream { Value::Null } else { feedback.clone() });
+    }
+}
+
+#[test]
+fn a_filtered_answer_says_why_in_every_dialect() {
+    let candidate = json!({"index": 0, "finishReason": "SAFETY", "finishMessage": "cut by policy",
+        "safetyRatings": [{"category": "Y", "probability": "HIGH"}], "content": {"role": "model", "parts": [{"text": "part"}]}});
+    let answer = Answer::Gemini(json!({"candidates": [candidate], "modelVersion": "g", "responseId": "r"}));
+    let details = json!({"type": "refusal", "category": "cyber", "explanation": "not that"});
+    let content = vec![json!({"type": "text", "text": "part"})];
+    let claude = Answer::Claude { content, stop: "refusal", details: details.clone() };
+    for stream in [false, true] {
+        let told = asked(Caller::Chat, GEMINI, &answer, stream);
+        assert_eq!(told.last("/choices/0/finish_reason"), "content_filter");
+        assert_eq!(told.last("/choices/0/native_finish_reason"), "SAFETY");
+        assert_eq!(told.verdict("candidates[0].safetyRatings"), candidate["safetyRatings"]);
+        let told = asked(Caller::Messages, GEMINI, &answer, stream);
+        let root = if stream { "/delta" } else { "" };
+        assert_eq!(told.last(&format!("{root}/stop_details/explanation")), "cut by policy");
+
+        let told = asked(Caller::Chat, CLAUDE, &claude, stream);
+        assert_eq!(told.last("/choices/0/finish_reason"), "content_filter");
+        assert_eq!(told.verdict("stop_details"), details);
+        let told = asked(Caller::Generate, CLAUDE, &claude, stream);
+        assert_eq!(told.last("/candidates/0/finishReason"), "SAFETY");
+        assert_eq!(told.last("/candidates/0/finishMessage"), "not that");
+        assert_eq!(told.verdict("stop_details"), details);
+        let told = asked(Caller::Messages, CLAUDE, &claude, stream);
+        assert_eq!(told.last(&format!("{root}/stop_details")), details, "native");
+    }
+}
+
+#[test]
+fn trap_38_azures_filter_results_are_kept_and_make_no_empty_deltas() {
+    let prompt =
+        json!([{"prompt_index": 0, "content_filter_results": {"hate": {"filtered": false, "severity": "safe"}}}]);
+    let results = json!({"violence": {"filtered": true, "severity": "high"}});
+    let answer = Answer::Chat {
+        message: json!({"role": "assistant", "content": "par"}),
+        finish: "content_filter",
+        choice: json!({"content_filter_results": results}),
+        top: json!({"prompt_filter_results": prompt}),
+    };
+    for stream in [false, true] {
+        let told = asked(Caller::Messages, AZURE, &answer, stream);
+        assert_eq!(told.verdict("prompt_filter_results"), prompt);
+        assert_eq!(told.verdict("choices[0].content_filter_results"), results);
+        let root = if stream { "/delta" } else { "" };
+        assert_eq!(told.last(&format!("{root}/stop_reason")), "refusal");
+        let texts = told.body.matches("text_delta").count();
+        assert_eq!(texts, usize::from(stream), "the filter's chunks are no deltas");
+        let told = asked(Caller::Generate, AZURE, &answer, stream);
+        assert_eq!(told.last("/candidates/0/finishReason"), "SAFETY");
+        let told = asked(Caller::Chat, AZURE, &answer, stream);
+        assert_eq!(told.at("/prompt_filter_results"), prompt, "at home they stand where Azure put them");
+        assert_eq!(told.last("/choices/0/finish_reason"), "content_filter");
+    }
+}
+
+#[test]
+fn trap_39_a_refusal_is_one_for_every_caller_and_never_an_empty_stop() {
+    let answer = Answer::Chat {
+        message: json!({"role": "assistant", "content": null, "refusal": "I will not."}),
+        finish: "stop",
+        choice: json!({}),
+        top: json!({"moderation": {"input": {"flagged": true}}}),
+    };
+    for stream in [false, true] {
+        let told = asked(Caller::Messages, "openai/gpt-4.1", &answer, stream);
+        let root = if stream { "/delta" } else { "" };
+        assert_eq!(told.last(&format!("{root}/stop_reason")), "refusal");
+        assert!(told.body.contains("I will not."));
+        assert_eq!(told.verdict("moderation"), json!({"input": {"flagged": true}}));
+        let told = asked(Caller::Generate, "openai/gpt-4.1", &answer, stream);
+        assert!(told.body.contains("I will not."));
+        let told = asked(Caller::Chat, "openai/gpt-4.1", &answer, stream);
+        let place = if stream { "delta" } else { "message" };
+        assert_eq!(told.at(&format!("/choices/0/{place}/refusal")), "I will not.");
+    }
+}
+
+#[test]
+fn trap_40_a_pause_is_no_stop_and_is_reported() {
+    let content = vec![json!({"type": "text", "text": "so far"})];
+    let paused = Answer::Claude { content, stop: "pause_turn", details: Value::Null };
+    let part = json!({"index": 0, "finishReason": "CONTINUATION", "continuationToken": "t", "content": {"role": "model", "parts": [{"text": "so far"}]}});
+    let continued = Answer::Gemini(json!({"candidates": [part], "modelVersion": "g", "responseId": "r"}));
+    let told = asked(Caller::Chat, CLAUDE, &paused, false);
+    assert_eq!(told.last("/choices/0/finish_reason"), "length");
+    assert!(told.losses.contains("finish_reason:converted"), "{}", told.losses);
+    let told = asked(Caller::Chat, GEMINI, &continued, false);
+    assert_eq!(told.last("/choices/0/finish_reason"), "length");
+    assert!(told.losses.contains("finish_reason:converted"), "{}", told.losses);
+    let told = asked(Caller::Messages, GEMINI, &continued, false);
+    assert_eq!(told.last("/stop_reason"), "max_tokens");
+    let told = asked(Caller::Messages, CLAUDE, &paused, false);
+    assert_eq!(told.last("/stop_reason"), "pause_turn", "at home the client resumes");
+    let told = asked(Caller::Chat, CLAUDE, &paused, true);
+    assert_eq!(told.last("/choices/0/finish_reason"), "length");
+}
+
+#[test]
+fn trap_24_a_call_ends_as_one_although_google_says_stop() {
+    let parts = json!([{"text": "hm"}, {"functionCall": {"name": "f", "args": {"a": 1}}}]);
+    let candidate = json!({"index": 0, "finishReason": "STOP", "content": {"role": "model", "parts": parts}});
+    let answer = Answer::Gemini(json!({"candidates": [candidate], "modelVersion": "g", "responseId": "r"}));
+    for stream in [false, true] {
+        let told = asked(Caller::Chat, GEMINI, &answer, stream);
+        assert_eq!(told.last("/choices/0/finish_reason"), "tool_calls");
+        let root = if stream { "/delta" } else { "" };
+        let told = asked(Caller::Messages, GEMINI, &answer, stream);
+        assert_eq!(told.last(&format!("{root}/stop_reason")), "tool_use");
+    }
+}
+
+#[test]
+fn a_providers_ids_and_limits_are_told_under_our_prefix_and_never_as_ours() {
+    let gateway = Rc::new(Gateway::load_local(CONFIG).unwrap());
+    let (path, body) = Caller::Chat.request("openai/gpt-4.1", false);
+    let body = body.to_string().into_bytes();
+    let ok = r#"{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}]}"#;
+    for status in [200, 400] {
+        let text = if status == 200 { ok } else { r#"{"error":{"message":"no","type":"invalid_request_error"}}"# };
+        let script = Script::json(status, text)
+            .with_header("x-request-id", "req_theirs")
+            .with_header("x-ratelimit-remaining-requests", "59")
+            .with_header("set-cookie", "__cf_bm=secret");
+        let fake = Fake::new([script]);
+        *fake.0.request_body.borrow_mut() = body.clone();
+        let headers = [("origin", "https://app.example")].into_iter().collect();
+        let request =
+            Request { method: "POST".into(), path: path.clone(), body: body.clone(), headers, ..Request::default() };
+        futures::executor::block_on(pipeline::handle(&fake, Ok(gateway.clone()), request));
+        assert_eq!(fake.status(), status);
+        let header = |name: &str| fake.header(name);
+        assert_eq!(header("x-signalbox-upstream-x-request-id").as_deref(), Some("req_theirs"));
+        assert_eq!(header("x-signalbox-upstream-x-ratelimit-remaining-requests").as_deref(), Some("59"));
+        assert_ne!(header("x-request-id").as_deref(), Some("req_theirs"));
+        assert_eq!((header("x-ratelimit-remaining-requests"), header("set-cookie")), (None, None));
+        let exposed = header("access-control-expose-headers").unwrap();
+        assert!(exposed.ends_with("x-signalbox-upstream-x-ratelimit-remaining-requests"), "{exposed}");
+    }
+}
