@@ -44,7 +44,6 @@ async function compile() {
   const env = {
     ...process.env,
     ...wasmEnv,
-    RUN_TO_COMPLETION: '1', // a client that leaves must not stop the handler before the attempt is accounted for
     // worker-build downloads whatever it is not given.
     WASM_BINDGEN_BIN: bindgen,
     WASM_OPT_BIN: npmBin('wasm-opt'),

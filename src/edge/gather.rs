@@ -8,35 +8,50 @@ use wasm_bindgen::JsValue;
 use worker::Context;
 
 use crate::accounting::gather::{Gatherer, WINDOW_MS};
+use crate::accounting::Row;
 use crate::edge::platform::{call_object, now_ms, sleep};
 
 thread_local! {
     static GATHERER: RefCell<Gatherer> = RefCell::new(Gatherer::default());
 }
 
-/// Adds a row; if nobody is about to send this principal's rows, sends them after the gathering window.
-pub fn record(ledgers: &JsValue, ctx: &Rc<Context>, principal: &str, row: String) {
-    let must_flush = GATHERER.with(|g| g.borrow_mut().push(principal, row, now_ms()));
+/// How long one request's background work is a flusher; the platform ends it half a minute after its answer.
+const DUTY_MS: u64 = 10_000;
+
+/// Adds a row; if nobody is about to send this principal's rows, sends them after the gathering window, and what gathers
+/// meanwhile after the next one.
+pub fn record(ledgers: &JsValue, ctx: &Rc<Context>, principal: &str, row: Row) {
+    let began = now_ms();
+    let must_flush = GATHERER.with(|g| g.borrow_mut().push(principal, row, began));
     if must_flush {
         let (ledgers, principal) = (ledgers.clone(), principal.to_owned());
         ctx.wait_until(async move {
-            sleep(u32::try_from(WINDOW_MS).unwrap_or(u32::MAX)).await;
+            while now_ms().saturating_sub(began) < DUTY_MS {
+                sleep(u32::try_from(WINDOW_MS).unwrap_or(u32::MAX)).await;
+                if !send(&ledgers, &principal).await {
+                    return;
+                }
+            }
             flush(&ledgers, &principal).await;
         });
     }
 }
 
-/// Sends what has gathered for a principal.
+/// Sends all that has gathered for a principal.
 pub async fn flush(ledgers: &JsValue, principal: &str) {
-    loop {
-        // The borrow ends before the wait: other requests push meanwhile.
-        let Some(bundle) = GATHERER.with(|g| g.borrow_mut().take(principal)) else { return };
-        let delivered = call_object(ledgers, principal, "POST", "/rows", &bundle.body()).await;
-        if !matches!(delivered, Some((200..=299, _))) {
-            GATHERER.with(|g| g.borrow_mut().put_back(principal, bundle));
-            return;
-        }
+    while send(ledgers, principal).await {}
+}
+
+/// Sends one batch; false: there was none, or it is kept for the next push because the ledger did not take it.
+async fn send(ledgers: &JsValue, principal: &str) -> bool {
+    // The borrow ends before the wait: other requests push meanwhile.
+    let Some(bundle) = GATHERER.with(|g| g.borrow_mut().take(principal, now_ms())) else { return false };
+    let delivered = call_object(ledgers, principal, "POST", "/rows", &bundle.body()).await;
+    let taken = matches!(delivered, Some((200..=299, _)));
+    if !taken {
+        GATHERER.with(|g| g.borrow_mut().put_back(principal, bundle));
     }
+    taken
 }
 
 /// Rows given up since the isolate began.

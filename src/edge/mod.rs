@@ -5,13 +5,13 @@ pub mod gather;
 pub mod ledger_object;
 pub mod platform;
 pub mod state;
+pub mod task;
 pub mod webcrypto;
 
 use std::rc::Rc;
 
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use worker::{event, Context, Env};
+use wasm_bindgen::prelude::*;
+use worker::{event, worker_sys, Env};
 
 use crate::pipeline;
 use platform::EdgePlatform;
@@ -26,22 +26,21 @@ fn start() {
     }));
 }
 
-/// Takes a request in. The whole exchange runs in `waitUntil`: the answer is returned as soon as its status line is
-/// known, and what follows (the stream, settlement, the log line) goes on, also when the caller has left.
-#[event(fetch)]
-async fn fetch(request: web_sys::Request, env: Env, ctx: Context) -> worker::Result<web_sys::Response> {
-    let ctx = Rc::new(ctx);
-    let ledgers = binding(&env, "LEDGER");
-    let platform = Rc::new(EdgePlatform::new(&request, ctx.clone(), ledgers));
+/// Takes a request in. The exchange is a task of its own that keeps the event alive: the answer is there as soon as its
+/// status line is known, and what follows (the stream, settlement, the log line) goes on, also when the caller has left.
+///
+/// Exported as it is, without `#[event(fetch)]`, whose promises and wrappers cost more than the rest (ADR 0003).
+#[wasm_bindgen]
+pub fn fetch(request: web_sys::Request, env: Env, ctx: worker_sys::Context) -> js_sys::Promise {
+    let (name, step) = (task::name(), Rc::default());
+    let platform = EdgePlatform::new(&request, ctx, name, Rc::clone(&step), binding(&env, "LEDGER"));
     let response = platform.response();
-    let background = ctx.clone();
-    ctx.wait_until(async move {
-        let gateway = state::gateway(&env, &background).await;
-        pipeline::handle(&*platform, gateway, platform.request_head()).await;
-        platform.ensure_answered();
+    task::begin(name, step, async move {
+        let gateway = state::gateway(&env, &platform.context()).await;
+        pipeline::handle(&platform, gateway, platform.request_head()).await;
+        platform.finish();
     });
-    let response = JsFuture::from(response).await.map_err(worker::Error::from)?;
-    response.dyn_into().map_err(worker::Error::from)
+    response
 }
 
 /// A binding by name; `undefined` where it is not bound.

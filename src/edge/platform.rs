@@ -1,15 +1,16 @@
-//! The ports of the core on Cloudflare Workers. Each step is one import from `seam.js`; its promises never reject, a
-//! string result is an interrupt. Read `ports.rs` first.
+//! The ports of the core on Cloudflare Workers. Each step is one import from `seam.js`, which answers at once or resumes
+//! the exchange's task later; a string result is an interrupt. Read `ports.rs` first.
 
 use std::rc::Rc;
 
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use worker::Context;
+use worker::{worker_sys, Context};
 
 use crate::accounting::Row;
 use crate::edge::gather;
+use crate::edge::task::{self, Step};
 use crate::edge::webcrypto::Verifier;
 use crate::http::{Headers, Request, ResponseHead, UpstreamRequest};
 use crate::identity::jwks::MAX_BODY_BYTES;
@@ -22,13 +23,15 @@ extern "C" {
     /// One caller's request and the answer to it.
     pub type Exchange;
     #[wasm_bindgen(constructor)]
-    fn new(request: &web_sys::Request) -> Exchange;
+    fn new(request: &web_sys::Request, ctx: &JsValue, resume: &JsValue, task: u32) -> Exchange;
     #[wasm_bindgen(method)]
     fn head(this: &Exchange) -> String;
     #[wasm_bindgen(method)]
-    fn body(this: &Exchange, limit: f64) -> Promise;
+    fn body(this: &Exchange, limit: f64) -> JsValue;
     #[wasm_bindgen(method)]
     fn response(this: &Exchange) -> Promise;
+    #[wasm_bindgen(method)]
+    fn finish(this: &Exchange);
     #[wasm_bindgen(method, js_name = ensureAnswered)]
     fn ensure_answered(this: &Exchange);
     #[wasm_bindgen(method)]
@@ -36,17 +39,17 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn open(this: &Exchange, status: u16, headers: &str) -> JsSink;
     #[wasm_bindgen(method)]
-    fn sleep(this: &Exchange, ms: f64) -> Promise;
+    fn sleep(this: &Exchange, ms: f64) -> JsValue;
     #[wasm_bindgen(method)]
     fn call(this: &Exchange, url: &str, headers: &str, body: &[u8]) -> JsCall;
 
     type JsCall;
     #[wasm_bindgen(method)]
-    fn head(this: &JsCall, ms: f64) -> Promise;
+    fn head(this: &JsCall, ms: f64) -> JsValue;
     #[wasm_bindgen(method)]
-    fn whole(this: &JsCall, ms: f64, limit: f64) -> Promise;
+    fn whole(this: &JsCall, ms: f64, limit: f64) -> JsValue;
     #[wasm_bindgen(method)]
-    fn read(this: &JsCall, ms: f64) -> Promise;
+    fn read(this: &JsCall, ms: f64) -> JsValue;
     #[wasm_bindgen(method)]
     fn watch(this: &JsCall);
     #[wasm_bindgen(method)]
@@ -56,11 +59,11 @@ extern "C" {
 
     type JsSink;
     #[wasm_bindgen(method)]
-    fn write(this: &JsSink, bytes: &[u8]) -> Promise;
+    fn write(this: &JsSink, bytes: &[u8]) -> JsValue;
     #[wasm_bindgen(method)]
-    fn close(this: &JsSink) -> Promise;
+    fn close(this: &JsSink);
     #[wasm_bindgen(method)]
-    fn abort(this: &JsSink) -> Promise;
+    fn abort(this: &JsSink);
 
     #[wasm_bindgen(js_name = sleep)]
     fn js_sleep(ms: f64) -> Promise;
@@ -92,9 +95,18 @@ pub fn random() -> u64 {
     half() << 32 | half()
 }
 
+/// Waits outside an exchange's steps.
 async fn settled(promise: Promise) -> Result<JsValue, Interrupt> {
     // The seam's promises do not reject; should one, its meaning is that of a broken connection.
-    let value = JsFuture::from(promise).await.map_err(|_| Interrupt::Reset)?;
+    understood(JsFuture::from(promise).await.map_err(|_| Interrupt::Reset)?)
+}
+
+/// Waits for a step of the exchange.
+async fn taken(step: &Step, at_once: JsValue) -> Result<JsValue, Interrupt> {
+    understood(step.outcome(at_once).await)
+}
+
+fn understood(value: JsValue) -> Result<JsValue, Interrupt> {
     match value.as_string() {
         Some(word) => match word.as_str() {
             "timeout" => Err(Interrupt::Timeout),
@@ -144,15 +156,29 @@ fn unflat<'t>(mut lines: impl Iterator<Item = &'t str>) -> Headers {
 /// One exchange on the platform.
 pub struct EdgePlatform {
     exchange: Exchange,
+    step: Rc<Step>,
     ctx: Rc<Context>,
     ledgers: JsValue,
 }
 
 impl EdgePlatform {
-    /// Takes a request in.
+    /// Takes a request in. `task` carries it and waits for `step`.
     #[must_use]
-    pub fn new(request: &web_sys::Request, ctx: Rc<Context>, ledgers: JsValue) -> Self {
-        Self { exchange: Exchange::new(request), ctx, ledgers }
+    pub fn new(
+        request: &web_sys::Request,
+        ctx: worker_sys::Context,
+        task: u32,
+        step: Rc<Step>,
+        ledgers: JsValue,
+    ) -> Self {
+        let exchange = Exchange::new(request, &ctx, &task::resumer(), task);
+        Self { exchange, step, ctx: Rc::new(Context::new(ctx)), ledgers }
+    }
+
+    /// What background work is bound to.
+    #[must_use]
+    pub fn context(&self) -> Rc<Context> {
+        self.ctx.clone()
     }
 
     /// Method, path, query and headers; the body is still to be read.
@@ -169,9 +195,10 @@ impl EdgePlatform {
         Request { method, path: path.to_owned(), query: query.to_owned(), headers: unflat(lines), body: Vec::new() }
     }
 
-    /// Answers with a 500 if nothing has answered: the caller must not wait for what will never come.
-    pub fn ensure_answered(&self) {
+    /// The exchange is over. Answers with a 500 if nothing has answered: the caller must not wait for what will never come.
+    pub fn finish(&self) {
         self.exchange.ensure_answered();
+        self.exchange.finish();
     }
 
     /// Resolves to the `Response` of whichever `reply` or `open` comes first.
@@ -186,7 +213,7 @@ impl Platform for EdgePlatform {
 
     async fn body(&self, limit: usize) -> Result<Vec<u8>, Interrupt> {
         #[allow(clippy::cast_precision_loss)]
-        let value = settled(self.exchange.body(limit as f64)).await?;
+        let value = taken(&self.step, self.exchange.body(limit as f64)).await?;
         Ok(bytes(&value).unwrap_or_default())
     }
 
@@ -199,11 +226,12 @@ impl Platform for EdgePlatform {
     }
 
     async fn sleep_until(&self, at_ms: u64) -> Result<(), Interrupt> {
-        settled(self.exchange.sleep(left(at_ms))).await.map(|_| ())
+        taken(&self.step, self.exchange.sleep(left(at_ms))).await.map(|_| ())
     }
 
     fn call(&self, request: UpstreamRequest) -> EdgeCall {
-        EdgeCall(self.exchange.call(&request.url, &flat(&request.headers), &request.body))
+        let call = self.exchange.call(&request.url, &flat(&request.headers), &request.body);
+        EdgeCall { call, step: self.step.clone() }
     }
 
     fn reply(&self, head: ResponseHead, body: Vec<u8>) {
@@ -211,11 +239,11 @@ impl Platform for EdgePlatform {
     }
 
     fn open(&self, head: ResponseHead) -> EdgeSink {
-        EdgeSink(self.exchange.open(head.status, &flat(&head.headers)))
+        EdgeSink { sink: self.exchange.open(head.status, &flat(&head.headers)), step: self.step.clone() }
     }
 
     fn record(&self, principal: &str, row: Row) {
-        gather::record(&self.ledgers, &self.ctx, principal, row.to_json());
+        gather::record(&self.ledgers, &self.ctx, principal, row);
     }
 
     async fn usage(&self, principal: &str) -> Option<(u16, String)> {
@@ -254,13 +282,16 @@ impl JwksSource for EdgePlatform {
 }
 
 /// A `fetch` under way.
-pub struct EdgeCall(JsCall);
+pub struct EdgeCall {
+    call: JsCall,
+    step: Rc<Step>,
+}
 
 impl UpstreamCall for EdgeCall {
     type Sink = EdgeSink;
 
     async fn head(&mut self, until_ms: u64) -> Result<(u16, Headers), Interrupt> {
-        let text = settled(self.0.head(left(until_ms))).await?.as_string().unwrap_or_default();
+        let text = taken(&self.step, self.call.head(left(until_ms))).await?.as_string().unwrap_or_default();
         let mut lines = text.split('\n');
         let status = lines.next().and_then(|s| s.parse().ok()).ok_or(Interrupt::Connect)?;
         Ok((status, unflat(lines)))
@@ -268,41 +299,44 @@ impl UpstreamCall for EdgeCall {
 
     async fn whole(&mut self, until_ms: u64, limit: usize) -> Result<Vec<u8>, Interrupt> {
         #[allow(clippy::cast_precision_loss)]
-        let value = settled(self.0.whole(left(until_ms), limit as f64)).await?;
+        let value = taken(&self.step, self.call.whole(left(until_ms), limit as f64)).await?;
         Ok(bytes(&value).unwrap_or_default())
     }
 
     async fn read(&mut self, until_ms: u64) -> Result<Option<Vec<u8>>, Interrupt> {
-        Ok(bytes(&settled(self.0.read(left(until_ms))).await?))
+        Ok(bytes(&taken(&self.step, self.call.read(left(until_ms))).await?))
     }
 
     fn watch(&mut self) {
-        self.0.watch();
+        self.call.watch();
     }
 
     fn pump(&mut self, sink: &mut EdgeSink) {
-        self.0.pump(&sink.0);
+        self.call.pump(&sink.sink);
     }
 
     fn abort(&mut self) {
-        self.0.abort();
+        self.call.abort();
     }
 }
 
 /// The writable side of a streamed response.
-pub struct EdgeSink(JsSink);
+pub struct EdgeSink {
+    sink: JsSink,
+    step: Rc<Step>,
+}
 
 impl CallerSink for EdgeSink {
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Interrupt> {
-        settled(self.0.write(bytes)).await.map(|_| ())
+        taken(&self.step, self.sink.write(bytes)).await.map(|_| ())
     }
 
     async fn close(&mut self) {
-        let _ = settled(self.0.close()).await;
+        self.sink.close();
     }
 
     async fn abort(&mut self) {
-        let _ = settled(self.0.abort()).await;
+        self.sink.abort();
     }
 }
 

@@ -1,11 +1,12 @@
 // Platform plumbing for src/edge/platform.rs: one call per step, no decisions about requests, models or money.
 //
-// Every promise here resolves; none rejects. A string result is an interrupt ("timeout", "gone", "connect", "reset",
-// "large"), anything else is what was asked for. A timeout leaves the step under way, so that it can be asked again.
-// Measurements behind the forms chosen: docs/adr/0003-who-drives-the-hot-path.md.
+// A step of an exchange answers at once where it can; else it answers `undefined` and calls `resume` later, with the
+// exchange's task and what came of it. A string is an interrupt ("timeout", "gone", "connect", "reset", "large"), null the
+// end of a stream. One step is under way at a time; a timeout leaves what it waited for under way, so that it can be asked
+// for again. Measurements behind the forms chosen: docs/adr/0003-who-drives-the-hot-path.md.
 
-const GATHER_AFTER_READS = 3; // reads in a row that came fast before reads are gathered
-const FAST_MS = 3; // what "fast" means
+const GATHER_AFTER_READS = 4; // reads in a row that came fast before reads are gathered
+const FAST_MS = 10; // what "fast" means: a provider's own pace is 20 ms, a busy isolate's turn is longer than the network's
 const GATHER_MS = 5; // how long a burst is gathered
 const AHEAD_BYTES = 16 * 1024; // how far the gathering pump may run ahead of the reader
 const WATCH_TICK_MS = 1000; // how often a pumped stream is looked at
@@ -19,17 +20,35 @@ function flatten(headers, first) {
 
 /** One caller's request and the answer to it. */
 export class Exchange {
-  constructor(request) {
+  constructor(request, ctx, resume, task) {
     this.request = request;
+    this.resume = resume;
+    this.task = task;
     this.gone = false;
     this.calls = new Set();
-    this.waiters = new Set();
+    this.waking = null;
+    this.sink = null;
     this.answer = new Promise((resolve) => (this.respond = resolve));
-    request.signal?.addEventListener('abort', () => {
-      this.gone = true;
-      for (const call of this.calls) call.abort();
-      for (const wake of this.waiters) wake();
-    });
+    ctx.waitUntil(new Promise((resolve) => (this.done = resolve)));
+    request.signal?.addEventListener('abort', () => this.leave());
+  }
+
+  leave() {
+    this.gone = true;
+    for (const call of this.calls) call.leave();
+    this.waking?.();
+  }
+
+  /** Hands the outcome of the step under way to its task. */
+  deliver(value) {
+    try {
+      this.resume(this.task, value);
+    } catch (error) {
+      // The wasm instance is no more: its restart is arranged by whoever sees the error, the caller must not wait.
+      this.ensureAnswered();
+      this.finish();
+      if (error instanceof WebAssembly.RuntimeError) reportError(error);
+    }
   }
 
   /** "METHOD\nURL\nname\nvalue…" */
@@ -38,15 +57,13 @@ export class Exchange {
   }
 
   /** The body as Uint8Array, or "large". */
-  async body(limit) {
-    if (Number(this.request.headers.get('content-length') ?? 0) > limit) return 'large';
-    if (!this.request.body) return new Uint8Array(0);
-    try {
-      if (this.request.headers.has('content-length')) return new Uint8Array(await this.request.arrayBuffer());
-      return await readAll(this.request.body, limit);
-    } catch {
-      return 'gone';
-    }
+  body(limit) {
+    const { headers, body } = this.request;
+    if (Number(headers.get('content-length') ?? 0) > limit) return 'large';
+    if (!body) return new Uint8Array(0);
+    const whole = headers.has('content-length') ? this.request.arrayBuffer().then((buffer) => new Uint8Array(buffer)) : readAll(body, limit);
+    whole.then((bytes) => this.deliver(bytes), () => this.deliver('gone'));
+    return undefined;
   }
 
   response() {
@@ -56,6 +73,12 @@ export class Exchange {
   ensureAnswered() {
     if (this.answered) return;
     this.reply(500, 'content-type\napplication/json', new TextEncoder().encode('{"error":{"message":"The request was not answered.","type":"server_error","param":null,"code":"internal_error"}}'));
+  }
+
+  /** The task is over; the last bytes may still be on their way. */
+  finish() {
+    if (this.sink?.ending) this.sink.ending.then(this.done);
+    else this.done();
   }
 
   reply(status, headers, body) {
@@ -68,21 +91,20 @@ export class Exchange {
     this.answered = true;
     const stream = new IdentityTransformStream();
     this.respond(new Response(stream.readable, { status, headers: unflatten(headers) }));
-    return new Sink(this, stream.writable);
+    this.sink = new Sink(this, stream.writable);
+    return this.sink;
   }
 
-  /** Resolves to undefined, or "gone". */
+  /** null, or "gone". */
   sleep(ms) {
-    if (this.gone) return Promise.resolve('gone');
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        this.waiters.delete(wake);
-        resolve(this.gone ? 'gone' : undefined);
-      };
-      const timer = setTimeout(wake, ms);
-      this.waiters.add(wake);
-    });
+    if (this.gone) return 'gone';
+    const timer = setTimeout(() => this.waking(), ms);
+    this.waking = () => {
+      clearTimeout(timer);
+      this.waking = null;
+      this.deliver(this.gone ? 'gone' : null);
+    };
+    return undefined;
   }
 
   call(url, headers, body) {
@@ -123,55 +145,67 @@ class Call {
   constructor(exchange, url, headers, body) {
     this.exchange = exchange;
     this.controller = new AbortController();
-    this.pending = null; // the step under way, kept across timeouts
+    this.asked = false; // a step waits for an outcome
+    this.underway = false; // something is on its way
+    this.outcome = undefined; // what came while no step waited for it
     this.deadline = 0;
+    this.fires = 0;
     this.timer = null;
-    this.expire = null;
     this.fast = 0;
     this.lastRead = 0;
     this.watching = null;
     this.gatherer = null;
     this.fetching = fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal: this.controller.signal });
+    this.came = (value) => this.settle(value);
+    this.broke = () => this.settle(this.exchange.gone ? 'gone' : 'reset');
   }
 
   /** "STATUS\nname\nvalue…" */
   head(ms) {
-    return this.step(ms, () => this.fetching.then((response) => {
-      this.response = response;
-      return flatten(response.headers, String(response.status));
-    }), 'connect');
+    return this.ask(ms, () => {
+      this.fetching.then((response) => {
+        this.response = response;
+        this.settle(flatten(response.headers, String(response.status)));
+      }, () => this.settle(this.exchange.gone ? 'gone' : 'connect'));
+    });
   }
 
+  /** Uint8Array. */
   whole(ms, limit) {
-    return this.step(ms, async () => {
-      const response = this.response;
-      if (!response.body) return new Uint8Array(0);
-      if (Number(response.headers.get('content-length') ?? 0) > limit) return 'large';
-      if (response.headers.has('content-length')) return new Uint8Array(await response.arrayBuffer());
-      return readAll(response.body, limit);
-    }, 'reset');
+    return this.ask(ms, () => {
+      const { body, headers } = this.response;
+      if (!body) return this.settle(new Uint8Array(0));
+      if (Number(headers.get('content-length') ?? 0) > limit) return this.settle('large');
+      if (headers.has('content-length')) this.response.arrayBuffer().then((buffer) => this.settle(new Uint8Array(buffer)), this.broke);
+      else readAll(body, limit).then(this.came, this.broke);
+    });
   }
 
-  /** Uint8Array, or undefined at the end. */
+  /** Uint8Array, or null at the end. */
   read(ms) {
-    return this.step(ms, () => this.next(), 'reset');
+    return this.ask(ms, () => this.next());
   }
 
-  async next() {
-    if (this.watching) return this.watching.next();
-    if (this.gatherer) return this.gatherer.next();
-    if (!this.response.body) return undefined;
+  next() {
+    const source = this.watching ?? this.gatherer;
+    if (source) return source.next().then(this.came, this.broke);
+    if (!this.response.body) return this.settle(null);
     this.reader ??= this.response.body.getReader();
-    const { done, value } = await this.reader.read();
-    if (done) return undefined;
+    this.took ??= ({ done, value }) => {
+      if (!done) this.pace();
+      this.settle(done ? null : value);
+    };
+    this.reader.read().then(this.took, this.broke);
+  }
+
+  /** Goes over to gathered reads where the pieces come fast. */
+  pace() {
     const now = Date.now();
     this.fast = now - this.lastRead < FAST_MS ? this.fast + 1 : 0;
     this.lastRead = now;
-    if (this.fast >= GATHER_AFTER_READS) {
-      this.reader.releaseLock();
-      this.gatherer = new Gatherer(this.response.body);
-    }
-    return value;
+    if (this.fast < GATHER_AFTER_READS) return;
+    this.reader.releaseLock();
+    this.gatherer = new Gatherer(this.response.body);
   }
 
   watch() {
@@ -190,21 +224,58 @@ class Call {
     this.fetching.catch(() => {});
   }
 
-  /** Waits for the step under way, `ms` at most. One timer serves many steps: it is moved only when it fires. */
-  step(ms, begin, failure) {
-    if (this.exchange.gone) return Promise.resolve('gone');
-    this.pending ??= begin().catch(() => (this.exchange.gone ? 'gone' : failure));
-    const pending = this.pending;
-    return new Promise((resolve) => {
-      this.deadline = Date.now() + ms;
-      this.expire = () => resolve('timeout');
-      if (this.timer === null || this.deadline < this.fires) this.arm(ms);
-      pending.then((value) => {
-        this.expire = null;
-        if (this.pending === pending) this.pending = null;
-        resolve(value);
+  leave() {
+    this.abort();
+    if (!this.asked) return;
+    this.asked = false;
+    this.exchange.deliver('gone');
+  }
+
+  /** What has come, or `undefined`: it will be delivered, or "timeout" after `ms`. */
+  ask(ms, begin) {
+    if (this.exchange.gone) return 'gone';
+    if (!this.underway && this.outcome === undefined) {
+      this.underway = true;
+      begin();
+    }
+    const held = this.exchange.sink?.writing;
+    if (this.outcome !== undefined && !held) return this.take();
+    this.asked = true;
+    if (held) {
+      // Reading on waits for the caller, who may be slow; that is not the provider's silence.
+      held.then(() => {
+        if (!this.asked) return;
+        if (this.exchange.gone) return this.leave();
+        if (this.outcome !== undefined) this.answer(this.take());
+        else this.expect(ms);
       });
-    });
+    } else {
+      this.expect(ms);
+    }
+    return undefined;
+  }
+
+  settle(value) {
+    this.underway = false;
+    this.outcome = value;
+    if (this.asked && !this.exchange.sink?.writing) this.answer(this.take());
+  }
+
+  take() {
+    const value = this.outcome;
+    this.outcome = undefined;
+    return value;
+  }
+
+  answer(value) {
+    this.asked = false;
+    this.exchange.deliver(value);
+  }
+
+  /** One timer serves many steps: it is moved only when it fires, or when a step must end before it does. */
+  expect(ms) {
+    this.deadline = Date.now() + ms;
+    if (this.timer === null || this.deadline < this.fires) this.arm(ms);
   }
 
   arm(ms) {
@@ -212,10 +283,10 @@ class Call {
     this.fires = Date.now() + ms;
     this.timer = setTimeout(() => {
       this.timer = null;
-      if (this.expire === null) return;
+      if (!this.asked || this.exchange.sink?.writing) return;
       const left = this.deadline - Date.now();
       if (left > 0) this.arm(left);
-      else this.expire();
+      else this.answer('timeout');
     }, ms);
   }
 }
@@ -263,7 +334,7 @@ class Gatherer {
     }
     const { done, value } = await this.reader.read(new Uint8Array(64 * 1024));
     this.last = Date.now();
-    if (done) return undefined;
+    if (done) return null;
     this.ahead -= value.byteLength;
     this.resume?.();
     return value;
@@ -303,7 +374,7 @@ class Watcher {
       this.wake = undefined;
     }
     const { done, value } = await this.reader.read(new Uint8Array(64 * 1024));
-    return done ? undefined : value;
+    return done ? null : value;
   }
 }
 
@@ -314,6 +385,8 @@ class Sink {
     this.writable = writable;
     this.writer = writable.getWriter();
     this.pumped = null;
+    this.writing = null; // resolves, never rejects, when there is room again
+    this.ending = null;
   }
 
   async ready() {
@@ -325,40 +398,51 @@ class Sink {
     return this.writer;
   }
 
+  /** Takes bytes without waiting where the last ones are through: null, or "gone". The next read waits for these. */
   write(bytes) {
-    return this.writeCopy(bytes.slice());
-  }
-
-  async writeCopy(bytes) {
     if (this.exchange.gone) return 'gone';
-    try {
-      await (await this.ready()).write(bytes);
-      return undefined;
-    } catch {
-      return 'gone';
+    const copy = bytes.slice();
+    if (this.writing === null) {
+      this.begin(copy);
+      return null;
     }
+    this.writing.then(() => {
+      if (!this.exchange.gone) this.begin(copy);
+      this.exchange.deliver(this.exchange.gone ? 'gone' : null);
+    });
+    return undefined;
   }
 
-  async close() {
-    try {
-      await (await this.ready()).close();
-    } catch {
-      // The caller is gone: there is nothing left to end.
-    }
+  begin(bytes) {
+    const written = this.pumped === null && this.writer ? this.writer.write(bytes) : this.ready().then((writer) => writer.write(bytes));
+    this.writing = written.then(
+      () => { this.writing = null; },
+      () => { this.writing = null; this.exchange.leave(); },
+    );
   }
 
-  async abort() {
-    try {
-      await (await this.ready()).abort(new Error('the answer was cut'));
-    } catch {
-      // The caller is gone: there is nothing left to end.
-    }
+  close() {
+    this.end((writer) => writer.close());
+  }
+
+  abort() {
+    this.end((writer) => writer.abort(new Error('the answer was cut')));
+  }
+
+  /** After what is being written. If the caller is gone there is nothing left to end. */
+  end(how) {
+    this.ending = Promise.resolve(this.writing).then(() => this.ready()).then(how).catch(() => {});
   }
 }
 
 /** Milliseconds of sleep outside any exchange's waiting. */
 export function sleep(ms) {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Resumes a task in a turn of its own. */
+export function soon(resume, task) {
+  queueMicrotask(() => resume(task, undefined));
 }
 
 /** POSTs JSON text to a Durable Object by name; resolves to "STATUS\nBODY", or "reset". */
