@@ -1,4 +1,5 @@
-//! What becomes of a field: the table of `data/fields`, one file per dialect, one row per field, one verdict per target.
+//! What becomes of a field: the table of `data/fields`, one file per dialect, one row per field of its requests and answers,
+//! one verdict per target.
 //!
 //! Decoders and encoders read it for every member that the hub has no typed place for: whether it stands at its default,
 //! whether leaving it out changes what the answer means, and in which words that is told. Fields with a typed place are
@@ -29,8 +30,19 @@ const ANY: &str = "*";
 #[must_use]
 pub fn extra(dialect: Dialect, field: impl Into<String>, value: Box<RawValue>) -> Extra {
     let field = field.into();
-    let found = row(dialect, &field, value.get());
+    let found = tables(dialect).and_then(|(requests, _)| row(requests, dialect, &field, value.get()));
     let is_default = found.map_or_else(|| says_nothing(&field, value.get()), |row| row.rests_at(value.get()));
+    let advisory = found.is_some_and(|row| row.verdict(&[ANY]).is_some_and(|told| told.is(Disposition::Advisory)));
+    Extra { field, value, advisory, is_default }
+}
+
+/// An answer's member that the hub has no place for, with what the table says of it. One that is not known matters.
+#[must_use]
+pub fn answer_extra(dialect: Dialect, field: String, value: Box<RawValue>) -> Extra {
+    // A stream's pieces have the members of the whole.
+    let name = field.replace(".delta.", ".message.");
+    let found = tables(dialect).and_then(|(_, answers)| row(answers, dialect, &name, value.get()));
+    let is_default = value.get() == "null" || found.is_some_and(|row| row.rests_at(value.get()));
     let advisory = found.is_some_and(|row| row.verdict(&[ANY]).is_some_and(|told| told.is(Disposition::Advisory)));
     Extra { field, value, advisory, is_default }
 }
@@ -44,7 +56,10 @@ pub fn loss(origin: Option<Dialect>, extra: &Extra, target: Dialect, profile: &s
     if extra.is_default {
         return None;
     }
-    let found = origin.and_then(|origin| row(origin, &extra.field, extra.value.get()));
+    let found = origin.and_then(|origin| {
+        let (requests, _) = tables(origin)?;
+        row(requests, origin, &extra.field, extra.value.get())
+    });
     let told = found.and_then(|row| row.verdict(&[profile, target.name(), ANY]));
     // A claim that the field can be said is no reason why it was not: then the general words stand.
     let words = told.filter(|told| !told.words.is_empty() && !told.is_said()).map(|told| told.words.as_str());
@@ -123,10 +138,12 @@ struct Table {
     whole: HashMap<String, Vec<Row>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Document<'a> {
     #[serde(borrow)]
     request: Vec<Line<'a>>,
+    #[serde(default, borrow)]
+    answer: Vec<Line<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -139,8 +156,7 @@ struct Line<'a> {
     to: BTreeMap<String, String>,
 }
 
-fn row(dialect: Dialect, field: &str, value: &str) -> Option<&'static Row> {
-    let table = table(dialect);
+fn row(table: &'static Table, dialect: Dialect, field: &str, value: &str) -> Option<&'static Row> {
     let key = key(dialect, field);
     let of =
         |name: &str, list: &'static HashMap<String, Vec<Row>>| list.get(name).map(Vec::as_slice).unwrap_or_default();
@@ -178,18 +194,21 @@ fn kind_of(value: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Typed<'_>>(value).ok().map(|typed| typed.kind)
 }
 
-fn table(dialect: Dialect) -> &'static Table {
-    static TABLES: OnceLock<HashMap<Dialect, Table>> = OnceLock::new();
-    static NONE: OnceLock<Table> = OnceLock::new();
-    let tables =
-        TABLES.get_or_init(|| DOCUMENTS.iter().map(|(dialect, text)| (*dialect, read(*dialect, text))).collect());
-    tables.get(&dialect).unwrap_or_else(|| NONE.get_or_init(Table::default))
+/// A dialect's requests and answers.
+fn tables(dialect: Dialect) -> Option<&'static (Table, Table)> {
+    static TABLES: OnceLock<HashMap<Dialect, (Table, Table)>> = OnceLock::new();
+    let read = || DOCUMENTS.iter().map(|(dialect, text)| (*dialect, read(*dialect, text))).collect();
+    TABLES.get_or_init(read).get(&dialect)
 }
 
 /// A document that cannot be read gives no rows, so that everything counts as unknown; a test sees to it that all can.
-fn read(dialect: Dialect, text: &'static str) -> Table {
+fn read(dialect: Dialect, text: &'static str) -> (Table, Table) {
+    let document = serde_json::from_str::<Document<'static>>(text).unwrap_or_default();
+    (table(dialect, &document.request), table(dialect, &document.answer))
+}
+
+fn table(dialect: Dialect, lines: &[Line<'static>]) -> Table {
     let mut table = Table::default();
-    let lines = serde_json::from_str::<Document<'static>>(text).map(|document| document.request).unwrap_or_default();
     for line in lines {
         let (name, list) = match line.field.strip_suffix(".**") {
             Some(name) => (name, &mut table.whole),
@@ -303,10 +322,11 @@ mod tests {
     #[test]
     fn every_document_is_read_whole() {
         for (dialect, text) in DOCUMENTS {
-            let rows: usize =
-                [&table(dialect).rows, &table(dialect).whole].iter().flat_map(|map| map.values()).map(Vec::len).sum();
+            let (requests, answers) = tables(dialect).unwrap();
+            let lists = [&requests.rows, &requests.whole, &answers.rows, &answers.whole];
+            let rows: usize = lists.iter().flat_map(|map| map.values()).map(Vec::len).sum();
             assert_eq!(rows, text.matches("{\"field\":").count(), "{dialect:?}");
-            assert!(rows > 50);
+            assert!(rows > 100);
         }
     }
 

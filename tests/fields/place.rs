@@ -91,7 +91,7 @@ fn is_of(item: &Value, kinds: &str) -> bool {
 /// Whether a loss speaks of a field: of itself, of what it stands in, or of something inside it.
 pub fn concerns(loss: &str, field: &str, told_as: &str) -> bool {
     let loss = plain(loss);
-    [field, told_as].iter().filter(|name| !name.is_empty()).any(|name| {
+    std::iter::once(field).chain(told_as.split(',')).filter(|name| !name.is_empty()).any(|name| {
         let field = plain(name.strip_suffix(".**").unwrap_or(name));
         let inside = |inner: &str, outer: &str| {
             inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))

@@ -143,6 +143,10 @@ struct Document {
     _about: String,
     bases: BTreeMap<String, Value>,
     request: Vec<Row>,
+    #[serde(default)]
+    answer_bases: BTreeMap<String, Value>,
+    #[serde(default)]
+    answer: Vec<Row>,
 }
 
 pub struct Table {
@@ -150,9 +154,30 @@ pub struct Table {
     pub dialect: Dialect,
     bases: BTreeMap<String, Value>,
     pub rows: Vec<Row>,
+    answer_bases: BTreeMap<String, Value>,
+    /// Rows of the dialect's answers.
+    pub answers: Vec<Row>,
 }
 
 impl Table {
+    /// Dialects whose callers get this one's answers: servers' accents do not matter there.
+    pub fn callers(&self) -> Vec<&'static Column> {
+        let mut seen = vec![self.dialect];
+        let mut columns = Vec::new();
+        for column in &COLUMNS {
+            if !seen.contains(&column.dialect) {
+                seen.push(column.dialect);
+                columns.push(column);
+            }
+        }
+        columns
+    }
+
+    /// The smallest answer that a row's sample can stand in.
+    pub fn answer_base(&self, row: &Row) -> Value {
+        longest(&self.answer_bases, &row.field)
+    }
+
     /// Targets to which requests of this dialect are translated.
     pub fn columns(&self) -> Vec<&'static Column> {
         COLUMNS.iter().filter(|column| column.dialect != self.dialect).collect()
@@ -160,13 +185,13 @@ impl Table {
 
     /// The smallest request that a row's sample can stand in.
     pub fn base(&self, row: &Row) -> Value {
-        let prefix = self.bases.keys().filter(|prefix| row.field.starts_with(prefix.as_str())).max_by_key(|p| p.len());
-        self.base_of(prefix.unwrap())
+        longest(&self.bases, &row.field)
     }
+}
 
-    pub fn base_of(&self, prefix: &str) -> Value {
-        self.bases[prefix].clone()
-    }
+fn longest(bases: &BTreeMap<String, Value>, field: &str) -> Value {
+    let prefix = bases.keys().filter(|prefix| field.starts_with(prefix.as_str())).max_by_key(|prefix| prefix.len());
+    bases[prefix.unwrap()].clone()
 }
 
 pub fn all() -> Vec<Table> {
@@ -177,5 +202,12 @@ fn read(dialect: Dialect) -> Table {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/fields").join(format!("{}.json", dialect.name()));
     let text = fs::read_to_string(&path).unwrap();
     let document: Document = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    Table { name: dialect.name().to_owned(), dialect, bases: document.bases, rows: document.request }
+    Table {
+        name: dialect.name().to_owned(),
+        dialect,
+        bases: document.bases,
+        rows: document.request,
+        answer_bases: document.answer_bases,
+        answers: document.answer,
+    }
 }

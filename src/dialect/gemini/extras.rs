@@ -6,6 +6,7 @@ use super::ids::fingerprint;
 use super::types::{Chunk, Part, Rest};
 use super::write::Json;
 use crate::dialect::canonical::Extra;
+use crate::dialect::{fields, Dialect};
 
 /// Most members that are remembered to tell a repetition; beyond it repetitions are reported again.
 const REMEMBERED: usize = 64;
@@ -17,8 +18,7 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// An entry, unless the same value was reported before. What carries meaning (grounding, citations, a
-    /// continuation token) is not advisory.
+    /// An entry, unless the same value was reported before.
     pub fn entry(&mut self, field: String, value: &RawValue) -> Option<Extra> {
         let mark = fingerprint(&[field.as_bytes(), value.get().as_bytes()]);
         if self.seen.contains(&mark) {
@@ -27,19 +27,7 @@ impl Collector {
         if self.seen.len() < REMEMBERED {
             self.seen.push(mark);
         }
-        let name = field.rsplit('.').next().unwrap_or_default();
-        let advisory = matches!(
-            name,
-            "safetyRatings"
-                | "promptFeedback"
-                | "finishMessage"
-                | "avgLogprobs"
-                | "tokenCount"
-                | "modelStatus"
-                | "serviceTier"
-                | "trafficType"
-        );
-        Some(Extra { field, value: value.to_owned(), advisory, is_default: false })
+        Some(fields::answer_extra(Dialect::Gemini, field, value.to_owned()))
     }
 
     /// Everything on an answer's top level and in its counts that has no place.

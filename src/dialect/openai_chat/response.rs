@@ -8,7 +8,7 @@ use super::types::{count, filled, kind_of, says_something, string, word, Choice 
 use super::types::{WireFunction, WireToolCall};
 use super::{finish, media, observe, usage};
 use crate::dialect::canonical::{ChatResponse, Choice, Extra, Finish, Media, Part, ReasoningPart, ToolCall};
-use crate::dialect::{Dialect, StreamFault};
+use crate::dialect::{fields, Dialect, StreamFault};
 use crate::json::Members;
 
 mod encode;
@@ -343,11 +343,9 @@ pub(super) fn top_extras(chunk: &Chunk<'_>, extras: &mut Vec<Extra>) {
 /// What `usage` says beyond token counts: prices, times, the tier; nothing that changes the answer.
 fn usage_extras(chunk: &Chunk<'_>, extras: &mut Vec<Extra>) {
     let Some(usage) = chunk.usage.and_then(object) else { return };
-    let everyday =
-        |name: &str, raw: &RawValue| name == "service_tier" && matches!(raw.get(), r#""default""# | r#""standard""#);
     for (name, raw) in usage.iter().filter(|(name, raw)| !usage::is_count(name) && says_something(raw)) {
-        let (field, is_default) = (format!("usage.{name}"), everyday(name, raw));
-        extras.push(Extra { field, value: raw.to_owned(), advisory: true, is_default });
+        let extra = fields::answer_extra(Dialect::OpenAiChat, format!("usage.{name}"), raw.to_owned());
+        extras.push(Extra { advisory: true, ..extra });
     }
 }
 
@@ -372,26 +370,9 @@ pub(super) fn delta_extras(delta: &Delta<'_>, index: u32, holder: &str, extras: 
     }
 }
 
-/// Members that tell how the answer was made, not what it says.
-const NOISE: &[&str] = &[
-    "system_fingerprint",
-    "service_tier",
-    "x_groq",
-    "timings",
-    "provider",
-    "metadata",
-    "prompt_filter_results",
-    "content_filter_results",
-    "content_filter_offsets",
-    "seed",
-    "matched_stop",
-];
-
 fn keep(extras: &mut Vec<Extra>, field: impl FnOnce() -> String, raw: Option<&RawValue>) {
     if let Some(raw) = raw.filter(|raw| says_something(raw)) {
-        let field = field();
-        let advisory = NOISE.contains(&field.rsplit('.').next().unwrap_or(&field));
-        extras.push(Extra { field, value: raw.to_owned(), advisory, is_default: false });
+        extras.push(fields::answer_extra(Dialect::OpenAiChat, field(), raw.to_owned()));
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::super::error;
 use super::super::types::{self, Block, Kind, Text, WireUsage};
 use crate::dialect::canonical::{ChatResponse, Choice, Extra, Part, ReasoningPart, ToolCall, Usage};
-use crate::dialect::{Dialect, StreamFault};
+use crate::dialect::{fields, Dialect, StreamFault};
 use crate::json::Members;
 
 /// Reads an answer. Blocks without a word in the hub (server tools, their results, compaction) and citations become
@@ -116,20 +116,13 @@ pub(in super::super) fn usage_extras(raw: &RawValue, extras: &mut Vec<Extra>) {
     }
 }
 
-/// A member of an answer without a place in the hub. The everyday values of usage's labels say nothing new.
+/// A member of an answer without a place in the hub; `advisory` if it is no part of what is said, wherever it stands.
 pub(in super::super) fn extra(field: String, raw: &RawValue, advisory: bool) -> Extra {
-    let everyday = match field.as_str() {
-        "usage.service_tier" | "usage.speed" => matches!(raw.get(), r#""standard""#),
-        "usage.inference_geo" => matches!(raw.get(), r#""global""# | r#""not_available""#),
-        // Requests for tools that the server ran: nothing ran.
-        "usage.server_tool_use" => !raw.get().contains(['1', '2', '3', '4', '5', '6', '7', '8', '9']),
-        // The model itself called the tool.
-        field if field.ends_with(".caller") => {
-            raw.get().split_whitespace().collect::<String>() == r#"{"type":"direct"}"#
-        }
-        _ => false,
-    };
-    Extra { is_default: everyday || matches!(raw.get(), "null" | "[]" | "{}"), field, value: raw.to_owned(), advisory }
+    // Requests for tools that the server ran: nothing ran.
+    let idle = field == "usage.server_tool_use" && !raw.get().contains(['1', '2', '3', '4', '5', '6', '7', '8', '9']);
+    let extra = fields::answer_extra(Dialect::AnthropicMessages, field, raw.to_owned());
+    let is_default = idle || extra.is_default || matches!(raw.get(), "[]" | "{}");
+    Extra { is_default, advisory: advisory || extra.advisory, ..extra }
 }
 
 fn malformed(error: serde_json::Error) -> StreamFault {
