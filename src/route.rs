@@ -81,11 +81,15 @@ fn of_gemini(method: &str, path: &str) -> Option<Result<Endpoint, GatewayError>>
     Some(if method == "GET" { Ok(endpoint) } else { Err(wrong_method(method, path, "GET")) })
 }
 
-/// The dialect in which errors of a path are told, also where the path itself is wrong.
+/// The dialect in which a path is answered, errors included, also where the path itself is wrong. `client` is whose client
+/// calls, where its headers tell: three of them look for their catalogue at one path.
 #[must_use]
-pub fn dialect_of(path: &str, has_anthropic_version: bool) -> Dialect {
-    if path.starts_with("/v1/messages") || (has_anthropic_version && path.starts_with("/v1/models")) {
+pub fn dialect_of(path: &str, client: Option<Dialect>) -> Dialect {
+    let catalogue = path.strip_prefix("/v1/models").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if path.starts_with("/v1/messages") {
         Dialect::AnthropicMessages
+    } else if let Some(client) = client.filter(|_| catalogue) {
+        client
     } else if path.starts_with("/v1beta/") || matches!(of_gemini("POST", path), Some(Ok(Endpoint::Gemini(..)))) {
         Dialect::Gemini
     } else {
@@ -158,7 +162,7 @@ mod tests {
         ] {
             assert_eq!(endpoint("POST", path), Ok(Endpoint::Gemini(model.into(), asked)), "{path}");
             assert_eq!(endpoint("GET", path).unwrap_err().status(), 405, "{path}");
-            assert_eq!(dialect_of(path, false), Dialect::Gemini, "{path}");
+            assert_eq!(dialect_of(path, None), Dialect::Gemini, "{path}");
         }
         assert_eq!(endpoint("GET", "/v1beta/models"), Ok(Endpoint::GeminiModels));
         assert_eq!(endpoint("GET", "/v1beta/models/a/b:8b"), Ok(Endpoint::GeminiModel("a/b:8b".into())));

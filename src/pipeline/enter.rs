@@ -31,8 +31,20 @@ pub fn enter<P: Platform>(platform: &P, request: &Request) -> Entered {
     Entered {
         request_id: request_id([random(), random()]),
         trace: TraceContext::join(request.headers.value("traceparent"), [random(), random(), random()]),
-        dialect: route::dialect_of(&request.path, request.headers.value("anthropic-version").is_some()),
+        dialect: route::dialect_of(&request.path, client(&request.headers)),
         arrived_ms: platform.now_ms(),
+    }
+}
+
+/// Whose official client calls, as far as it says so itself. Gemini's asks for `/v1/models` like OpenAI's.
+fn client(headers: &Headers) -> Option<Dialect> {
+    let sends = |name: &str| headers.value(name).is_some();
+    if sends("anthropic-version") {
+        Some(Dialect::AnthropicMessages)
+    } else if sends("x-goog-api-client") || sends("x-goog-api-key") {
+        Some(Dialect::Gemini)
+    } else {
+        None
     }
 }
 

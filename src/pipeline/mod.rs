@@ -53,7 +53,7 @@ async fn serve<P: Platform>(exchange: &mut Exchange<'_, P>) -> Result<(), Gatewa
     }
     let status = match endpoint {
         Endpoint::Health => health::health(exchange).await,
-        Endpoint::Models => pages::models(exchange),
+        Endpoint::Models => pages::models(exchange)?,
         Endpoint::Model(id) => pages::model(exchange, &id)?,
         Endpoint::Usage => pages::usage(exchange).await?,
         Endpoint::Route => {

@@ -17,8 +17,14 @@ use crate::pipeline::reply;
 use crate::ports::Platform;
 
 /// `GET /v1/models`: what can be called, in OpenAI's shape with prices (OpenRouter's member names), or in Anthropic's
-/// where `anthropic-version` is sent.
-pub fn models<P: Platform>(exchange: &Exchange<'_, P>) -> u16 {
+/// where `anthropic-version` is sent, or in Gemini's for its client.
+///
+/// # Errors
+/// The caller's: a page of Gemini's catalogue that is none.
+pub fn models<P: Platform>(exchange: &Exchange<'_, P>) -> Result<u16, GatewayError> {
+    if exchange.dialect == Dialect::Gemini {
+        return gemini_models(exchange);
+    }
     let entries = callable(exchange);
     let page = if exchange.dialect == Dialect::AnthropicMessages {
         let data: Vec<Value> = entries.iter().map(Entry::anthropic).collect();
@@ -27,7 +33,7 @@ pub fn models<P: Platform>(exchange: &Exchange<'_, P>) -> u16 {
     } else {
         json!({ "object": "list", "data": entries.iter().map(Entry::openai).collect::<Vec<_>>() })
     };
-    answer(exchange, 200, &page)
+    Ok(answer(exchange, 200, &page))
 }
 
 /// `GET /v1/models/{id}`.
@@ -35,9 +41,12 @@ pub fn models<P: Platform>(exchange: &Exchange<'_, P>) -> u16 {
 /// # Errors
 /// 404.
 pub fn model<P: Platform>(exchange: &Exchange<'_, P>, id: &str) -> Result<u16, GatewayError> {
-    let entry = entry(exchange, id)?;
-    let anthropic = exchange.dialect == Dialect::AnthropicMessages;
-    Ok(answer(exchange, 200, &if anthropic { entry.anthropic() } else { entry.openai() }))
+    let page = match exchange.dialect {
+        Dialect::Gemini => return gemini_model(exchange, id),
+        Dialect::AnthropicMessages => entry(exchange, id)?.anthropic(),
+        _ => entry(exchange, id)?.openai(),
+    };
+    Ok(answer(exchange, 200, &page))
 }
 
 /// `GET /v1/usage`: the caller's own counters.

@@ -12,10 +12,11 @@ after(() => gateway?.close());
 beforeEach(() => gateway.sim.reset());
 
 const CALLERS = {
-  OpenAI: { path: '/v1/chat/completions', body: {}, textOf: item => item.choices?.[0]?.delta?.content ?? '' },
-  Anthropic: { path: '/v1/messages', body: { max_tokens: 100 }, textOf: item => item.delta?.text ?? '' },
+  OpenAI: { path: () => '/v1/chat/completions', body: model => ({ model, messages: capital, stream: true }), textOf: item => item.choices?.[0]?.delta?.content ?? '' },
+  Anthropic: { path: () => '/v1/messages', body: model => ({ model, messages: capital, stream: true, max_tokens: 100 }), textOf: item => item.delta?.text ?? '' },
+  Gemini: { path: model => `/v1beta/models/${model}:streamGenerateContent?alt=sse`, body: () => ({ contents: [{ role: 'user', parts: [{ text: capital[0].content }] }] }), textOf: item => item.candidates?.[0]?.content?.parts?.[0]?.text ?? '' },
 };
-const stream = (caller, model, headers) => send(`${gateway.url}${CALLERS[caller].path}`, { headers, body: { model, messages: capital, stream: true, ...CALLERS[caller].body } });
+const stream = (caller, model) => send(`${gateway.url}${CALLERS[caller].path(model)}`, { body: CALLERS[caller].body(model) });
 
 /** Reads until the text so far ends as wanted; fails when the stream ends before that. */
 async function readText(answer, textOf, wanted) {
