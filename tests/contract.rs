@@ -1056,6 +1056,16 @@ mod headers {
     }
 
     #[test]
+    fn a_key_that_a_provider_quotes_goes_no_further() {
+        let quoted = r#"{"error":{"message":"the key k-openai may not do this","type":"invalid_request_error","param":"k-openai","code":"k-openai"}}"#;
+        for stream in [false, true] {
+            let fake = Fake::new([Script::json(400, quoted)]);
+            serve(&fake, ask("openai/gpt-4o-mini", stream)); // the invariants of every exchange look for keys
+            assert_eq!(error_of(&fake)["message"], "the key [key] may not do this");
+        }
+    }
+
+    #[test]
     fn secrets_have_no_debug_form() {
         let gateway = gateway();
         let text = format!("{gateway:?} {:?}", gateway.config.providers);

@@ -2,6 +2,7 @@
 //! answers and settles.
 
 use crate::attempt::plan::{self, Action, Event, Machine};
+use crate::config::provider::Secret;
 use crate::dialect::canonical::{Extra, Loss};
 use crate::dialect::view::View;
 use crate::error::GatewayError;
@@ -150,7 +151,8 @@ impl<'a, P: Platform> Run<'a, P> {
     }
 
     /// Tells the machine what happened.
-    pub fn step(&mut self, event: Event) -> Action {
+    pub fn step(&mut self, mut event: Event) -> Action {
+        self.hide_secret(&mut event);
         let platform = self.exchange.platform;
         let gateway = self.exchange.gateway;
         let choice = self.choice;
@@ -158,6 +160,20 @@ impl<'a, P: Platform> Run<'a, P> {
         self.machine.step(event, now, platform.random(), &mut |candidate| {
             choice.candidates.get(candidate).is_some_and(|c| gateway.may_retry(&c.provider.name, now))
         })
+    }
+
+    /// A provider may quote our key in what it says of a request, and what it says may be shown to the caller.
+    fn hide_secret(&self, event: &mut Event) {
+        let (Event::Failed(failure) | Event::Broke(failure)) = event else { return };
+        let asked = self.accounts.last().and_then(|account| self.choice.candidates.get(account.candidate));
+        let secret = asked.and_then(|chosen| chosen.provider.api_key.as_ref()).map(Secret::expose);
+        if let (Some(error), Some(secret)) = (&mut failure.error, secret.filter(|text| !text.is_empty())) {
+            for text in [Some(&mut error.message), error.param.as_mut(), error.code.as_mut(), error.kind.as_mut()] {
+                if let Some(text) = text.filter(|text| text.contains(secret)) {
+                    *text = text.replace(secret, "[key]");
+                }
+            }
+        }
     }
 
     async fn wait(&mut self, ms: u64) -> Event {

@@ -148,6 +148,11 @@ describe('the caller\'s own mistakes', () => {
     await assert.rejects(message(MODELS.Anthropic, { messages: 'hello' }), error => error instanceof Anthropic.BadRequestError && /^400.*messages: /.test(error.message));
   });
 
+  test('a provider that quotes our key does not show it to the caller', async () => {
+    gateway.sim.behave('*', { status: 400, message: 'The key sim-openai may not use this model in this way.' });
+    await assert.rejects(chat(MODELS.OpenAI), error => error instanceof OpenAI.BadRequestError && /The key \[key\] may not/.test(error.message));
+  });
+
   test('a body over the limit is too large, in both clients', async () => {
     const messages = [{ role: 'user', content: 'a'.repeat(100_001) }];
     await assert.rejects(chat(MODELS.OpenAI, { messages }), error => error instanceof OpenAI.APIError && error.status === 413 && /100000 bytes/.test(error.message));
