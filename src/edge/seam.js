@@ -5,9 +5,9 @@
 // end of a stream. One step is under way at a time; a timeout leaves what it waited for under way, so that it can be asked
 // for again. Measurements behind the forms chosen: docs/adr/0003-who-drives-the-hot-path.md.
 
-const GATHER_AFTER_READS = 4; // reads in a row that came fast before reads are gathered
+const GATHER_AFTER_READS = 2; // reads in a row that came fast before reads are gathered
 const FAST_MS = 10; // what "fast" means: a provider's own pace is 20 ms, a busy isolate's turn is longer than the network's
-const GATHER_MS = 5; // how long a burst is gathered
+const GATHER_MS = 15; // how long a burst is gathered: less than any provider takes from token to token
 const AHEAD_BYTES = 16 * 1024; // how far the gathering pump may run ahead of the reader
 const WATCH_TICK_MS = 1000; // how often a pumped stream is looked at
 
