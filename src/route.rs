@@ -9,6 +9,10 @@ use crate::error::{ErrorKind, GatewayError};
 pub enum Endpoint {
     /// An answer from a model, in a dialect.
     Generate(Dialect),
+    /// The number of tokens of an Anthropic prompt.
+    CountTokens,
+    /// Vectors, in OpenAI's words.
+    Embeddings,
     /// What Gemini's clients ask of the model in the path, percent-decoded.
     Gemini(String, gemini::Method),
     /// The catalogue in Gemini's shape.
@@ -27,9 +31,11 @@ pub enum Endpoint {
     Health,
 }
 
-const TABLE: [(&str, &str, Endpoint); 6] = [
+const TABLE: [(&str, &str, Endpoint); 8] = [
     ("POST", "/v1/chat/completions", Endpoint::Generate(Dialect::OpenAiChat)),
     ("POST", "/v1/messages", Endpoint::Generate(Dialect::AnthropicMessages)),
+    ("POST", "/v1/messages/count_tokens", Endpoint::CountTokens),
+    ("POST", "/v1/embeddings", Endpoint::Embeddings),
     ("GET", "/v1/models", Endpoint::Models),
     ("POST", "/v1/route", Endpoint::Route),
     ("GET", "/v1/usage", Endpoint::Usage),

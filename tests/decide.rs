@@ -16,7 +16,7 @@ use signalbox::error::ErrorKind;
 use signalbox::health::{Breaker, Health};
 use signalbox::policy::decision::{Audience, Decision, Why};
 use signalbox::policy::filter::Code;
-use signalbox::policy::input::{Input, PrincipalView, RequestView, Signals};
+use signalbox::policy::input::{Input, PrincipalView, Purpose, RequestView, Signals};
 use signalbox::policy::routing::{MaxPrice, OnUnsupported, ProviderPreferences, RoutingRequest, Sort, SortBy};
 use signalbox::policy::{decide, names, Knowledge};
 
@@ -121,7 +121,12 @@ fn ask(model: &str) -> Input {
     };
     Input {
         features,
-        request: RequestView { dialect: Dialect::OpenAiChat, model: model.into(), routing: RoutingRequest::default() },
+        request: RequestView {
+            purpose: Purpose::Answer,
+            dialect: Dialect::OpenAiChat,
+            model: model.into(),
+            routing: RoutingRequest::default(),
+        },
         principal: PrincipalView::default(),
         now_ms: 1_000_000,
         seed: 7,

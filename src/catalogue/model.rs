@@ -24,6 +24,8 @@ pub struct Model {
     pub quality: BTreeMap<String, Quality>,
     /// Serves one purpose (sound only, say) and is not meant by a wildcard; whoever names it gets it.
     pub special: bool,
+    /// Turns text into vectors and generates none: never a candidate for an answer, and the only kind for vectors.
+    pub embedding: bool,
     /// Where the facts are from.
     pub source: Option<String>,
     /// Day of that source, `YYYY-MM-DD`.
@@ -173,6 +175,7 @@ impl Model {
         self.capabilities = self.capabilities.or(other.capabilities);
         self.tier = self.tier.or(other.tier);
         self.reasoning = self.reasoning.or(other.reasoning);
+        self.embedding |= other.embedding;
         if self.quality.is_empty() {
             self.quality.clone_from(&other.quality);
         }
@@ -212,8 +215,19 @@ pub fn assumed_quality(tier: Option<Tier>, task: &str) -> Quality {
 }
 
 /// Members of a model.
-pub const MODEL: &[&str] =
-    &["context", "max_output", "capabilities", "tier", "reasoning", "aliases", "quality", "special", "source", "date"];
+pub const MODEL: &[&str] = &[
+    "context",
+    "max_output",
+    "capabilities",
+    "tier",
+    "reasoning",
+    "aliases",
+    "quality",
+    "special",
+    "embedding",
+    "source",
+    "date",
+];
 /// Members of a quality figure.
 pub const QUALITY: &[&str] = &["value", "kind", "source", "date"];
 
@@ -233,6 +247,7 @@ pub(super) fn read(item: &Item<'_>, complete: bool) -> Option<Model> {
         aliases: object.member("aliases").map_or_else(Vec::new, |list| list.texts()),
         quality: BTreeMap::new(),
         special: object.member("special").and_then(|v| v.flag()).unwrap_or(false),
+        embedding: object.member("embedding").and_then(|v| v.flag()).unwrap_or(false),
         source: text("source"),
         date: text("date"),
     };

@@ -104,7 +104,17 @@ impl Prices {
         problems.verdict(prices)
     }
 
-    /// The rates of an embeddings model (its name says `embed`), whose entry may leave out `output`.
+    /// The rates of a model for vectors or for generation.
+    #[must_use]
+    pub fn of_purpose(&self, id: &str, embedding: bool) -> Option<&Rates> {
+        if embedding {
+            self.embedding(id)
+        } else {
+            self.of(id)
+        }
+    }
+
+    /// The rates of an embedding model (its name says so), whose entry may leave out `output`.
     #[must_use]
     pub fn embedding(&self, id: &str) -> Option<&Rates> {
         self.rates.get(id).or_else(|| self.embeddings.get(id))
@@ -185,7 +195,8 @@ fn read_document(root: &Item<'_>) -> Option<Prices> {
         if !id.split_once('/').is_some_and(|(provider, model)| !provider.is_empty() && !model.is_empty()) {
             entry.problem("a price is filed under provider/model");
         }
-        let only_input = entry.value().get("output").is_none() && id.contains("embed");
+        let embeds = EMBEDDING_NAMES.iter().any(|name| id.contains(name));
+        let only_input = entry.value().get("output").is_none() && embeds;
         if let Some((rates, origin)) = read_entry(&entry, only_input) {
             let table = if only_input { &mut prices.embeddings } else { &mut prices.rates };
             table.insert(id.to_owned(), rates);
@@ -194,6 +205,9 @@ fn read_document(root: &Item<'_>) -> Option<Prices> {
     }
     Some(prices)
 }
+
+/// What the names of embedding models have in them.
+const EMBEDDING_NAMES: [&str; 3] = ["embed", "/bge-", "/gte-"];
 
 const ENTRY: &[&str] = &[
     "input",

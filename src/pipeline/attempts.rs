@@ -79,7 +79,7 @@ impl<'a, P: Platform> Run<'a, P> {
             exchange,
             view,
             choice,
-            prepared: Prepared { canonical: choice.canonical.as_ref() },
+            prepared: Prepared { canonical: choice.work.canonical() },
             machine: Machine::new(candidates.collect(), choice.limits.clone(), view.stream, exchange.arrived_ms),
             framing: Framing::of(exchange.array),
             sink: None,
@@ -105,7 +105,7 @@ impl<'a, P: Platform> Run<'a, P> {
         let unsigned = self.unsigned.contains(&candidate);
         self.sent_losses.clear();
         self.upstream_told = Headers::new();
-        self.prepared.request(self.exchange, self.view, chosen, unsigned, &mut self.sent_losses)
+        self.choice.work.request(self.exchange, self.view, chosen, unsigned, &mut self.sent_losses)
     }
 
     /// Everything of the request and the answer that is not exact.

@@ -8,15 +8,16 @@ use crate::catalogue::price::Rates;
 use crate::classify::{Features, Thinking};
 use crate::config::provider::Provider;
 use crate::config::{self, choice::Pattern};
-use crate::dialect::canonical::{ChatRequest, Loss};
+use crate::dialect::canonical::Loss;
 use crate::dialect::view::View;
 use crate::dialect::{gemini, Dialect, ModelTraits, Target};
 use crate::error::{ErrorKind, GatewayError};
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::reply;
+use crate::pipeline::work::{Addressed, Work};
 use crate::policy::decision::{self, Audience, Decision};
 use crate::policy::estimate::Basis;
-use crate::policy::input::{Input, PrincipalView, RequestView, Signals};
+use crate::policy::input::{Input, PrincipalView, Purpose, RequestView, Signals};
 use crate::policy::names::{self, Pool};
 use crate::policy::routing::{Continuation, RoutingRequest};
 use crate::policy::{decide, Knowledge};
@@ -39,8 +40,8 @@ pub struct Choice<'g> {
     pub task: String,
     /// The decision as JSON, as much of it as this caller may see.
     pub explanation: String,
-    /// The request in the hub's words, where a candidate speaks another dialect.
-    pub canonical: Option<ChatRequest>,
+    /// What is asked of them.
+    pub work: Work<'g>,
 }
 
 /// One who may answer.
@@ -108,13 +109,13 @@ pub fn asked<P: Platform>(exchange: &Exchange<'_, P>, view: &View<'_>) -> Result
 ///
 /// # Errors
 /// The caller's: an unknown model, or a request that nobody may take, with the reason nearest to one who could.
-pub fn choose<'g, P: Platform>(
+pub fn choose<'c, 'g: 'c, P: Platform>(
     exchange: &Exchange<'g, P>,
     view: &View<'_>,
     asked: RoutingRequest,
-    body: &[u8],
-) -> Result<Choice<'g>, GatewayError> {
-    let mut inquiry = Inquiry::new(exchange, view, asked, body)?;
+    work: Work<'c>,
+) -> Result<Choice<'c>, GatewayError> {
+    let mut inquiry = Inquiry::new(exchange, view, asked, work)?;
     let request = inquiry.input.request.clone();
     let pool = names::candidates(&request, &exchange.gateway.config)?;
     let decision = inquiry.decide(&pool, LOOKED_AT)?;
@@ -133,7 +134,7 @@ pub fn choose<'g, P: Platform>(
         policy: decision.policy,
         task: decision.task,
         explanation,
-        canonical: inquiry.canonical,
+        work: inquiry.work,
     })
 }
 
@@ -158,7 +159,7 @@ pub fn dry_run<P: Platform>(exchange: &mut Exchange<'_, P>, body: &[u8]) -> Resu
         view.model = gemini::path::model_of_body(&view.members)?;
     }
     let asked = asked(exchange, &view)?;
-    let mut inquiry = Inquiry::new(exchange, &view, asked, body)?;
+    let mut inquiry = Inquiry::new(exchange, &view, asked, Work::answer(body))?;
     let request = inquiry.input.request.clone();
     let pool = names::candidates(&request, &exchange.gateway.config)?;
     let decision = inquiry.decide(&pool, usize::MAX)?;
@@ -172,34 +173,38 @@ fn asked_to_explain(request: &RequestView) -> bool {
 }
 
 /// A request on its way to a decision.
-struct Inquiry<'i, 'g, P: Platform> {
+struct Inquiry<'i, 'g, 'w, P: Platform> {
     exchange: &'i Exchange<'g, P>,
-    body: &'i [u8],
     stream: bool,
     input: Input,
-    canonical: Option<ChatRequest>,
+    work: Work<'w>,
     losses: BTreeMap<String, Vec<Loss>>,
 }
 
-impl<'i, 'g, P: Platform> Inquiry<'i, 'g, P> {
+impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
     fn new(
         exchange: &'i Exchange<'g, P>,
         view: &View<'_>,
         asked: RoutingRequest,
-        body: &'i [u8],
+        work: Work<'w>,
     ) -> Result<Self, GatewayError> {
         let features = Features::of(view, asked.task.as_deref());
-        let request = RequestView { dialect: exchange.dialect, model: view.model.to_string(), routing: asked };
+        let request = RequestView {
+            purpose: work.purpose(),
+            dialect: exchange.dialect,
+            model: view.model.to_string(),
+            routing: asked,
+        };
         let input = Input {
             features,
             request,
             principal: principal(exchange)?,
             now_ms: exchange.platform.now_ms(),
             seed: exchange.platform.random(),
-            signed_by: exchange.dialect.signed_by(body),
+            signed_by: work.signed_by(exchange.dialect),
             signals: BTreeMap::new(),
         };
-        Ok(Self { exchange, body, stream: view.stream, input, canonical: None, losses: BTreeMap::new() })
+        Ok(Self { exchange, stream: view.stream, input, work, losses: BTreeMap::new() })
     }
 
     /// Decides with what is known of health, then looks at what translation would lose, at the best `most` candidates, and
@@ -233,13 +238,6 @@ impl<'i, 'g, P: Platform> Inquiry<'i, 'g, P> {
     }
 
     fn losses_at(&mut self, choice: &decision::Choice) -> Result<Vec<Loss>, GatewayError> {
-        if self.canonical.is_none() {
-            // In Gemini's bodies neither stands.
-            let request = self.exchange.dialect.decode_request(self.body)?;
-            self.canonical =
-                Some(ChatRequest { model: self.input.request.model.clone(), stream: self.stream, ..request });
-        }
-        let Some(canonical) = &self.canonical else { return Ok(Vec::new()) };
         let profile = self.exchange.gateway.config.providers.get(&choice.provider).map(|p| p.profile.as_str());
         let target = Target {
             provider: profile.unwrap_or_default(),
@@ -247,11 +245,13 @@ impl<'i, 'g, P: Platform> Inquiry<'i, 'g, P> {
             traits: choice.traits,
             max_output_tokens: choice.max_output,
         };
-        Ok(choice.dialect.encode_request(canonical, &target).losses)
+        let asked = Addressed { model: &self.input.request.model, stream: self.stream };
+        self.work.losses(self.exchange.dialect, &asked, choice.dialect, &target)
     }
 
     fn candidates(&mut self, decision: &Decision) -> Vec<Candidate<'g>> {
         let gateway = self.exchange.gateway;
+        let embeds = self.work.purpose() == Purpose::Embed;
         let capped = self.input.request.routing.caps_price() || self.input.principal.money_limit;
         let foreign = |c: &&decision::Choice| c.dialect != self.exchange.dialect;
         let looked_at = |c: &&decision::Choice| !foreign(c) || self.losses.contains_key(&c.name);
@@ -259,7 +259,7 @@ impl<'i, 'g, P: Platform> Inquiry<'i, 'g, P> {
         for choice in decision.ranked.iter().filter(looked_at) {
             let Some(provider) = gateway.config.providers.get(&choice.provider) else { continue };
             let (rates, guess) = match choice.estimate.basis {
-                Basis::Price => (gateway.prices.of(&choice.price_id).cloned(), false),
+                Basis::Price => (gateway.prices.of_purpose(&choice.price_id, embeds).cloned(), false),
                 Basis::Dearest if capped => (gateway.prices.dearest(&provider.prices_of), true),
                 Basis::Dearest | Basis::None => (None, false),
             };

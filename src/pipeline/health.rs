@@ -11,7 +11,7 @@ use crate::dialect::Dialect;
 use crate::identity::Mode;
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::reply;
-use crate::policy::input::{Input, PrincipalView, RequestView};
+use crate::policy::input::{Input, PrincipalView, Purpose, RequestView};
 use crate::policy::routing::RoutingRequest;
 use crate::policy::{decide, names, Knowledge};
 use crate::ports::Platform;
@@ -73,6 +73,7 @@ fn covered_by_auto<P: Platform>(exchange: &Exchange<'_, P>) -> Vec<String> {
     let input = Input {
         features: Features::default(),
         request: RequestView {
+            purpose: Purpose::Answer,
             dialect: Dialect::OpenAiChat,
             model: "auto".to_owned(),
             routing: RoutingRequest::default(),

@@ -2,6 +2,8 @@
 
 pub mod attempts;
 pub mod choose;
+pub mod count;
+pub mod embed;
 pub mod enter;
 pub mod exchange;
 pub mod health;
@@ -12,16 +14,19 @@ pub mod settle;
 pub mod streamed;
 pub mod told;
 pub mod whole;
+pub mod work;
 
 use std::rc::Rc;
 
 use crate::dialect::{gemini, Dialect};
-use crate::error::{ErrorKind, GatewayError};
+use crate::embedding::Form;
+use crate::error::GatewayError;
 use crate::gateway::Gateway;
 use crate::http::Request;
 use crate::ports::Platform;
 use crate::route::{self, Endpoint};
 use exchange::Exchange;
+use work::Work;
 
 /// Takes a request through all its stages to its one answer, its settlement and its log line.
 ///
@@ -62,6 +67,8 @@ async fn serve<P: Platform>(exchange: &mut Exchange<'_, P>) -> Result<(), Gatewa
             200
         }
         Endpoint::Generate(dialect) => return generate(exchange, dialect, None).await,
+        Endpoint::CountTokens => return count::count(exchange, Dialect::AnthropicMessages, None).await,
+        Endpoint::Embeddings => return embed::embed(exchange, Form::OpenAi, None).await,
         Endpoint::Gemini(model, method) => return of_gemini(exchange, model, method).await,
         Endpoint::GeminiModels => pages::gemini_models(exchange)?,
         Endpoint::GeminiModel(id) => pages::gemini_model(exchange, &id)?,
@@ -82,10 +89,9 @@ async fn of_gemini<P: Platform>(
             exchange.array = !gemini::path::asks_for_events(&exchange.request.query);
             generate(exchange, Dialect::Gemini, Some((model, true))).await
         }
-        gemini::Method::CountTokens | gemini::Method::Embed | gemini::Method::EmbedBatch => {
-            let message = format!("{} is not part of this version.", method.word());
-            Err(GatewayError::new(ErrorKind::RouteNotFound, message))
-        }
+        gemini::Method::CountTokens => count::count(exchange, Dialect::Gemini, Some(model)).await,
+        gemini::Method::Embed => embed::embed(exchange, Form::Gemini, Some(model)).await,
+        gemini::Method::EmbedBatch => embed::embed(exchange, Form::GeminiBatch, Some(model)).await,
     }
 }
 
@@ -104,7 +110,7 @@ async fn generate<P: Platform>(
     }
     let asked = choose::asked(exchange, &view)?;
     exchange.explain = asked.explain;
-    let choice = choose::choose(exchange, &view, asked, &body)?;
+    let choice = choose::choose(exchange, &view, asked, Work::answer(&body))?;
     let mut run = attempts::Run::new(exchange, &view, &choice);
     run.drive().await;
     told::served(&run);

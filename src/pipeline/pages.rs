@@ -77,6 +77,7 @@ struct Entry<'c> {
     context: Option<u64>,
     max_output: Option<u64>,
     capabilities: Option<&'c Capabilities>,
+    embedding: bool,
     rates: Option<&'c Rates>,
 }
 
@@ -90,6 +91,7 @@ fn callable<'c, P: Platform>(exchange: &'c Exchange<'_, P>) -> Vec<Entry<'c>> {
         context: None,
         max_output: None,
         capabilities: None,
+        embedding: false,
         rates: None,
     });
     let models = config.catalogue.models().filter_map(|(id, model)| {
@@ -101,7 +103,8 @@ fn callable<'c, P: Platform>(exchange: &'c Exchange<'_, P>) -> Vec<Entry<'c>> {
             context: model.context,
             max_output: model.max_output,
             capabilities: model.capabilities.as_ref(),
-            rates: gateway.prices.of(&config.price_id(provider, name)),
+            embedding: model.embedding,
+            rates: gateway.prices.of_purpose(&config.price_id(provider, name), model.embedding),
         })
     });
     aliases.chain(models).collect()
@@ -126,7 +129,7 @@ impl Entry<'_> {
             "owned_by": self.owner,
             "context_length": self.context,
             "max_output_tokens": self.max_output,
-            "supported_parameters": self.capabilities.map(parameters),
+            "supported_parameters": self.parameters(),
         });
         if let (Some(rates), Some(object)) = (self.rates, entry.as_object_mut()) {
             object.insert("pricing".to_owned(), pricing(rates));
@@ -156,6 +159,15 @@ fn pricing(rates: &Rates) -> Value {
         "input_cache_write": rates.cache_write_5m.map(per_token),
         "request": rates.request_picousd.map(per_token),
     })
+}
+
+impl Entry<'_> {
+    fn parameters(&self) -> Option<Vec<&'static str>> {
+        if self.embedding {
+            return Some(vec!["dimensions", "encoding_format", "user"]);
+        }
+        self.capabilities.map(parameters)
+    }
 }
 
 fn parameters(can: &Capabilities) -> Vec<&'static str> {

@@ -45,6 +45,19 @@ impl Prepared<'_> {
         let refuses = || exchange.gateway.refuses_usage_option(&chosen.provider.name);
         let body =
             if adds_usage_option(exchange, view, chosen) && refuses() { without_usage_option(body) } else { body };
+        let operation = if view.stream { Operation::Stream } else { Operation::Generate };
+        self.call(exchange, chosen, operation, body)
+    }
+
+    /// A call with its headers: what of the caller's go along, and what versions our own requests need.
+    pub fn call<P: Platform>(
+        &self,
+        exchange: &Exchange<'_, P>,
+        chosen: &Candidate<'_>,
+        operation: Operation,
+        body: Vec<u8>,
+    ) -> UpstreamRequest {
+        let native = chosen.dialect == exchange.dialect;
         let headers = &exchange.request.headers;
         let anthropic = native && exchange.dialect == Dialect::AnthropicMessages;
         let version = match self.canonical {
@@ -56,7 +69,6 @@ impl Prepared<'_> {
             anthropic_beta: headers.value("anthropic-beta").filter(|_| anthropic),
             traceparent: Some(exchange.attempt_traceparent()),
         };
-        let operation = if view.stream { Operation::Stream } else { Operation::Generate };
         registry::request(chosen.provider, chosen.dialect, &chosen.model, operation, &forwarded, body)
     }
 
@@ -108,7 +120,7 @@ fn reasoning_taken_out(callers: Dialect, chosen: &Candidate<'_>, refused: bool) 
 }
 
 /// The caller's text for a provider of the same dialect.
-fn native_body(
+pub fn native_body(
     dialect: Dialect,
     view: &View<'_>,
     chosen: &Candidate<'_>,

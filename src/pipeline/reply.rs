@@ -98,7 +98,12 @@ fn run_headers<P: Platform>(headers: &mut Headers, run: &Run<'_, P>) {
 fn answered_by<P: Platform>(headers: &mut Headers, run: &Run<'_, P>, candidate: usize) {
     let Some(chosen) = run.choice.candidates.get(candidate) else { return };
     headers.push("x-signalbox-model", header_text(&chosen.name));
-    headers.push("x-signalbox-losses", run.losses().map(loss_text).collect::<Vec<_>>().join(", "));
+    headers.push("x-signalbox-losses", losses_text(run.losses()));
+}
+
+/// The value of `x-signalbox-losses`.
+pub fn losses_text<'l>(losses: impl IntoIterator<Item = &'l Loss>) -> String {
+    losses.into_iter().map(loss_text).collect::<Vec<_>>().join(", ")
 }
 
 /// `field:disposition`, the field kept to characters that a header can carry.

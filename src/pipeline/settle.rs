@@ -47,7 +47,13 @@ impl<P: Platform> Run<'_, P> {
             output_tokens: chosen.expected_output_tokens,
             ..Usage::default()
         };
-        let expected = cost(&usage, Provenance::Estimated, chosen.rates.as_ref(), ServiceTier::Standard);
+        let charged = self.choice.work.is_charged();
+        let usage = if charged { usage } else { Usage::default() };
+        let expected = if charged {
+            cost(&usage, Provenance::Estimated, chosen.rates.as_ref(), ServiceTier::Standard)
+        } else {
+            Cost::NOTHING
+        };
         let opened = Opened {
             id: exchange.request_id.clone(),
             attempt,
@@ -85,7 +91,7 @@ impl<P: Platform> Run<'_, P> {
             let usage = estimate(usage, view.estimated_input_tokens, bytes);
             (usage, cost(&usage, Provenance::Estimated, rates, ServiceTier::Standard))
         };
-        let (outcome, (usage, mut cost)) = match &ending {
+        let (outcome, (mut usage, mut cost)) = match &ending {
             Ending::Complete(seen) => match seen.usage {
                 Some(usage) => {
                     (Outcome::Completed, (usage, cost(&usage, Provenance::Reported, rates, ServiceTier::Standard)))
@@ -107,12 +113,19 @@ impl<P: Platform> Run<'_, P> {
         if chosen.price_is_a_guess {
             cost = cost.as_estimate();
         }
+        let charged = choice.work.is_charged();
+        if !charged {
+            (usage, cost) = nothing;
+        }
         let duration_ms = now.saturating_sub(account.opened.ts_ms);
         let settled = Settled { usage, cost, outcome, duration_ms };
         account.settled = Some(settled.clone());
         exchange.record_settled(account.opened.clone(), settled);
         let ttft = account.first_content_ms.map(|t| t.saturating_sub(account.opened.ts_ms));
-        exchange.gateway.ended(&chosen.name, outcome, ttft, duration_ms, usage.completion_tokens(), now);
+        // How fast and well a model counts says nothing of how it answers.
+        if charged {
+            exchange.gateway.ended(&chosen.name, outcome, ttft, duration_ms, usage.completion_tokens(), now);
+        }
     }
 
     /// What the end of the answer says of usage, cost and explanation.

@@ -1,26 +1,18 @@
 //! Stage 6 and 7 for whole answers: one attempt from its call to its body.
 
 use crate::attempt::plan::{Deadlines, Event};
-use crate::dialect::canonical::{ChatResponse, Extra, FinishReason};
-use crate::dialect::{Observation, ProviderError, StreamFault};
+use crate::dialect::canonical::{Extra, FinishReason};
+use crate::dialect::{ProviderError, StreamFault};
 use crate::pipeline::attempts::Run;
-use crate::pipeline::choose::Candidate;
 use crate::pipeline::reply;
 use crate::pipeline::settle::Ending;
+use crate::pipeline::work::Answer;
 use crate::ports::{Interrupt, Platform, UpstreamCall};
 use crate::upstream::failure::{classify_event, classify_reply, AttemptFailure, FailureClass};
 use crate::upstream::told::told;
 
 /// Largest answer that is taken: base64 media included, four of them fit into an isolate.
 const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
-
-/// An answer that was understood.
-enum Answer {
-    /// In the caller's dialect already.
-    Native(Vec<u8>, Observation),
-    /// To be written anew.
-    Foreign(Box<ChatResponse>, Observation),
-}
 
 impl<P: Platform> Run<'_, P> {
     /// Makes one attempt at a whole answer; the event tells the machine how it went.
@@ -53,7 +45,7 @@ impl<P: Platform> Run<'_, P> {
             Ok(body) => body,
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
         };
-        match self.understand(chosen, body) {
+        match choice.work.understand(self.exchange, chosen, self.view.estimated_input_tokens, body) {
             Ok(answer) => self.deliver(account, candidate, answer),
             Err(StreamFault::Provider(error)) => {
                 let failure = classify_event(dialect, profile, error);
@@ -73,19 +65,6 @@ impl<P: Platform> Run<'_, P> {
         }
     }
 
-    fn understand(&self, chosen: &Candidate<'_>, body: Vec<u8>) -> Result<Answer, StreamFault> {
-        let dialect = chosen.dialect;
-        let seen = dialect.observe_response(&body)?;
-        if seen.finish == Some(FinishReason::Failed) {
-            let word = seen.raw_finish.unwrap_or_default();
-            return Err(StreamFault::Malformed(format!("the model's turn failed: {word}")));
-        }
-        if dialect == self.exchange.dialect {
-            return Ok(Answer::Native(body, seen));
-        }
-        Ok(Answer::Foreign(Box::new(dialect.decode_response(&body)?), seen))
-    }
-
     fn deliver(&mut self, account: usize, candidate: usize, answer: Answer) -> Event {
         let exchange = self.exchange;
         let now = exchange.platform.now_ms();
@@ -103,6 +82,9 @@ impl<P: Platform> Run<'_, P> {
                     // Rare enough to be read a second time.
                     let read = exchange.dialect.decode_response(&body).map(|answer| answer.extras);
                     self.verdicts = read.unwrap_or_default().into_iter().filter(Extra::is_verdict).collect();
+                }
+                if self.choice.candidates.get(candidate).is_some_and(|c| self.choice.work.tells_estimate(c.dialect)) {
+                    self.report_estimate(&seen);
                 }
                 let tail = self.tail(account);
                 reply::finish_native(exchange.dialect, body, &tail)

@@ -3,13 +3,13 @@
 
 use std::borrow::Cow;
 
-use super::input::Signals;
+use super::input::{Purpose, Signals};
 use super::names::Candidate;
+use super::Knowledge;
 use crate::catalogue::model::{Model, Reasoning, Tier};
-use crate::catalogue::price::{PicoUsd, Prices, Rates};
+use crate::catalogue::price::{PicoUsd, Rates};
 use crate::catalogue::task::median_output_tokens;
 use crate::classify::{Features, Thinking};
-use crate::config::Config;
 use crate::health::Health;
 
 /// What is expected of a candidate.
@@ -51,8 +51,10 @@ pub struct Pricing<'p> {
 impl<'p> Pricing<'p> {
     /// Finds them.
     #[must_use]
-    pub fn of(candidate: &Candidate<'_>, config: &Config, prices: &'p Prices) -> Self {
-        if let Some(rates) = prices.of(&config.price_id(candidate.provider, candidate.model)) {
+    pub fn of(candidate: &Candidate<'_>, purpose: Purpose, knowledge: Knowledge<'p>) -> Self {
+        let Knowledge { config, prices } = knowledge;
+        let id = config.price_id(candidate.provider, candidate.model);
+        if let Some(rates) = prices.of_purpose(&id, purpose == Purpose::Embed) {
             return Self { rates: Some(Cow::Borrowed(rates)), basis: Basis::Price };
         }
         match prices.dearest(&candidate.provider.prices_of) {

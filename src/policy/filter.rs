@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::estimate::{Basis, Estimate, Pricing};
-use super::input::{Input, Signals};
+use super::input::{Input, Purpose, Signals};
 use super::names::{Candidate, Named};
 use super::routing::{OnUnsupported, ProviderPreferences};
 use crate::config::choice::{Exposure, Policy};
@@ -92,7 +92,9 @@ pub(super) fn reasons(subject: &Subject<'_, '_>, input: &Input, policy: &Policy)
     if !subject.candidate.provider_decides(input.request.dialect) {
         abilities(subject, input, &mut found);
     }
-    price(subject, input, policy, &mut found);
+    if input.request.purpose != Purpose::Count {
+        price(subject, input, policy, &mut found);
+    }
     found
 }
 
@@ -163,7 +165,9 @@ fn abilities(subject: &Subject<'_, '_>, input: &Input, found: &mut Vec<Reason>) 
     for lacking in missing_capabilities(features.needs, subject.candidate.traits(), dropping) {
         found.push(Reason::new(Code::Capability, lacking));
     }
-    if let Some(window) = subject.candidate.known.and_then(|model| model.context) {
+    // A window is for one text, and a request for vectors may hold thousands.
+    let window = subject.candidate.known.and_then(|model| model.context);
+    if let Some(window) = window.filter(|_| input.request.purpose != Purpose::Embed) {
         // Estimates are good to some 20 %: within 1.3 × the window the provider decides.
         if features.estimated_input_tokens > window.saturating_mul(13) / 10 {
             found.push(Reason::new(Code::Context, window.to_string()));

@@ -33,9 +33,25 @@ pub struct Input {
     pub signals: BTreeMap<String, Signals>,
 }
 
+/// What a model is wanted for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// An answer.
+    #[default]
+    Answer,
+    /// The number of a prompt's tokens, which costs nothing.
+    Count,
+    /// Vectors.
+    Embed,
+}
+
 /// What a request asks for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RequestView {
+    /// What for.
+    #[serde(default)]
+    pub purpose: Purpose,
     /// The caller's dialect.
     pub dialect: Dialect,
     /// The model as the caller wrote it; in Gemini paths everything up to the last colon, percent-decoded once. Empty =

@@ -84,7 +84,7 @@ fn examine(
 ) -> (Option<Entry>, Vec<Reason>) {
     let nothing = Signals::default();
     let signals = input.signals.get(candidate.name).unwrap_or(&nothing);
-    let pricing = Pricing::of(candidate, knowledge.config, knowledge.prices);
+    let pricing = Pricing::of(candidate, input.request.purpose, knowledge);
     let estimate = Estimate::of(candidate.known, &input.features, task, &pricing, signals);
     let subject = Subject { candidate, signals, pricing: &pricing, estimate: &estimate };
     let reasons = filter::reasons(&subject, input, policy);
@@ -101,7 +101,7 @@ fn examine(
         choice,
         group: candidate.group,
         position,
-        model_id: model_id(candidate, knowledge.config),
+        model_id: names::model_id(candidate, knowledge.config).to_owned(),
     });
     (entry, reasons)
 }
@@ -133,12 +133,6 @@ fn choice(
         why: Why::Score,
         health: signals.health,
     })
-}
-
-/// What is the same for one model at several providers.
-fn model_id(candidate: &Candidate<'_>, config: &Config) -> String {
-    let filed = config.catalogue.id_of(candidate.name).and_then(|id| id.split_once('/'));
-    filed.map_or(candidate.model, |(_, model)| model).to_owned()
 }
 
 /// Ten times the load at a failure rate of one: fast errors must not attract traffic.

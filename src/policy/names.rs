@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::input::RequestView;
+use super::input::{Purpose, RequestView};
 use crate::catalogue::model::Model;
 use crate::config::choice::{Pattern, Policy};
 use crate::config::provider::Provider;
@@ -83,7 +83,8 @@ pub fn candidates<'c>(request: &'c RequestView, config: &'c Config) -> Result<Po
     let (mut shortcut, mut alias_policy) = (None, None);
     let (mut seen, mut candidates) = (BTreeSet::new(), Vec::new());
     for (group, name) in names.enumerate() {
-        let found = resolve(name, group, config).ok_or_else(|| not_found(name))?;
+        let mut found = resolve(name, group, config).ok_or_else(|| not_found(name))?;
+        fit_for(request, name, &mut found.candidates, config)?;
         if group == 0 {
             (shortcut, alias_policy) = (found.shortcut, found.policy);
         }
@@ -104,6 +105,38 @@ pub fn candidates<'c>(request: &'c RequestView, config: &'c Config) -> Result<Po
         .or_else(|| known(STANDARD_POLICY))
         .ok_or_else(|| GatewayError::new(ErrorKind::Unconfigured, "no policy is configured"))?;
     Ok(Pool { candidates, policy, policy_name })
+}
+
+/// Keeps the models that are for what the request is: text models for answers, embedding models for vectors. Vectors of
+/// different models cannot be compared, so that one name must not mean several; a list of the caller's may.
+///
+/// # Errors
+/// The caller's.
+fn fit_for(
+    request: &RequestView,
+    name: &str,
+    candidates: &mut Vec<Candidate<'_>>,
+    config: &Config,
+) -> Result<(), GatewayError> {
+    let embeds = request.purpose == Purpose::Embed;
+    let refuse = |why: &str| Err(GatewayError::invalid("model", format!("{:?} {why}", shown(name))));
+    let before = candidates.len();
+    candidates.retain(|c| c.known.is_none_or(|model| model.embedding == embeds) || c.provider_decides(request.dialect));
+    if candidates.is_empty() && before > 0 {
+        return refuse(if embeds { "generates text and has no vectors" } else { "embeds text and generates none" });
+    }
+    let mut models = candidates.iter().map(|candidate| model_id(candidate, config));
+    let first = models.next();
+    if embeds && models.any(|other| Some(other) != first) {
+        return refuse("means several embedding models, whose vectors cannot be compared: name one of them");
+    }
+    Ok(())
+}
+
+/// What is the same for one model at several providers.
+pub(super) fn model_id<'c>(candidate: &Candidate<'c>, config: &'c Config) -> &'c str {
+    let filed = config.catalogue.id_of(candidate.name).and_then(|id| id.split_once('/'));
+    filed.map_or(candidate.model, |(_, model)| model)
 }
 
 /// The policy of requests whose model is no alias: that of `auto` where there is one.
@@ -191,14 +224,18 @@ fn expand<'c>(pattern: &'c Pattern, group: usize, config: &'c Config, out: &mut 
 }
 
 fn not_found(name: &str) -> GatewayError {
-    // A model name is the caller's own text: shortened, so that an error never echoes a pasted prompt.
-    let shown: String = name.chars().take(100).collect();
+    let shown = shown(name);
     let mut error = GatewayError::new(
         ErrorKind::ModelNotFound,
         format!("the model {shown:?} is not known here: see /v1/models, or write provider/model"),
     );
     error.param = Some("model".to_owned());
     error
+}
+
+/// A model name is the caller's own text: shortened, so that an error never echoes a pasted prompt.
+fn shown(name: &str) -> String {
+    name.chars().take(100).collect()
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ pub enum Operation {
     CountTokens,
     /// Vectors.
     Embed,
+    /// One vector, by the method that Gemini has for it.
+    EmbedOne,
 }
 
 /// Writes the call: URL, credential, headers and body.
@@ -62,7 +64,7 @@ pub fn request(
                 }
             }
             let path = match (operation, dialect) {
-                (Operation::Embed, _) => "embeddings",
+                (Operation::Embed | Operation::EmbedOne, _) => "embeddings",
                 (_, Dialect::OpenAiResponses) => "responses",
                 _ => "chat/completions",
             };
@@ -95,12 +97,12 @@ pub fn request(
     UpstreamRequest { url, headers, body }
 }
 
-/// One vector is asked for as a batch of one: the batch is what both of Google's forms can be answered from.
 fn gemini_method(operation: Operation) -> gemini::Method {
     match operation {
         Operation::Generate => gemini::Method::Generate,
         Operation::Stream => gemini::Method::Stream,
         Operation::CountTokens => gemini::Method::CountTokens,
         Operation::Embed => gemini::Method::EmbedBatch,
+        Operation::EmbedOne => gemini::Method::Embed,
     }
 }

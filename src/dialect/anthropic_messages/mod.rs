@@ -3,6 +3,7 @@
 //! The facts about Claude families that a translation depends on are data in `models.rs`. Read `tests/dialect_anthropic.rs`
 //! first: it runs both directions over recorded traffic.
 
+pub mod count;
 pub mod error; // ProviderError ↔ `{type: error}`
 pub mod foreign; // thinking of other providers inside Anthropic's thinking blocks
 pub mod models; // which Claude takes which parameter

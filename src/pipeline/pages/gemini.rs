@@ -56,7 +56,11 @@ impl Entry<'_> {
     }
 
     fn methods(&self) -> &'static [&'static str] {
-        &["generateContent", "streamGenerateContent"]
+        if self.embedding {
+            &["embedContent", "batchEmbedContents"]
+        } else {
+            &["generateContent", "streamGenerateContent", "countTokens"]
+        }
     }
 }
 

@@ -15,7 +15,8 @@ type Resolved = (Vec<(String, Named, usize)>, String);
 
 fn resolved(model: &str, routing: RoutingRequest) -> Result<Resolved, GatewayError> {
     let config = Config::load(&[DEFAULT, OVERLAY], Mode::Local, &|_| None).unwrap();
-    let request = RequestView { dialect: Dialect::OpenAiChat, model: model.to_owned(), routing };
+    let request =
+        RequestView { purpose: Purpose::Answer, dialect: Dialect::OpenAiChat, model: model.to_owned(), routing };
     let pool = candidates(&request, &config)?;
     let list = pool.candidates.iter().map(|c| (format!("{} {}", c.provider.name, c.model), c.named, c.group));
     Ok((list.collect(), pool.policy_name.to_owned()))
@@ -128,6 +129,7 @@ fn names_that_mean_nothing_are_not_found() {
 fn what_is_known_of_a_model_may_come_from_the_provider_whose_prices_it_has() {
     let config = Config::load(&[DEFAULT, OVERLAY], Mode::Local, &|_| None).unwrap();
     let request = RequestView {
+        purpose: Purpose::Answer,
         dialect: Dialect::OpenAiChat,
         model: "acme/gpt-4o-2024-11-20".into(),
         routing: RoutingRequest::default(),

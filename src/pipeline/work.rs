@@ -1,0 +1,214 @@
+//! What is asked of candidates: an answer, the size of a prompt, or vectors. Choosing, attempts, settling and telling are
+//! the same for all; the bodies are not, and that is what stands here.
+
+use crate::dialect::canonical::{ChatRequest, ChatResponse, FinishReason, Loss};
+use crate::dialect::carried::Signer;
+use crate::dialect::view::View;
+use crate::dialect::{Dialect, Observation, StreamFault, Target};
+use crate::embedding::{Asked, Form};
+use crate::error::GatewayError;
+use crate::http::UpstreamRequest;
+use crate::pipeline::choose::Candidate;
+use crate::pipeline::count::Count;
+use crate::pipeline::exchange::Exchange;
+use crate::pipeline::prepare::Prepared;
+use crate::policy::input::Purpose;
+use crate::ports::Platform;
+use crate::upstream::registry::{self, Forwarded, Operation};
+
+/// A request by its kind.
+#[derive(Debug)]
+pub enum Work<'b> {
+    /// An answer from a model.
+    Answer(Chat<'b>),
+    /// The number of a prompt's tokens.
+    Count(Count<'b>),
+    /// Vectors.
+    Embed(Asked<'b>),
+}
+
+/// A chat request.
+#[derive(Debug)]
+pub struct Chat<'b> {
+    /// Its body.
+    body: &'b [u8],
+    /// The bound in the body is none of the caller's.
+    unbounded: bool,
+    /// It in the hub's words, once a candidate speaks another dialect.
+    canonical: Option<ChatRequest>,
+}
+
+/// A whole answer that was understood.
+pub enum Answer {
+    /// In the caller's dialect already.
+    Native(Vec<u8>, Observation),
+    /// To be written anew.
+    Foreign(Box<ChatResponse>, Observation),
+}
+
+impl<'b> Work<'b> {
+    /// A chat request that wants an answer.
+    #[must_use]
+    pub fn answer(body: &'b [u8]) -> Self {
+        Self::Answer(Chat::new(body))
+    }
+
+    /// What a model is wanted for.
+    #[must_use]
+    pub fn purpose(&self) -> Purpose {
+        match self {
+            Self::Answer(_) => Purpose::Answer,
+            Self::Count(_) => Purpose::Count,
+            Self::Embed(_) => Purpose::Embed,
+        }
+    }
+
+    /// The chat request in the hub's words, where a candidate needed it.
+    #[must_use]
+    pub fn canonical(&self) -> Option<&ChatRequest> {
+        match self {
+            Self::Answer(chat) | Self::Count(Count { chat, .. }) => chat.decoded(),
+            Self::Embed(_) => None,
+        }
+    }
+
+    /// What of the request is not exact at a target of another dialect.
+    ///
+    /// # Errors
+    /// The caller's: a body that cannot be read whole.
+    pub fn losses(
+        &mut self,
+        from: Dialect,
+        asked: &Addressed<'_>,
+        dialect: Dialect,
+        target: &Target<'_>,
+    ) -> Result<Vec<Loss>, GatewayError> {
+        match self {
+            Self::Answer(chat) => Ok(dialect.encode_request(chat.canonical(from, asked)?, target).losses),
+            Self::Count(count) => count.losses(from, asked, dialect, target),
+            Self::Embed(wanted) => Ok(wanted.losses(dialect)),
+        }
+    }
+
+    /// Who signed reasoning in the history (see [`Dialect::signed_by`]).
+    #[must_use]
+    pub fn signed_by(&self, dialect: Dialect) -> Option<Signer> {
+        match self {
+            Self::Answer(chat) | Self::Count(Count { chat, .. }) => dialect.signed_by(chat.body),
+            Self::Embed(_) => None,
+        }
+    }
+
+    /// Writes the call to a candidate; see [`Prepared::request`].
+    pub fn request<P: Platform>(
+        &self,
+        exchange: &Exchange<'_, P>,
+        view: &View<'_>,
+        chosen: &Candidate<'_>,
+        unsigned: bool,
+        losses: &mut Vec<Loss>,
+    ) -> UpstreamRequest {
+        let prepared = Prepared { canonical: self.canonical() };
+        match self {
+            Self::Answer(_) => prepared.request(exchange, view, chosen, unsigned, losses),
+            Self::Count(count) => {
+                let body = count.body(exchange.dialect, view, chosen, unsigned, losses);
+                prepared.call(exchange, chosen, Operation::CountTokens, body)
+            }
+            Self::Embed(asked) => {
+                let body = asked.write(view, chosen.dialect, &chosen.model).body;
+                let forwarded = Forwarded { traceparent: Some(exchange.attempt_traceparent()), ..Forwarded::default() };
+                let operation = if asked.is_single(chosen.dialect) { Operation::EmbedOne } else { Operation::Embed };
+                registry::request(chosen.provider, chosen.dialect, &chosen.model, operation, &forwarded, body)
+            }
+        }
+    }
+
+    /// Reads a candidate's whole answer. `estimated`: prompt tokens, for a dialect that has to say a number.
+    ///
+    /// # Errors
+    /// An error in a 200, or no answer to what was asked.
+    pub fn understand<P: Platform>(
+        &self,
+        exchange: &Exchange<'_, P>,
+        chosen: &Candidate<'_>,
+        estimated: u64,
+        body: Vec<u8>,
+    ) -> Result<Answer, StreamFault> {
+        let native = |(body, seen)| Answer::Native(body, seen);
+        match self {
+            Self::Answer(_) => understand(exchange.dialect, chosen.dialect, body),
+            Self::Count(_) => Count::answer(exchange.dialect, chosen.dialect, body).map(native),
+            Self::Embed(asked) => asked.answer(body, chosen.dialect, &chosen.model, estimated).map(native),
+        }
+    }
+
+    /// Whether an answer from a provider of that dialect says our estimate where the provider counted nothing.
+    #[must_use]
+    pub fn tells_estimate(&self, source: Dialect) -> bool {
+        matches!(self, Self::Embed(asked) if asked.form == Form::OpenAi && source == Dialect::Gemini)
+    }
+
+    /// Whether providers charge for it.
+    #[must_use]
+    pub fn is_charged(&self) -> bool {
+        !matches!(self, Self::Count(_))
+    }
+}
+
+/// What Gemini's bodies do not say themselves.
+#[derive(Debug)]
+pub struct Addressed<'a> {
+    /// The model as the caller wrote it.
+    pub model: &'a str,
+    /// Whether a stream is wanted.
+    pub stream: bool,
+}
+
+impl<'b> Chat<'b> {
+    /// A chat request's body.
+    #[must_use]
+    pub fn new(body: &'b [u8]) -> Self {
+        Self { body, unbounded: false, canonical: None }
+    }
+
+    /// The same with a bound in its body that the caller did not set.
+    #[must_use]
+    pub fn unbounded(body: &'b [u8]) -> Self {
+        Self { unbounded: true, ..Self::new(body) }
+    }
+
+    /// It in the hub's words, if it was needed in them.
+    #[must_use]
+    pub fn decoded(&self) -> Option<&ChatRequest> {
+        self.canonical.as_ref()
+    }
+
+    /// It in the hub's words.
+    ///
+    /// # Errors
+    /// The caller's.
+    pub fn canonical(&mut self, from: Dialect, asked: &Addressed<'_>) -> Result<&ChatRequest, GatewayError> {
+        let request = match self.canonical.take() {
+            Some(request) => request,
+            None => {
+                let request = from.decode_request(self.body)?;
+                let max_output_tokens = request.max_output_tokens.filter(|_| !self.unbounded);
+                ChatRequest { model: asked.model.to_owned(), stream: asked.stream, max_output_tokens, ..request }
+            }
+        };
+        Ok(self.canonical.insert(request))
+    }
+}
+
+fn understand(caller: Dialect, dialect: Dialect, body: Vec<u8>) -> Result<Answer, StreamFault> {
+    let seen = dialect.observe_response(&body)?;
+    if seen.finish == Some(FinishReason::Failed) {
+        let word = seen.raw_finish.unwrap_or_default();
+        return Err(StreamFault::Malformed(format!("the model's turn failed: {word}")));
+    }
+    if dialect == caller {
+        return Ok(Answer::Native(body, seen));
+    }
+    Ok(Answer::Foreign(Box::new(dialect.decode_response(&body)?), seen))
+}
