@@ -31,8 +31,9 @@ pub enum Endpoint {
     Health,
 }
 
-const TABLE: [(&str, &str, Endpoint); 8] = [
+const TABLE: [(&str, &str, Endpoint); 9] = [
     ("POST", "/v1/chat/completions", Endpoint::Generate(Dialect::OpenAiChat)),
+    ("POST", "/v1/responses", Endpoint::Generate(Dialect::OpenAiResponses)),
     ("POST", "/v1/messages", Endpoint::Generate(Dialect::AnthropicMessages)),
     ("POST", "/v1/messages/count_tokens", Endpoint::CountTokens),
     ("POST", "/v1/embeddings", Endpoint::Embeddings),
@@ -61,6 +62,11 @@ pub fn endpoint(method: &str, path: &str) -> Result<Endpoint, GatewayError> {
         } else {
             Err(wrong_method(method, path, "GET"))
         };
+    }
+    if path.starts_with("/v1/responses/") {
+        let message =
+            format!("Unknown request URL: {method} {path}. Responses are not kept here: send the items again.");
+        return Err(GatewayError::new(ErrorKind::RouteNotFound, message));
     }
     Err(GatewayError::new(ErrorKind::RouteNotFound, format!("Unknown request URL: {method} {path}.")))
 }
@@ -98,6 +104,8 @@ pub fn dialect_of(path: &str, client: Option<Dialect>) -> Dialect {
         client
     } else if path.starts_with("/v1beta/") || matches!(of_gemini("POST", path), Some(Ok(Endpoint::Gemini(..)))) {
         Dialect::Gemini
+    } else if path.starts_with("/v1/responses") {
+        Dialect::OpenAiResponses
     } else {
         Dialect::OpenAiChat
     }

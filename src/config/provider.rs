@@ -72,7 +72,8 @@ impl Kind {
             Self::OpenaiChat => Some(Dialect::OpenAiChat),
             Self::AnthropicMessages => Some(Dialect::AnthropicMessages),
             Self::Gemini => Some(Dialect::Gemini),
-            Self::OpenaiResponses | Self::WorkersAi => None,
+            Self::OpenaiResponses => Some(Dialect::OpenAiResponses),
+            Self::WorkersAi => None,
         }
     }
 
@@ -120,7 +121,22 @@ pub enum State {
     NoSecret,
 }
 
+/// Profiles whose servers have `/responses` beside `/chat/completions`, under the same base URL and credential (`wire.md`
+/// §1.1, §1.2; xAI: docs.x.ai, "Responses API").
+const ALSO_RESPONSES: [&str; 3] = ["openai", "azure", "xai"];
+
 impl Provider {
+    /// The dialect to speak with it: that of its kind, or Responses where its server has that too and the request wants
+    /// it. `None` where this version has no dialect for its kind.
+    #[must_use]
+    pub fn dialect(&self, wants_responses: bool) -> Option<Dialect> {
+        let also = self.kind == Kind::OpenaiChat && ALSO_RESPONSES.contains(&self.profile.as_str());
+        if wants_responses && also {
+            return Some(Dialect::OpenAiResponses);
+        }
+        self.kind.dialect()
+    }
+
     /// Whether it can be called at all.
     #[must_use]
     pub fn state(&self) -> State {

@@ -22,6 +22,7 @@ use carried::Signer;
 use view::View;
 
 use crate::error::GatewayError;
+use crate::json::Members;
 use crate::sse::Frame;
 
 /// A wire language.
@@ -126,6 +127,8 @@ pub struct ReplyContext {
     pub upstream: Option<Dialect>,
     /// `provider/model` that answers, for the same purpose: signatures are bound to an account, often to a model.
     pub answered_by: String,
+    /// Responses clients: what the answer repeats of the request (`openai_responses::native::echo`); empty = defaults.
+    pub echo: String,
     /// Gemini clients: thoughts were not asked for (`includeThoughts`), so that none are shown.
     pub hide_reasoning: bool,
 }
@@ -244,7 +247,7 @@ impl Dialect {
             Self::OpenAiChat => openai_chat::native::for_server(body, provider, unsigned),
             Self::AnthropicMessages => anthropic_messages::native::for_server(body, unsigned),
             Self::Gemini => gemini::native::for_server(body, unsigned),
-            Self::OpenAiResponses => None,
+            Self::OpenAiResponses => openai_responses::native::for_server(body, unsigned),
         }
     }
 
@@ -255,7 +258,16 @@ impl Dialect {
             Self::OpenAiChat => openai_chat::native::signed_by(body),
             Self::AnthropicMessages => anthropic_messages::native::signed_by(body),
             Self::Gemini => gemini::native::signed_by(body),
-            Self::OpenAiResponses => None,
+            Self::OpenAiResponses => openai_responses::native::signed_by(body),
+        }
+    }
+
+    /// What an answer repeats of its request, for [`ReplyContext::echo`]; empty where the dialect repeats nothing.
+    #[must_use]
+    pub fn echo(self, members: &Members<'_>) -> String {
+        match self {
+            Self::OpenAiResponses => openai_responses::native::echo(members),
+            Self::OpenAiChat | Self::AnthropicMessages | Self::Gemini => String::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::canonical::{ChatRequest, Loss, Part, Reasoning};
 use super::openai_chat::response::CUSTOM_CALL;
-use super::Dialect;
+use super::{openai_responses, Dialect};
 
 /// The hub's names (OpenAI's), Anthropic's and Google's.
 const NAMES: [(&str, &str, &str); 16] = [
@@ -36,6 +36,7 @@ pub(super) fn in_callers_words(losses: &mut [Loss], request: &ChatRequest) {
             }
             return;
         }
+        Some(Dialect::OpenAiResponses) => return openai_responses::request::in_callers_words(losses),
         Some(origin) => origin == Dialect::AnthropicMessages,
     };
     for loss in losses {

@@ -146,11 +146,11 @@ pub fn choose<'c, 'g: 'c, P: Platform>(
 pub fn dry_run<P: Platform>(exchange: &mut Exchange<'_, P>, body: &[u8]) -> Result<(), GatewayError> {
     exchange.dialect = match exchange.request.headers.value("x-signalbox-dialect") {
         None => Dialect::OpenAiChat,
-        Some(word) => [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::Gemini]
+        Some(word) => [Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::AnthropicMessages, Dialect::Gemini]
             .into_iter()
             .find(|d| d.name() == word)
             .ok_or_else(|| {
-                let known = "openai-chat, anthropic-messages or gemini";
+                let known = "openai-chat, openai-responses, anthropic-messages or gemini";
                 GatewayError::invalid("x-signalbox-dialect", format!("The dialect must be {known}."))
             })?,
     };

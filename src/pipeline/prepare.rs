@@ -96,7 +96,8 @@ impl Prepared<'_> {
     /// framed as it comes. OpenAI streams never do: usage is asked for where the caller did not, and carries the cost
     /// where it did.
     pub fn leaves_untouched<P: Platform>(&self, exchange: &Exchange<'_, P>, chosen: &Candidate<'_>) -> bool {
-        let added_to = exchange.dialect == Dialect::OpenAiChat || exchange.explain || exchange.array;
+        let priced = matches!(exchange.dialect, Dialect::OpenAiChat | Dialect::OpenAiResponses);
+        let added_to = priced || exchange.explain || exchange.array;
         chosen.dialect == exchange.dialect && !added_to
     }
 }
@@ -114,7 +115,11 @@ fn without_usage_option(body: Vec<u8>) -> Vec<u8> {
 }
 
 fn reasoning_taken_out(callers: Dialect, chosen: &Candidate<'_>, refused: bool) -> Loss {
-    let field = if callers == Dialect::Gemini { "contents" } else { "messages" };
+    let field = match callers {
+        Dialect::Gemini => "contents",
+        Dialect::OpenAiResponses => "input",
+        Dialect::OpenAiChat | Dialect::AnthropicMessages => "messages",
+    };
     let why = if refused { "has refused it" } else { "did not sign it" };
     Loss::advisory(field, format!("signed reasoning was taken out: {} {why}", chosen.provider.name))
 }

@@ -121,7 +121,8 @@ fn loss_text(loss: &Loss) -> String {
 pub fn finish_native(dialect: Dialect, body: Vec<u8>, tail: &Tail) -> Vec<u8> {
     let signalbox = tail.signalbox.as_deref();
     match dialect {
-        Dialect::OpenAiChat if tail.cost_usd.is_some() || signalbox.is_some() => {
+        // `usage.cost` stands in the same place in both.
+        Dialect::OpenAiChat | Dialect::OpenAiResponses if tail.cost_usd.is_some() || signalbox.is_some() => {
             openai_chat::native::add_cost(&body, tail.cost_usd.as_deref(), signalbox)
         }
         Dialect::AnthropicMessages if signalbox.is_some() => {
@@ -163,6 +164,7 @@ impl<P: Platform> Run<'_, P> {
             // Whole answers always have their usage.
             include_usage: self.view.include_usage || !self.view.stream,
             estimated_input_tokens: self.view.estimated_input_tokens,
+            echo: exchange.dialect.echo(&self.view.members),
             hide_reasoning: self.view.hide_reasoning,
         }
     }

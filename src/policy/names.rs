@@ -53,10 +53,11 @@ pub enum Named {
 }
 
 impl Candidate<'_> {
-    /// The dialect to speak, `None` where this version has none for the provider.
+    /// The dialect to speak, `None` where this version has none for the provider. A caller of Responses is answered by
+    /// Responses where the provider has it.
     #[must_use]
-    pub fn dialect(&self) -> Option<Dialect> {
-        self.provider.kind.dialect()
+    pub fn dialect(&self, caller: Dialect) -> Option<Dialect> {
+        self.provider.dialect(caller == Dialect::OpenAiResponses)
     }
 
     /// What the model accepts; unknown = everything.
@@ -68,7 +69,7 @@ impl Candidate<'_> {
     /// Whether capability data and estimates must not exclude it: the caller named the model, in its own dialect.
     #[must_use]
     pub fn provider_decides(&self, caller: Dialect) -> bool {
-        matches!(self.named, Named::ByCaller | Named::ByModel) && self.dialect() == Some(caller)
+        matches!(self.named, Named::ByCaller | Named::ByModel) && self.dialect(caller) == Some(caller)
     }
 }
 

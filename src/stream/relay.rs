@@ -7,8 +7,8 @@
 
 use crate::dialect::canonical::{Extra, FinishReason, Loss, StreamEvent};
 use crate::dialect::{
-    anthropic_messages, gemini, openai_chat, Dialect, Observation, ProviderError, ReplyContext, StreamDecoder,
-    StreamEncoder, StreamFault, Tail,
+    anthropic_messages, gemini, openai_chat, openai_responses, Dialect, Observation, ProviderError, ReplyContext,
+    StreamDecoder, StreamEncoder, StreamFault, Tail,
 };
 use crate::sse::{self, Ending, Frame};
 
@@ -272,6 +272,14 @@ impl Relay {
             Form::WholeEvents { context, held, terminator } => {
                 conclude_native(self.dialect, context, held.take(), tail, &self.observation, out);
                 match (terminator.take(), self.dialect) {
+                    (Some(raw), Dialect::OpenAiResponses) => {
+                        // The terminator is the answer itself, with its usage.
+                        let (cost, signalbox) = (tail.cost_usd.as_deref(), tail.signalbox.as_deref());
+                        let priced =
+                            |f: &Frame<'_>| Some(openai_responses::native::add_cost_to_event(f, cost, signalbox));
+                        out.extend_from_slice(&with_frame(&raw, priced).unwrap_or(raw));
+                        close_event(out);
+                    }
                     (Some(raw), _) => {
                         out.extend_from_slice(&raw);
                         close_event(out);

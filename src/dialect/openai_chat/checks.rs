@@ -8,7 +8,7 @@ use crate::json::Members;
 
 /// What a member must be. `null` is always legal: it means absent.
 #[derive(Debug, Clone, Copy)]
-enum Rule {
+pub(in crate::dialect) enum Rule {
     Text,
     Flag,
     Object,
@@ -80,7 +80,11 @@ pub(super) fn members(members: &Members<'_>) -> Result<(), GatewayError> {
     bounds_agree(members)
 }
 
-fn one(name: &str, text: &str, rule: Rule) -> Result<(), GatewayError> {
+/// Checks one member.
+///
+/// # Errors
+/// The caller's.
+pub(in crate::dialect) fn one(name: &str, text: &str, rule: Rule) -> Result<(), GatewayError> {
     let kind = kind(text);
     if kind == Kind::Null {
         return Ok(());

@@ -11,13 +11,13 @@
 //! - `usage.cost` (US dollars) and a top-level `signalbox` object on answers.
 //! - `choices[].native_finish_reason`: the provider's own word.
 
-mod checks;
+pub(super) mod checks;
 pub mod error;
 mod finish;
 pub(super) mod media;
 pub mod native;
 mod observe;
-mod profile;
+pub(super) mod profile;
 pub mod request;
 pub mod response;
 pub(super) mod scan;

@@ -40,13 +40,19 @@ fn priced(usage: &RawValue, cost_usd: &str) -> Option<String> {
 pub fn add_cost_to_event(frame: &Frame<'_>, cost_usd: Option<&str>, signalbox: Option<&str>) -> Vec<u8> {
     let Some(data) = frame.data.as_deref() else { return frame.raw.to_vec() };
     let edited = add_cost(data, cost_usd, signalbox);
+    with_data(frame, &edited)
+}
+
+/// An event's bytes with other data in them.
+pub(in crate::dialect) fn with_data(frame: &Frame<'_>, edited: &[u8]) -> Vec<u8> {
+    let data = frame.data.as_deref().unwrap_or_default();
     if edited == data {
         return frame.raw.to_vec();
     }
     let start = memchr::memmem::find(frame.raw, data);
     match start.and_then(|at| Some((frame.raw.get(..at)?, frame.raw.get(at + data.len()..)?))) {
-        Some((before, after)) => [before, &edited, after].concat(),
-        None => rejoined(frame.raw, &edited),
+        Some((before, after)) => [before, edited, after].concat(),
+        None => rejoined(frame.raw, edited),
     }
 }
 

@@ -3,7 +3,9 @@
 
 use serde_json::value::RawValue;
 
-use super::types::{count, filled, inside_quotes, kind_of, says_something, word, Choice, Chunk, Delta, Kind};
+use super::types::{
+    count, filled, inside_quotes, kind_of, read_member, says_something, word, Choice, Chunk, Delta, Kind,
+};
 use super::{error, finish, usage};
 use crate::dialect::canonical::Usage;
 use crate::dialect::{Observation, ProviderError, Seen, StreamFault};
@@ -107,7 +109,7 @@ pub(super) fn read_event<'f>(frame: &'f Frame<'_>) -> Result<Event<'f>, StreamFa
 /// usage the flat shapes of other servers count too, and so does everything in an `event: error`.
 pub(super) fn fault_of(chunk: &Chunk<'_>, frame: &Frame<'_>) -> Option<StreamFault> {
     // Groq says why it stopped early beside the chunk.
-    if let Some(message) = chunk.x_groq.and_then(|raw| filled_member(raw, "error")) {
+    if let Some(message) = chunk.x_groq.and_then(|raw| read_member(raw, "error")) {
         let raw = chunk.x_groq.map(|raw| raw.get().to_owned()).unwrap_or_default();
         return Some(StreamFault::Provider(ProviderError { message, raw, ..ProviderError::default() }));
     }
@@ -122,11 +124,6 @@ pub(super) fn fault_of(chunk: &Chunk<'_>, frame: &Frame<'_>) -> Option<StreamFau
         None if named => Some(StreamFault::Provider(error::unnamed(data))),
         None => None,
     }
-}
-
-fn filled_member(raw: &RawValue, name: &str) -> Option<String> {
-    let members = crate::json::Members::read(raw.get().as_bytes()).ok()?;
-    filled(members.present(name)).map(Into::into)
 }
 
 /// Reads a whole answer's body.

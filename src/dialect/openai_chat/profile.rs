@@ -6,7 +6,7 @@
 /// A server's accent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)]
-pub(super) struct Profile {
+pub(in crate::dialect) struct Profile {
     /// The name of the bound on generated tokens.
     pub max_tokens: &'static str,
     /// The name of the seed, where there is one.
@@ -55,7 +55,7 @@ pub(super) struct Profile {
 
 /// How thinking is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Thinking {
+pub(in crate::dialect) enum Thinking {
     /// `reasoning_effort`.
     Effort,
     /// DeepSeek: `thinking.type` and three efforts.
@@ -68,7 +68,7 @@ pub(super) enum Thinking {
 
 /// Where reasoning of earlier turns goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Replay {
+pub(in crate::dialect) enum Replay {
     /// Nowhere: the server has no field for it.
     None,
     /// `reasoning_content` on the message.
@@ -85,7 +85,7 @@ pub(super) enum Replay {
 
 /// How sounds and documents are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum MediaForm {
+pub(in crate::dialect) enum MediaForm {
     /// `input_audio` and `file` objects.
     OpenAi,
     /// OpenAI's, and `file_data` may be an address (OpenRouter).
@@ -98,7 +98,7 @@ pub(super) enum MediaForm {
 
 /// Which tool call ids a server accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CallIds {
+pub(in crate::dialect) enum CallIds {
     /// At most 40 characters (OpenAI's documented limit).
     UpTo40,
     /// Exactly nine letters and digits (Mistral).
@@ -199,7 +199,7 @@ const GROQ: Profile = Profile { replay: Replay::Reasoning, ..COMPATIBLE };
 const OPEN_MODELS: Profile = Profile { top_k: true, ..COMPATIBLE };
 
 /// The accent of a provider, by the first word of its name.
-pub(super) fn of(provider: &str) -> &'static Profile {
+pub(in crate::dialect) fn of(provider: &str) -> &'static Profile {
     let first = provider.split(['-', '_', '/', '.', ' ']).next().unwrap_or_default();
     match first.to_ascii_lowercase().as_str() {
         "openai" | "azure" => &OPENAI,

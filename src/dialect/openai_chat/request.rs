@@ -3,15 +3,21 @@
 
 mod decode;
 mod encode;
-mod ids;
+pub(in crate::dialect) mod ids;
 mod messages;
-mod names;
+pub(in crate::dialect) mod names;
 mod parts;
 mod replayed;
 mod turns;
 
 pub use decode::decode;
 pub use encode::encode;
+pub(in crate::dialect) use encode::schema_name;
+
+/// How members are read, for the sibling dialect.
+pub(in crate::dialect) mod reading {
+    pub(in crate::dialect) use super::decode::{extra, leftovers, object, read_object, Meaning};
+}
 
 #[cfg(test)]
 mod tests;

@@ -145,7 +145,7 @@ pub(super) fn real_id<'a>(call: &WireToolCall<'a>) -> Option<Cow<'a, str>> {
 
 /// An id for a call that came without one. Made of everything that tells this call from others, because ids of one
 /// conversation must differ and the core has no randomness.
-pub(super) fn minted_id(choice: u32, at: u32, salt: &[&[u8]]) -> String {
+pub(in crate::dialect) fn minted_id(choice: u32, at: u32, salt: &[&[u8]]) -> String {
     use sha2::{Digest, Sha256};
     let mut hash = Sha256::new();
     hash.update(choice.to_be_bytes());

@@ -90,6 +90,8 @@ macro_rules! wire_object {
     };
 }
 
+pub(in crate::dialect) use wire_object;
+
 wire_object! {
     /// A whole answer or one chunk of a stream.
     Chunk {
@@ -215,6 +217,12 @@ pub(in crate::dialect) fn word(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
         Kind::Number => raw.map(|raw| Cow::Borrowed(raw.get())),
         _ => filled(raw),
     }
+}
+
+/// A member of an object as text; `None` where it is absent, empty or no string.
+pub(in crate::dialect) fn read_member(object: &RawValue, name: &str) -> Option<String> {
+    let members = crate::json::Members::read(object.get().as_bytes()).ok()?;
+    filled(members.present(name)).map(Into::into)
 }
 
 /// A count; fractions are cut off, anything but a non-negative number is `None`.

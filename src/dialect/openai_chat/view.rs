@@ -35,7 +35,8 @@ pub fn view(body: &[u8]) -> Result<View<'_>, GatewayError> {
     Ok(view)
 }
 
-fn unreadable(error: MembersError) -> GatewayError {
+/// The caller's error for a body that cannot be read.
+pub(in crate::dialect) fn unreadable(error: MembersError) -> GatewayError {
     let message = error.to_string();
     match error {
         MembersError::Duplicate(name) => GatewayError::invalid(name, message),
@@ -43,7 +44,11 @@ fn unreadable(error: MembersError) -> GatewayError {
     }
 }
 
-fn model<'a>(members: &Members<'a>) -> Result<Cow<'a, str>, GatewayError> {
+/// The model as the caller wrote it.
+///
+/// # Errors
+/// It is absent, empty or no string.
+pub(in crate::dialect) fn model<'a>(members: &Members<'a>) -> Result<Cow<'a, str>, GatewayError> {
     let Some(raw) = members.present("model") else {
         return Err(GatewayError::invalid("model", "`model` is required"));
     };
@@ -113,7 +118,7 @@ fn read_format(members: &Members<'_>, view: &mut View<'_>) {
 }
 
 /// The texts of a user turn, at most 8 kB of source from each end.
-fn sample<'a>(texts: &[&'a str]) -> Cow<'a, str> {
+pub(in crate::dialect) fn sample<'a>(texts: &[&'a str]) -> Cow<'a, str> {
     match texts {
         [] => Cow::Borrowed(""),
         [only] => text_sample(only),

@@ -40,6 +40,17 @@ impl<'o> Object<'o> {
         self.key(name).extend_from_slice(value.as_bytes());
     }
 
+    /// Members as JSON text without braces; empty text adds none.
+    pub fn raw_members(&mut self, members: &str) {
+        if members.is_empty() {
+            return;
+        }
+        if !std::mem::take(&mut self.empty) {
+            self.out.push(b',');
+        }
+        self.out.extend_from_slice(members.as_bytes());
+    }
+
     /// A member that is an integer.
     pub fn number(&mut self, name: &str, value: impl Into<i128>) {
         let value: i128 = value.into();

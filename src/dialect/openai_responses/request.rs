@@ -1,25 +1,16 @@
-//! Requests: wire ↔ canonical.
+//! Requests: wire ↔ canonical. `decode` and `items` read a caller's body, `encode` and `turns` write one for a server.
 
-use crate::dialect::canonical::{ChatRequest, Loss};
-use crate::dialect::{Encoded, Target};
-use crate::error::{ErrorKind, GatewayError};
+mod content;
+mod decode;
+mod encode;
+mod items;
+mod names;
+mod turns;
 
-/// Reads a request.
-///
-/// # Errors
-/// Always, until the dialect is spoken.
-pub fn decode(_body: &[u8]) -> Result<ChatRequest, GatewayError> {
-    Err(not_spoken())
-}
+pub use decode::decode;
+pub use encode::encode;
+pub(super) use items::text_of as reasoning_text;
+pub use names::in_callers_words;
 
-/// Writes a request: nothing of it can be said yet, so every candidate of this dialect is ineligible.
-#[must_use]
-pub fn encode(_request: &ChatRequest, target: &Target<'_>) -> Encoded {
-    let reason = format!("{} is not spoken to in Responses", target.provider);
-    Encoded { body: Vec::new(), losses: vec![Loss::unsupported("input", reason)] }
-}
-
-/// The answer to a caller of this dialect.
-pub(super) fn not_spoken() -> GatewayError {
-    GatewayError::new(ErrorKind::Unsupported, "The Responses dialect is not spoken here.")
-}
+#[cfg(test)]
+mod tests;

@@ -1,22 +1,18 @@
 //! Whole answers: wire ↔ canonical.
 
-use crate::dialect::canonical::{ChatResponse, Loss};
-use crate::dialect::{Encoded, ReplyContext, StreamFault, Tail};
+mod beside;
+mod decode;
+mod encode;
+mod usage;
 
-/// Reads an answer.
-///
-/// # Errors
-/// Always, until the dialect is spoken.
-pub fn decode(_body: &[u8]) -> Result<ChatResponse, StreamFault> {
-    Err(not_spoken())
-}
+pub(super) use beside::{annotations, logprobs, other_item, top_extras};
+pub use decode::decode;
+pub(super) use decode::{call, reasoning};
+pub use encode::encode;
+pub(super) use encode::{
+    annotations as flat_annotations, closing, encrypted, head, joined, logprobs as flat_logprobs, lost, place,
+    write_call, write_message, write_reasoning, write_summary, Ids, MessagePart, Place, Text,
+};
 
-/// Writes an answer: nothing of it can be said yet.
-#[must_use]
-pub fn encode(_response: &ChatResponse, _context: &ReplyContext, _tail: &Tail) -> Encoded {
-    Encoded { body: Vec::new(), losses: vec![Loss::unsupported("output", "Responses is not spoken")] }
-}
-
-pub(super) fn not_spoken() -> StreamFault {
-    StreamFault::Malformed("answers in Responses are not read".to_owned())
-}
+#[cfg(test)]
+mod tests;

@@ -159,7 +159,8 @@ pub(super) fn meaning(word: &str) -> Option<Meaning> {
         | "string_above_max_length"
         | "tool_use_failed"
         | "json_validate_failed" => Specific(InvalidRequest),
-        w if w.starts_with("image_") => Specific(InvalidRequest),
+        // Responses: `invalid_image_format`, `image_too_large`, `failed_to_download_image`, …
+        w if w.starts_with("image_") || w.contains("_image") => Specific(InvalidRequest),
         "invalid_request_error"
         | "invalid_request"
         | "invalid_argument"

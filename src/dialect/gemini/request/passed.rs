@@ -44,8 +44,10 @@ impl<'r> Passed<'r> {
     /// Sorts the members: passed on, left out and reported, or refused.
     pub fn read(request: &'r ChatRequest, target: &Target<'_>, losses: &mut Vec<Loss>) -> Self {
         let mut passed = Self::default();
+        // A stored response is one to be referred to, which nothing kept at Google is.
+        let responses = request.origin == Some(Dialect::OpenAiResponses);
         for extra in request.extras.iter().filter(|extra| !extra.is_default) {
-            if !passed.take(extra, losses) {
+            if (responses && extra.field == "store") || !passed.take(extra, losses) {
                 losses.extend(fields::loss(request.origin, extra, Dialect::Gemini, target.provider));
             }
         }

@@ -93,19 +93,20 @@ fn member(name: &str, raw: &RawValue, members: &Members<'_>, request: &mut ChatR
 
 /// What leaving a member out would mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(in crate::dialect) enum Meaning {
     Default,
     Advisory,
     Semantic,
 }
 
 /// Adds a member of which the table of fields knows what it means.
-pub(super) fn leftover(request: &mut ChatRequest, field: impl Into<String>, raw: &RawValue) {
-    request.extras.push(fields::extra(Dialect::OpenAiChat, field, raw.to_owned()));
+pub(in crate::dialect) fn leftover(request: &mut ChatRequest, field: impl Into<String>, raw: &RawValue) {
+    let dialect = request.origin.unwrap_or(Dialect::OpenAiChat);
+    request.extras.push(fields::extra(dialect, field, raw.to_owned()));
 }
 
 /// Adds a member whose meaning shows in its surroundings only.
-pub(super) fn extra(request: &mut ChatRequest, field: impl Into<String>, raw: &RawValue, meaning: Meaning) {
+pub(in crate::dialect) fn extra(request: &mut ChatRequest, field: impl Into<String>, raw: &RawValue, meaning: Meaning) {
     request.extras.push(Extra {
         field: field.into(),
         value: raw.to_owned(),
@@ -125,7 +126,8 @@ fn texts(raw: &RawValue) -> Vec<String> {
     }
 }
 
-pub(super) fn object(raw: &RawValue) -> Option<Members<'_>> {
+/// An object's members; `None` for other values.
+pub(in crate::dialect) fn object(raw: &RawValue) -> Option<Members<'_>> {
     Members::read(raw.get().as_bytes()).ok()
 }
 
@@ -173,7 +175,7 @@ fn function_tool(function: &Members<'_>) -> Tool {
 }
 
 /// Members beside the known ones.
-pub(super) fn leftovers(read: &Members<'_>, known: &[&str], path: &str, request: &mut ChatRequest) {
+pub(in crate::dialect) fn leftovers(read: &Members<'_>, known: &[&str], path: &str, request: &mut ChatRequest) {
     for (name, raw) in read.iter() {
         if !known.contains(&name) && kind_of(raw) != Kind::Null {
             leftover(request, format!("{path}.{name}"), raw);
@@ -182,7 +184,7 @@ pub(super) fn leftovers(read: &Members<'_>, known: &[&str], path: &str, request:
 }
 
 /// An object whose members stand once each.
-pub(super) fn read_object<'a>(path: &str, raw: &'a RawValue) -> Result<Members<'a>, GatewayError> {
+pub(in crate::dialect) fn read_object<'a>(path: &str, raw: &'a RawValue) -> Result<Members<'a>, GatewayError> {
     Members::read(raw.get().as_bytes()).map_err(|error| match error {
         crate::json::MembersError::Duplicate(name) => {
             let path = format!("{path}.{name}");

@@ -317,7 +317,7 @@ fn format(
 }
 
 /// The name is a label for the schema; OpenAI takes at most 64 of `[A-Za-z0-9_-]`.
-fn schema_name(name: &str) -> String {
+pub(in crate::dialect) fn schema_name(name: &str) -> String {
     let legal = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' };
     let name: String = name.chars().take(64).map(legal).collect();
     if name.is_empty() {

@@ -5,7 +5,7 @@ use super::super::profile::CallIds;
 /// Tool call ids as a server takes them: legal ones unchanged, others replaced by one made of them, the same for a call
 /// and its result.
 #[derive(Debug)]
-pub(super) struct Ids {
+pub(in crate::dialect) struct Ids {
     rule: CallIds,
     made: Vec<(String, String)>,
 }

@@ -5,7 +5,7 @@ use crate::dialect::Dialect;
 
 /// A member of the hub's request, as its name in each dialect.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Field {
+pub(in crate::dialect) struct Field {
     openai: &'static str,
     anthropic: &'static str,
     gemini: &'static str,
@@ -14,7 +14,7 @@ pub(super) struct Field {
 
 macro_rules! fields {
     ($($name:ident: $openai:literal, $anthropic:literal, $gemini:literal, $responses:literal;)*) => {
-        $(pub(super) const $name: Field = Field { openai: $openai, anthropic: $anthropic, gemini: $gemini, responses: $responses };)*
+        $(pub(in crate::dialect) const $name: Field = Field { openai: $openai, anthropic: $anthropic, gemini: $gemini, responses: $responses };)*
     };
 }
 
@@ -35,12 +35,13 @@ fields! {
     FORMAT: "response_format", "output_config.format", "generationConfig.responseJsonSchema", "text.format";
     EFFORT: "reasoning_effort", "output_config.effort", "generationConfig.thinkingConfig", "reasoning.effort";
     THINKING: "reasoning", "thinking", "generationConfig.thinkingConfig", "reasoning";
+    MAX_TOKENS: "max_completion_tokens", "max_tokens", "generationConfig.maxOutputTokens", "max_output_tokens";
     USER: "user", "metadata.user_id", "labels", "user";
 }
 
 /// Writes losses down in the caller's words, each once.
 #[derive(Debug)]
-pub(super) struct Report<'r> {
+pub(in crate::dialect) struct Report<'r> {
     origin: Option<Dialect>,
     provider: &'r str,
     losses: Vec<Loss>,

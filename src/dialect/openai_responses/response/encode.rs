@@ -1,0 +1,356 @@
+//! Canonical → wire. The writers of items and of the answer around them are the stream's too.
+
+use serde_json::value::RawValue;
+
+use super::super::{finish, foreign};
+use super::usage;
+use crate::dialect::canonical::{
+    ChatResponse, Choice, Extra, Finish, Loss, Media, MediaSource, Part, ReasoningPart, ToolCall, Usage,
+};
+use crate::dialect::openai_chat::types::{filled, says_something};
+use crate::dialect::openai_chat::write::{list, Object};
+use crate::dialect::{Dialect, Encoded, ReplyContext, Tail};
+use crate::json::Members;
+
+/// Writes an answer. It has one choice: a caller of this dialect cannot ask for more.
+#[must_use]
+pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> Encoded {
+    let mut losses = Vec::new();
+    let ids = Ids::of(response.id.as_deref(), context);
+    let Beside { tier, text } = Beside::read(&response.extras, &mut losses);
+    let choice = response.choices.first();
+    let output = choice.map(|choice| items(choice, &ids, text, &context.answered_by, &mut losses)).unwrap_or_default();
+    for other in response.choices.iter().skip(1) {
+        losses.push(Loss::unsupported(format!("choices[{}]", other.index), "an answer in Responses is one"));
+    }
+    let end = choice.and_then(|choice| choice.finish.as_ref());
+    let mut body = Vec::with_capacity(2048);
+    let mut out = Object::begin(&mut body);
+    let (model, created) = (response.model.as_deref(), response.created);
+    head(&mut out, &ids, model, created, context);
+    let counts = tail.usage.as_ref().or(response.usage.as_ref());
+    closing(&mut out, end, &output, tier.as_deref(), counts, tail.cost_usd.as_deref());
+    if let Some(signalbox) = &tail.signalbox {
+        out.raw("signalbox", signalbox);
+    }
+    out.end();
+    Encoded { body, losses }
+}
+
+/// Ids of an answer and of its items: the provider's id where there is one, under this dialect's prefixes. The same
+/// answer gets the same ids, in a stream and whole.
+#[derive(Debug, Clone)]
+pub(in super::super) struct Ids(String);
+
+impl Ids {
+    /// The ids of an answer.
+    pub fn of(id: Option<&str>, context: &ReplyContext) -> Self {
+        let id = id.filter(|id| !id.is_empty()).unwrap_or(&context.request_id);
+        Self(id.strip_prefix("resp_").unwrap_or(id).to_owned())
+    }
+
+    /// The answer's.
+    pub fn response(&self) -> String {
+        format!("resp_{}", self.0)
+    }
+
+    /// An item's; `prefix` is its kind's.
+    pub fn item(&self, prefix: &str, at: usize) -> String {
+        format!("{prefix}_{}_{at}", self.0)
+    }
+}
+
+/// The members that an answer begins with, in every event that holds one: ids, and what the request said.
+pub(in super::super) fn head(
+    out: &mut Object<'_>,
+    ids: &Ids,
+    model: Option<&str>,
+    created: Option<u64>,
+    context: &ReplyContext,
+) {
+    out.text("id", &ids.response());
+    out.text("object", "response");
+    out.number("created_at", created.unwrap_or(context.now_secs));
+    out.text("model", model.filter(|model| !model.is_empty()).unwrap_or(&context.model));
+    if context.echo.is_empty() {
+        out.raw_members(&super::super::native::echo(&Members::default()));
+    } else {
+        out.raw_members(&context.echo);
+    }
+}
+
+/// The members that say how far an answer has come. Without an `end` it is complete.
+pub(in super::super) fn closing(
+    out: &mut Object<'_>,
+    end: Option<&Finish>,
+    output: &[Vec<u8>],
+    tier: Option<&str>,
+    counts: Option<&Usage>,
+    cost_usd: Option<&str>,
+) {
+    let (status, why) = end.map_or(("completed", None), |end| finish::encode(end.reason));
+    out.text("status", status);
+    match status {
+        "failed" => out.object("error", |error| {
+            error.text("code", "server_error");
+            error.text("message", "the model's turn failed");
+        }),
+        _ => out.raw("error", "null"),
+    }
+    match why {
+        Some(why) => out.object("incomplete_details", |details| details.text("reason", why)),
+        None => out.raw("incomplete_details", "null"),
+    }
+    if let Some(raw) = end.map(|end| end.raw.as_str()).filter(|raw| !raw.is_empty() && *raw != status) {
+        out.text("native_finish_reason", raw);
+    }
+    if let Some(tier) = tier {
+        out.raw("service_tier", tier);
+    }
+    out.list("output", output, |out, item| out.extend_from_slice(item));
+    match counts {
+        Some(counts) => out.object("usage", |out| usage::encode(out, counts, cost_usd)),
+        None => out.raw("usage", "null"),
+    }
+}
+
+fn items(choice: &Choice, ids: &Ids, mut beside: Text, by: &str, losses: &mut Vec<Loss>) -> Vec<Vec<u8>> {
+    let mut output: Vec<Vec<u8>> = Vec::new();
+    let mut said: Vec<MessagePart> = Vec::new();
+    let cut = choice.finish.as_ref().is_some_and(|end| finish::encode(end.reason).0 == "incomplete");
+    let last = choice.parts.len().saturating_sub(1);
+    for (at, part) in choice.parts.iter().enumerate() {
+        match part {
+            // What stands beside the choice's text counts from its beginning: the first text takes it.
+            Part::Text(text) => {
+                said.push(MessagePart::Text(Text { text: text.clone(), ..std::mem::take(&mut beside) }));
+            }
+            Part::Refusal(text) => said.push(MessagePart::Refusal(text.clone())),
+            Part::Reasoning(block) => {
+                close(&mut said, &mut output, ids, "completed");
+                let item = write_reasoning(&ids.item("rs", output.len()), &block.text, encrypted(block, by).as_deref());
+                output.push(item);
+            }
+            Part::ToolCall(call) => {
+                close(&mut said, &mut output, ids, "completed");
+                if let Some(signature) = &call.signature {
+                    let sealed = foreign::seal_call(signature, by);
+                    output.push(write_reasoning(&ids.item("rs", output.len()), "", Some(&sealed)));
+                }
+                let status = if cut && at == last { "incomplete" } else { "completed" };
+                output.push(write_call(&ids.item("fc", output.len()), call, status));
+            }
+            Part::Image(Media { source: MediaSource::Base64 { mime, data }, .. }) => {
+                close(&mut said, &mut output, ids, "completed");
+                output.push(item(&ids.item("ig", output.len()), "image_generation_call", "completed", |out| {
+                    out.text("output_format", mime.strip_prefix("image/").unwrap_or("png"));
+                    out.text("result", data);
+                }));
+            }
+            Part::Native { dialect: Dialect::OpenAiResponses, raw, .. } => {
+                close(&mut said, &mut output, ids, "completed");
+                output.push(raw.get().as_bytes().to_vec());
+            }
+            other => {
+                let kind = match other {
+                    Part::Native { kind, .. } => kind.as_str(),
+                    Part::Image(_) => "picture",
+                    Part::Audio(_) => "sound",
+                    _ => "part",
+                };
+                let reason = format!("an answer in Responses cannot carry this `{kind}`");
+                losses.push(Loss::unsupported(format!("choices[{}].content[{at}]", choice.index), reason));
+            }
+        }
+    }
+    close(&mut said, &mut output, ids, if cut { "incomplete" } else { "completed" });
+    output
+}
+
+fn close(said: &mut Vec<MessagePart>, output: &mut Vec<Vec<u8>>, ids: &Ids, status: &str) {
+    if !said.is_empty() {
+        let item = write_message(&ids.item("msg", output.len()), said, status);
+        output.push(item);
+        said.clear();
+    }
+}
+
+/// What a reasoning item holds for its provider: its own blob, or a sealed block of another dialect. `by` is the
+/// `provider/model` that answers.
+pub(in super::super) fn encrypted(block: &ReasoningPart, by: &str) -> Option<String> {
+    match block.origin {
+        Dialect::OpenAiResponses => block.signature.clone(),
+        _ => Some(foreign::seal(block, by)),
+    }
+}
+
+/// A part of a message.
+#[derive(Debug, Clone)]
+pub(in super::super) enum MessagePart {
+    /// A text with what stands beside it.
+    Text(Text),
+    /// A refusal.
+    Refusal(String),
+}
+
+/// A text with what stands beside it.
+#[derive(Debug, Clone, Default)]
+pub(in super::super) struct Text {
+    /// The text.
+    pub text: String,
+    /// Annotations as JSON, this dialect's form.
+    pub annotations: Vec<String>,
+    /// Log probabilities as JSON.
+    pub logprobs: Vec<String>,
+}
+
+impl MessagePart {
+    /// Writes the part.
+    pub fn write(&self, body: &mut Vec<u8>) {
+        let mut out = Object::begin(body);
+        match self {
+            Self::Text(part) => {
+                out.text("type", "output_text");
+                out.text("text", &part.text);
+                out.key("annotations").extend_from_slice(joined(&part.annotations).as_bytes());
+                out.key("logprobs").extend_from_slice(joined(&part.logprobs).as_bytes());
+            }
+            Self::Refusal(text) => {
+                out.text("type", "refusal");
+                out.text("refusal", text);
+            }
+        }
+        out.end();
+    }
+}
+
+/// A list of JSON texts.
+pub(in super::super) fn joined(items: &[String]) -> String {
+    format!("[{}]", items.join(","))
+}
+
+/// A message item.
+pub(in super::super) fn write_message(id: &str, parts: &[MessagePart], status: &str) -> Vec<u8> {
+    item(id, "message", status, |out| {
+        out.text("role", "assistant");
+        list(out.key("content"), parts, |out, part| part.write(out));
+    })
+}
+
+/// A reasoning item.
+pub(in super::super) fn write_reasoning(id: &str, text: &str, encrypted: Option<&str>) -> Vec<u8> {
+    item(id, "reasoning", "completed", |out| {
+        out.list("summary", Some(text).filter(|text| !text.is_empty()), write_summary);
+        match encrypted {
+            Some(encrypted) => out.text("encrypted_content", encrypted),
+            None => out.raw("encrypted_content", "null"),
+        }
+    })
+}
+
+/// A part of a reasoning item's summary.
+pub(in super::super) fn write_summary(body: &mut Vec<u8>, text: &str) {
+    let mut part = Object::begin(body);
+    part.text("type", "summary_text");
+    part.text("text", text);
+    part.end();
+}
+
+/// A call item.
+pub(in super::super) fn write_call(id: &str, call: &ToolCall, status: &str) -> Vec<u8> {
+    item(id, "function_call", status, |out| {
+        out.text("call_id", &call.id);
+        out.text("name", &call.name);
+        out.text("arguments", &call.arguments);
+    })
+}
+
+fn item(id: &str, kind: &str, status: &str, members: impl FnOnce(&mut Object<'_>)) -> Vec<u8> {
+    let mut body = Vec::with_capacity(256);
+    let mut out = Object::begin(&mut body);
+    out.text("id", id);
+    out.text("type", kind);
+    out.text("status", status);
+    members(&mut out);
+    out.end();
+    body
+}
+
+/// Extras that have a place in an answer of this dialect.
+#[derive(Debug, Default)]
+struct Beside {
+    tier: Option<String>,
+    text: Text,
+}
+
+impl Beside {
+    fn read(extras: &[Extra], losses: &mut Vec<Loss>) -> Self {
+        let mut beside = Self::default();
+        for extra in extras {
+            match place(extra) {
+                Some(Place::Tier) => beside.tier = Some(extra.value.get().to_owned()),
+                Some(Place::Annotations) => beside.text.annotations.extend(annotations(extra)),
+                Some(Place::Logprobs) => beside.text.logprobs.extend(logprobs(extra)),
+                None => losses.extend(lost(extra)),
+            }
+        }
+        beside
+    }
+}
+
+/// Where an extra stands in an answer of this dialect.
+pub(in super::super) enum Place {
+    /// `service_tier`.
+    Tier,
+    /// `annotations` of a text, here as Chat Completions writes them.
+    Annotations,
+    /// `logprobs` of a text, likewise.
+    Logprobs,
+}
+
+/// Where an extra stands, if it has a place.
+pub(in super::super) fn place(extra: &Extra) -> Option<Place> {
+    match extra.field.as_str() {
+        "service_tier" => Some(Place::Tier),
+        "choices[0].message.annotations" | "choices[0].delta.annotations" => Some(Place::Annotations),
+        "choices[0].logprobs" => Some(Place::Logprobs),
+        _ => None,
+    }
+}
+
+/// Chat Completions' URL citations in this dialect's form.
+pub(in super::super) fn annotations(extra: &Extra) -> Vec<String> {
+    let all: Vec<&RawValue> = serde_json::from_str(extra.value.get()).unwrap_or_default();
+    let flat = |raw: &RawValue| {
+        let cited = Members::read(raw.get().as_bytes()).ok()?;
+        let kind = filled(cited.present("type"))?;
+        let inner = cited.present(&kind).and_then(|raw| Members::read(raw.get().as_bytes()).ok())?;
+        let mut body = Vec::with_capacity(raw.get().len());
+        let mut out = Object::begin(&mut body);
+        out.text("type", &kind);
+        for (name, value) in inner.iter() {
+            out.raw(name, value.get());
+        }
+        out.end();
+        String::from_utf8(body).ok()
+    };
+    all.into_iter().map(|raw| flat(raw).unwrap_or_else(|| raw.get().to_owned())).collect()
+}
+
+/// The entries of Chat Completions' `logprobs`.
+pub(in super::super) fn logprobs(extra: &Extra) -> Vec<String> {
+    let Ok(members) = Members::read(extra.value.get().as_bytes()) else { return Vec::new() };
+    let entries = members.present("content").filter(|raw| says_something(raw));
+    let entries: Vec<&RawValue> = entries.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    entries.into_iter().map(|raw| raw.get().to_owned()).collect()
+}
+
+/// The report of a response member that stays behind.
+pub(in super::super) fn lost(extra: &Extra) -> Option<Loss> {
+    let reason = "an answer in Responses has no place for it";
+    match (extra.is_default, extra.advisory) {
+        (true, _) => None,
+        (false, true) => Some(Loss::advisory(extra.field.clone(), reason)),
+        (false, false) => Some(Loss::unsupported(extra.field.clone(), reason)),
+    }
+}
