@@ -72,6 +72,10 @@ describe('decisions', () => {
       const items = body.stream ? dataOf(answer) : [JSON.parse(answer)];
       fits('signalbox', items.find(item => item.signalbox).signalbox);
     }
+    gateway.sim.behave('gemini-2.5-flash', { body: { promptFeedback: { blockReason: 'SAFETY' }, usageMetadata: { promptTokenCount: 3, totalTokenCount: 3 } } });
+    const { signalbox } = await json('/v1/chat/completions', chat(MODELS.Gemini));
+    assert.equal(signalbox.safety[0].value.blockReason, 'SAFETY');
+    fits('signalbox', signalbox);
     gateway.sim.behave('gemini-2.5-flash', 'malformed;at=1');
     const skipped = dataOf(await (await gateway.call('/v1/chat/completions', chat(MODELS.Gemini, { stream: true }), { headers: explain })).text()).find(item => item.signalbox);
     assert.equal(skipped.signalbox.malformed_events, 1);

@@ -75,7 +75,9 @@ describe('recorded whole answers', { skip: haveFixtures() ? false : 'the folder 
     test(`${one.dialect}/${one.id}: every byte but the cost`, async () => {
       gateway.sim.behave('recorded', { fixture: one.id });
       const got = await (await call(dialect)).text();
-      assert.equal(got.replace(/,"cost":[\d.e-]+/, ''), bytesOf(one).toString('utf8'));
+      // A safety verdict is told in a member of ours as well.
+      const ours = one.meta.features.includes('safety-block') ? /,"signalbox":\{.*\}(?=\}\s*$)/s : /^$/;
+      assert.equal(got.replace(ours, '').replace(/,"cost":[\d.e-]+/, ''), bytesOf(one).toString('utf8'));
     });
   }
 });
