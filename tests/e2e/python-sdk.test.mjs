@@ -1,0 +1,52 @@
+// The official OpenAI client from PyPI and LangChain over it. Both are third-party peers: .ci/run installs them.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { scrubbed } from '../../scripts/lib/env.mjs';
+import { root, toolsDir } from '../../scripts/lib/paths.mjs';
+import { MODELS } from './clients.mjs';
+import { missingPeer, startHarness } from './harness.mjs';
+
+const venv = join(toolsDir, 'peers', 'python');
+const present = existsSync(join(venv, 'installed'));
+const models = { ...MODELS, DeepSeek: 'deepseek/deepseek-v4-pro' };
+
+describe('openai and langchain-openai from PyPI', present ? {} : missingPeer('openai (PyPI)', 'run .ci/run once, which installs it'), () => {
+  let gateway;
+  let told;
+
+  before(async () => {
+    gateway = await startHarness({ config: sim => ({ providers: { deepseek: { base_url: sim.baseUrl('deepseek'), api_key: 'sim-deepseek' } } }) });
+    const script = join(root, 'tests', 'e2e', 'python_sdk.py');
+    const { stdout } = await promisify(execFile)(join(venv, 'bin', 'python'), ['-B', script, gateway.url, ...Object.values(models)], { env: { ...scrubbed(), NO_PROXY: '127.0.0.1' } });
+    told = stdout.trim().split('\n').map(line => JSON.parse(line));
+  });
+  after(() => gateway?.close());
+
+  for (const [provider, model] of Object.entries(models)) {
+    const way = name => told.find(one => one.model === model && one.way === name)?.told;
+
+    test(`a whole, a streamed and a structured answer of ${provider}`, () => {
+      const whole = way('whole');
+      assert.match(whole.text ?? whole.error, /Paris/);
+      assert.deepEqual([whole.finish, whole.sums], ['stop', true]);
+      assert.deepEqual(way('streamed'), { text: whole.text, usages: 1 });
+      if (provider !== 'DeepSeek') assert.deepEqual(way('parsed'), { number: 7 }); // it has no JSON Schema
+    });
+
+    for (const name of ['loop', 'loop, streamed', 'langchain', 'langchain, streamed']) {
+      test(`a tool loop with a thinking model of ${provider}: ${name}`, () => {
+        const { text, turns, error } = way(name);
+        assert.match(text ?? error, /21 degrees in Lisbon/);
+        assert.equal(turns, 2);
+      });
+    }
+  }
+
+  test('an unknown model, as the client\'s own error', () => {
+    assert.deepEqual(told.at(-1).told, { status: 404, code: 'model_not_found' });
+  });
+});

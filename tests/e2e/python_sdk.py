@@ -1,0 +1,122 @@
+"""The official OpenAI client from PyPI, and LangChain over it, against the gateway whose URL is the first argument.
+
+For each model that follows, one JSON line: what each way of asking brought. python-sdk.test.mjs judges it.
+"""
+import json
+import sys
+
+import openai
+from langchain_core.messages import HumanMessage, ToolMessage
+from langchain_core.tools import tool
+from langchain_openai import ChatOpenAI
+from pydantic import BaseModel
+
+url, models = sys.argv[1], sys.argv[2:]
+client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+CAPITAL = [{"role": "user", "content": "What is the capital of France?"}]
+WEATHER = "Weather in Lisbon?"
+PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
+TOOLS = [{"type": "function", "function": {"name": "get_weather", "description": "Current weather", "parameters": PARAMETERS}}]
+
+
+class Invoice(BaseModel):
+    number: int
+    colour: str
+
+
+@tool
+def get_weather(city: str) -> str:
+    """Current weather"""
+    return f"21 degrees in {city}"
+
+
+def whole(model):
+    answer = client.chat.completions.create(model=model, messages=CAPITAL)
+    usage = answer.usage
+    return {"text": answer.choices[0].message.content, "finish": answer.choices[0].finish_reason,
+            "sums": usage.total_tokens == usage.prompt_tokens + usage.completion_tokens}
+
+
+def streamed(model):
+    text, usages = "", 0
+    for chunk in client.chat.completions.create(model=model, messages=CAPITAL, stream=True, stream_options={"include_usage": True}):
+        text += (chunk.choices[0].delta.content or "") if chunk.choices else ""
+        usages += chunk.usage is not None
+    return {"text": text, "usages": usages}
+
+
+def parsed(model):
+    answer = client.chat.completions.parse(model=model, messages=[{"role": "user", "content": "Invoice number 7, blue"}], response_format=Invoice)
+    return {"number": answer.choices[0].message.parsed.number}
+
+
+def loop(model, stream):
+    messages = [{"role": "user", "content": WEATHER}]
+    request = {"model": model, "tools": TOOLS, "reasoning_effort": "low"}
+    turns = 0
+    while True:
+        turns += 1
+        if stream:
+            with client.chat.completions.stream(messages=messages, **request) as events:
+                for _ in events:
+                    pass
+                message = events.get_final_completion().choices[0].message
+        else:
+            message = client.chat.completions.create(messages=messages, **request).choices[0].message
+        if not message.tool_calls:
+            return {"text": message.content, "turns": turns}
+        messages.append(message)
+        for call in message.tool_calls:
+            city = json.loads(call.function.arguments)["city"]
+            messages.append({"role": "tool", "tool_call_id": call.id, "content": f"21 degrees in {city}"})
+
+
+def langchain(model, stream):
+    chat = ChatOpenAI(model=model, base_url=f"{url}/v1", api_key="none", max_retries=0, reasoning_effort="low", use_responses_api=False).bind_tools([get_weather])
+    messages = [HumanMessage(WEATHER)]
+    turns = 0
+    while True:
+        turns += 1
+        if stream:
+            message = None
+            for piece in chat.stream(messages):
+                message = piece if message is None else message + piece
+        else:
+            message = chat.invoke(messages)
+        if not message.tool_calls:
+            return {"text": message.content, "turns": turns}
+        messages.append(message)
+        messages.extend(ToolMessage(get_weather.invoke(call["args"]), tool_call_id=call["id"]) for call in message.tool_calls)
+
+
+def refused(model):
+    try:
+        client.chat.completions.create(model=model, messages=CAPITAL)
+    except openai.NotFoundError as error:
+        return {"status": error.status_code, "code": error.code}
+    return None
+
+
+WAYS = {
+    "whole": whole,
+    "streamed": streamed,
+    "parsed": parsed,
+    "loop": lambda model: loop(model, False),
+    "loop, streamed": lambda model: loop(model, True),
+    "langchain": lambda model: langchain(model, False),
+    "langchain, streamed": lambda model: langchain(model, True),
+}
+
+
+def tell(model, way, ask):
+    try:
+        told = ask(model)
+    except Exception as error:  # the test shows it beside the case
+        told = {"error": f"{type(error).__name__}: {error}"}
+    print(json.dumps({"model": model, "way": way, "told": told}), flush=True)
+
+
+for model in models:
+    for way, ask in WAYS.items():
+        tell(model, way, ask)
+tell("no-such-model", "refused", refused)
