@@ -42,7 +42,11 @@ fn item(raw: &RawValue, at: usize, parts: &mut Vec<Part>, extras: &mut Vec<Extra
         Some("message") => message(&item, at, parts, extras),
         Some("reasoning") => parts.extend(reasoning(&item).map(Part::Reasoning)),
         Some("function_call") => parts.push(Part::ToolCall(call(&item, at as u64))),
-        Some("image_generation_call") if filled(item.result).is_some() => parts.push(Part::Image(picture(&item))),
+        Some("image_generation_call") if filled(item.result).is_some() => {
+            parts.push(Part::Image(picture(&item)));
+            // The picture is carried, its prompt and its form's details are not.
+            extras.push(Extra { advisory: true, ..other_item(raw, at, "image_generation_call") });
+        }
         kind => {
             let kind = kind.unwrap_or("item");
             let other = other_item(raw, at, kind);
