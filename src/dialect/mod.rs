@@ -6,6 +6,7 @@
 pub mod anthropic_messages;
 pub mod canonical;
 pub mod carried;
+pub mod citation;
 pub mod fields;
 pub mod gemini;
 mod names;

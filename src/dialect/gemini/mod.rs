@@ -17,6 +17,7 @@ mod extras;
 mod finish;
 mod foreign;
 mod ids;
+mod logprobs;
 mod model;
 mod partial_args;
 mod schema;

@@ -6,13 +6,16 @@ pub use encoder::Encoder;
 
 use std::collections::BTreeMap;
 
+use serde_json::value::RawValue;
+
 use super::extras::{native, Collector};
 use super::finish;
 use super::ids::Minter;
 use super::partial_args::{steps, PartialArgs};
 use super::types::{Candidate, Chunk, FunctionCall, Int, Many, Part, PromptFeedback, Text};
-use super::{error, types, usage};
+use super::{error, logprobs, types, usage};
 use crate::dialect::canonical::{Extra, StreamEvent, Usage};
+use crate::dialect::citation;
 use crate::dialect::{ProviderError, StreamFault};
 use crate::sse::Frame;
 
@@ -40,6 +43,10 @@ struct Choice {
     open_call: Option<OpenCall>,
     /// A final finish reason came, and no content after it.
     ended: bool,
+    /// Visible text so far: Google counts its bytes, others its characters.
+    said: String,
+    /// The latest grounding that has not been told.
+    grounding: Option<Box<RawValue>>,
 }
 
 /// A call whose arguments are still coming (Vertex).
@@ -127,9 +134,13 @@ impl Decoder {
         // Index 0 is left out in this JSON form.
         let index = candidate.index.map_or(0, |Int(index)| u32::try_from(index).unwrap_or(0));
         let choice = self.choices.entry(index).or_insert_with(|| Choice { index, ..Choice::default() });
-        if !candidate.rest.is_empty() {
-            let extras = self.extras.of_rest(&format!("candidates[{index}]."), &candidate.rest);
-            out.extend(extras.into_iter().map(StreamEvent::Extra));
+        for (name, value) in &candidate.rest {
+            if name == "groundingMetadata" {
+                choice.grounding = Some((*value).to_owned());
+            }
+            let told = (name == "logprobsResult").then(|| logprobs::of_google(index, value)).flatten();
+            let extra = told.or_else(|| self.extras.entry(format!("candidates[{index}].{name}"), value));
+            out.extend(extra.map(StreamEvent::Extra));
         }
         for part in candidate.content.and_then(|content| content.parts).map(|parts| parts.0).unwrap_or_default() {
             if let Some((kind, value)) = native(&part) {
@@ -149,7 +160,12 @@ impl Decoder {
             choice.end_call(out);
             choice.end_thought(None, out);
             choice.ended = finish::is_final(raw);
+            choice.cite(out);
             out.push(StreamEvent::Finish { choice: index, finish });
+        }
+        if choice.ended {
+            // Google may say where it looked after it has said that it is done.
+            choice.cite(out);
         }
         Ok(())
     }
@@ -196,9 +212,17 @@ impl Choice {
             self.end_thought(signature, out);
         }
         if !text.is_empty() {
+            self.said.push_str(&text);
             out.push(StreamEvent::TextDelta { choice, text });
         }
         Ok(())
+    }
+
+    /// Tells the pages that the text so far was drawn from, before its end.
+    fn cite(&mut self, out: &mut Vec<StreamEvent>) {
+        let Some(grounding) = self.grounding.take() else { return };
+        let citations = citation::of_grounding(&grounding, &self.said);
+        out.extend(citation::extra(self.index, &citations).map(StreamEvent::Extra));
     }
 
     /// A whole call, or a fragment of one: Vertex names the call once, sends values by path, and ends with a fragment

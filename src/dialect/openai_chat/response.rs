@@ -13,7 +13,7 @@ use crate::json::Members;
 
 mod encode;
 pub use encode::encode;
-pub(super) use encode::{call_id, choice_member, is_top_member, left_behind, lost};
+pub(super) use encode::{annotation, call_id, choice_member, is_top_member, left_behind, lost};
 pub(super) use encode::{reasoning_item, tool_call_signature, write_raw_finish};
 
 /// The kind of a native part that is a call of a grammar tool.

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::super::error;
 use super::super::types::{self, Block, Kind, Text, WireUsage};
 use crate::dialect::canonical::{ChatResponse, Choice, Extra, Part, ReasoningPart, ToolCall, Usage};
-use crate::dialect::{fields, Dialect, StreamFault};
+use crate::dialect::{citation, fields, Dialect, StreamFault};
 use crate::json::Members;
 
 /// Reads an answer. Blocks without a word in the hub (server tools, their results, compaction) and citations become
@@ -26,9 +26,18 @@ pub fn decode(body: &[u8]) -> Result<ChatResponse, StreamFault> {
     };
     let mut extras = Vec::new();
     let mut parts = Vec::with_capacity(blocks.len());
+    let (mut said, mut cited) = (0, Vec::new());
     for (index, raw) in blocks.into_iter().enumerate() {
-        parts.extend(block(raw, index, &mut extras)?);
+        let part = block(raw, index, &mut extras)?;
+        if let Some(Part::Text(text)) = &part {
+            let start = said;
+            said += text.chars().count();
+            let citations = Members::read(raw.get().as_bytes()).ok().and_then(|block| block.present("citations"));
+            cited.extend(citations.map(|raw| citation::of_block(raw, start, said)).unwrap_or_default());
+        }
+        parts.extend(part);
     }
+    extras.extend(citation::extra(0, &cited));
     let finish = text("stop_reason")?
         .map(|reason| -> Result<_, StreamFault> { Ok(types::finish(&reason, text("stop_sequence")?.as_deref())) });
     let mut usage = None;
@@ -96,7 +105,9 @@ pub(in super::super) fn block_extras(raw: &RawValue, index: u64, extras: &mut Ve
     const SAID: [&str; 8] = ["type", "text", "thinking", "signature", "data", "id", "name", "input"];
     let Ok(members) = Members::read(raw.get().as_bytes()) else { return };
     for (name, value) in members.iter().filter(|(name, _)| !SAID.contains(name)) {
-        extras.push(extra(format!("content.{index}.{name}"), value, false));
+        // Pages are told again in the hub's form.
+        let told = name == "citations" && !citation::of_block(value, 0, 0).is_empty();
+        extras.push(extra(format!("content.{index}.{name}"), value, told));
     }
 }
 

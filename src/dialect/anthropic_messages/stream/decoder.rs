@@ -6,6 +6,7 @@ use super::super::error;
 use super::super::response::{block_extras, extra, message_extras, usage_extras};
 use super::super::types::{self, Block, Delta, Event, Kind, StartedMessage, Text, WireUsage};
 use crate::dialect::canonical::{Extra, StreamEvent, Usage};
+use crate::dialect::citation::{self, Citation};
 use crate::dialect::StreamFault;
 use crate::json::{Edit, Members};
 use crate::sse::Frame;
@@ -18,6 +19,8 @@ const CHOICE: u32 = 0;
 pub struct Decoder {
     open: Vec<Open>,
     calls: u32,
+    /// Characters of visible text so far.
+    said: usize,
     usage: Usage,
     done: bool,
 }
@@ -31,7 +34,12 @@ struct Open {
 
 #[derive(Debug)]
 enum OpenKind {
-    Text,
+    Text {
+        /// Characters before it.
+        start: usize,
+        /// Pages that it cites; their ranges end with the block.
+        cited: Vec<Citation>,
+    },
     Thinking {
         signature: Option<String>,
     },
@@ -147,8 +155,9 @@ impl Decoder {
         let text = |text: &Option<Text<'_>>| text.as_ref().map(|t| t.0.clone().into_owned()).unwrap_or_default();
         match kind {
             "text" => {
-                text_delta(text(&block.text), out);
-                OpenKind::Text
+                let start = self.said;
+                self.text_delta(text(&block.text), out);
+                OpenKind::Text { start, cited: Vec::new() }
             }
             "thinking" => {
                 reasoning_delta(text(&block.thinking), out);
@@ -186,7 +195,7 @@ impl Decoder {
         let open = self.open.iter_mut().find(|open| open.index == index).map(|open| &mut open.kind);
         let text = |text: Option<Text<'_>>| text.map(|t| t.0.into_owned()).unwrap_or_default();
         match delta.kind.as_ref().map(Text::as_str).unwrap_or_default() {
-            "text_delta" => text_delta(text(delta.text), out),
+            "text_delta" => self.text_delta(text(delta.text), out),
             "thinking_delta" => reasoning_delta(text(delta.thinking), out),
             "signature_delta" => {
                 if let (Some(OpenKind::Thinking { signature }), Some(text)) = (open, delta.signature) {
@@ -196,7 +205,12 @@ impl Decoder {
             "input_json_delta" => arguments(open, text(delta.partial_json), out),
             "citations_delta" => {
                 if let Some(citation) = delta.citation {
-                    out.push(StreamEvent::Extra(extra(format!("content.{index}.citations"), citation, false)));
+                    let pages = citation::of_block(citation, 0, 0);
+                    let told = !pages.is_empty();
+                    if let Some(OpenKind::Text { cited, .. }) = open {
+                        cited.extend(pages);
+                    }
+                    out.push(StreamEvent::Extra(extra(format!("content.{index}.citations"), citation, told)));
                 }
             }
             // Deltas of blocks without a word in the hub go with their block's report.
@@ -205,10 +219,23 @@ impl Decoder {
         Ok(())
     }
 
+    fn text_delta(&mut self, text: String, out: &mut Vec<StreamEvent>) {
+        if !text.is_empty() {
+            self.said = self.said.saturating_add(text.chars().count());
+            out.push(StreamEvent::TextDelta { choice: CHOICE, text });
+        }
+    }
+
     fn block_stop(&mut self, index: u64, out: &mut Vec<StreamEvent>) {
         let Some(at) = self.open.iter().position(|open| open.index == index) else { return };
         match self.open.swap_remove(at).kind {
-            OpenKind::Text | OpenKind::Redacted => {}
+            OpenKind::Text { start, mut cited } => {
+                for citation in &mut cited {
+                    (citation.start, citation.end) = (start, self.said);
+                }
+                out.extend(citation::extra(CHOICE, &cited).map(StreamEvent::Extra));
+            }
+            OpenKind::Redacted => {}
             OpenKind::Thinking { signature } => {
                 out.push(StreamEvent::ReasoningEnd { choice: CHOICE, signature, redacted: false });
             }
@@ -257,12 +284,6 @@ impl Decoder {
 /// Reports what says something.
 fn report(extras: Vec<Extra>, out: &mut Vec<StreamEvent>) {
     out.extend(extras.into_iter().filter(|extra| !extra.is_default).map(StreamEvent::Extra));
-}
-
-fn text_delta(text: String, out: &mut Vec<StreamEvent>) {
-    if !text.is_empty() {
-        out.push(StreamEvent::TextDelta { choice: CHOICE, text });
-    }
 }
 
 fn reasoning_delta(text: String, out: &mut Vec<StreamEvent>) {

@@ -254,7 +254,8 @@ fn write_sampling(
         if top > 0 {
             config.value("logprobs", top);
         }
-        losses.push(Loss::converted("logprobs", "log probabilities come in Gemini's shape, beside the answer"));
+        losses
+            .push(Loss::converted("logprobs", "Google gives log probabilities without bytes, and to some models only"));
     }
 }
 

@@ -5,6 +5,7 @@ use super::super::{finish, media, usage};
 use super::CUSTOM_CALL;
 use crate::dialect::canonical::{ChatResponse, Choice, Extra, Loss, Media, MediaSource, Part, ReasoningPart, ToolCall};
 use crate::dialect::carried::{self, Block, Carried};
+use crate::dialect::citation::{self, Citation};
 use crate::dialect::{Dialect, Encoded, ReplyContext, Tail};
 
 /// Writes an answer. Texts of one choice are joined: this dialect's content is one string.
@@ -64,8 +65,11 @@ fn is_choice_member(extra: &Extra, choices: &[Choice]) -> bool {
 /// The member of a choice that an extra is, where this dialect has it: `logprobs`, `message.annotations`, `message.audio`.
 pub(in super::super) fn choice_member(extra: &Extra, choice: u32) -> Option<&str> {
     let member = extra.field.strip_prefix(&format!("choices[{choice}]."))?;
-    matches!(member, "logprobs" | "message.annotations" | "message.audio" | "delta.annotations" | "delta.audio")
-        .then_some(member)
+    matches!(
+        member,
+        "citations" | "logprobs" | "message.annotations" | "message.audio" | "delta.annotations" | "delta.audio"
+    )
+    .then_some(member)
 }
 
 fn write_choice(body: &mut Vec<u8>, choice: &Choice, response: &ChatResponse, by: &str, losses: &mut Vec<Loss>) {
@@ -79,6 +83,10 @@ fn write_choice(body: &mut Vec<u8>, choice: &Choice, response: &ChatResponse, by
                 out.raw(name, value);
             }
         }
+        let cited: Vec<Citation> = response.extras.iter().flat_map(|e| citation::of(e, choice.index)).collect();
+        if !cited.is_empty() {
+            out.list("annotations", &cited, annotation);
+        }
     });
     let logprobs = members().find_map(|(member, value)| (member == "logprobs").then_some(value));
     out.raw("logprobs", logprobs.unwrap_or("null"));
@@ -89,6 +97,19 @@ fn write_choice(body: &mut Vec<u8>, choice: &Choice, response: &ChatResponse, by
         }
         None => out.raw("finish_reason", "null"),
     }
+    out.end();
+}
+
+/// A citation as OpenAI writes one.
+pub(in super::super) fn annotation(body: &mut Vec<u8>, cited: &Citation) {
+    let mut out = Object::begin(body);
+    out.text("type", "url_citation");
+    out.object("url_citation", |page| {
+        page.number("start_index", cited.start as u64);
+        page.number("end_index", cited.end as u64);
+        page.text("title", &cited.title);
+        page.text("url", &cited.url);
+    });
     out.end();
 }
 

@@ -1,11 +1,12 @@
 //! Canonical events → chunks (`wire.md` §1.1 "Stream grammar").
 
-use super::super::response::{call_id, choice_member, is_top_member, left_behind, lost};
+use super::super::response::{annotation, call_id, choice_member, is_top_member, left_behind, lost};
 use super::super::response::{reasoning_item, tool_call_signature, write_raw_finish};
 use super::super::write::Object;
 use super::super::{finish, usage};
 use crate::dialect::canonical::{Extra, Finish, Loss, ReasoningPart, StreamEvent, Usage};
 use crate::dialect::carried::Block;
+use crate::dialect::citation;
 use crate::dialect::{ReplyContext, Tail};
 
 /// Writes a stream.
@@ -296,6 +297,10 @@ impl Encoder {
                 entry.raw("delta", "{}");
                 entry.raw("logprobs", extra.value.get());
             }),
+            Some((choice, "citations")) => {
+                let cited = citation::of(extra, choice);
+                self.delta(choice, out, |_, delta| delta.list("annotations", &cited, annotation));
+            }
             Some((choice, member)) => {
                 let name = member.rsplit('.').next().unwrap_or(member);
                 self.delta(choice, out, |_, delta| delta.raw(name, extra.value.get()));

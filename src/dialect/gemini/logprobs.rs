@@ -1,0 +1,93 @@
+//! Log probabilities: Google's `logprobsResult` → OpenAI's form, which is the hub's (`wire.md` §3.2 "Logprobs").
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::dialect::canonical::Extra;
+
+#[derive(Deserialize)]
+struct Google {
+    #[serde(default, rename = "chosenCandidates")]
+    chosen: Vec<Token>,
+    #[serde(default, rename = "topCandidates")]
+    top: Vec<Top>,
+}
+
+#[derive(Deserialize)]
+struct Top {
+    #[serde(default)]
+    candidates: Vec<Token>,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    #[serde(default)]
+    token: String,
+    #[serde(rename = "logProbability")]
+    log_probability: Option<f64>,
+}
+
+/// OpenAI's `{content: [{token, logprob, bytes, top_logprobs}]}`. Google gives no bytes.
+#[derive(Serialize)]
+struct OpenAi<'g> {
+    content: Vec<Said<'g>>,
+    refusal: Option<()>,
+}
+
+#[derive(Serialize)]
+struct Said<'g> {
+    #[serde(flatten)]
+    token: Weighed<'g>,
+    top_logprobs: Vec<Weighed<'g>>,
+}
+
+#[derive(Serialize)]
+struct Weighed<'g> {
+    token: &'g str,
+    logprob: f64,
+    bytes: Option<()>,
+}
+
+impl Token {
+    /// OpenAI writes −9999 for what is too unlikely to be told.
+    fn weighed(&self) -> Weighed<'_> {
+        Weighed { token: &self.token, logprob: self.log_probability.unwrap_or(-9999.0), bytes: None }
+    }
+}
+
+/// The choice's `logprobs`; `None` for what is not Google's or holds no token.
+pub fn of_google(choice: u32, result: &RawValue) -> Option<Extra> {
+    let google: Google = serde_json::from_str(result.get()).ok()?;
+    if google.chosen.is_empty() {
+        return None;
+    }
+    let content = google.chosen.iter().enumerate().map(|(at, token)| {
+        let top = google.top.get(at).map(|top| top.candidates.as_slice()).unwrap_or_default();
+        Said { token: token.weighed(), top_logprobs: top.iter().map(Token::weighed).collect() }
+    });
+    let value = serde_json::value::to_raw_value(&OpenAi { content: content.collect(), refusal: None }).ok()?;
+    Some(Extra { field: format!("choices[{choice}].logprobs"), value, advisory: false, is_default: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn google_says_what_openai_clients_read() {
+        let raw = |json: &str| RawValue::from_string(json.to_owned()).unwrap();
+        let google = raw(
+            r#"{"topCandidates":[{"candidates":[{"token":"a","logProbability":-0.5},{"token":"b","logProbability":-2}]}],"chosenCandidates":[{"token":"a","tokenId":7,"logProbability":-0.5},{"token":"c"}]}"#,
+        );
+        let extra = of_google(1, &google).unwrap();
+        assert_eq!(extra.field, "choices[1].logprobs");
+        let value: serde_json::Value = serde_json::from_str(extra.value.get()).unwrap();
+        let token = |token: &str, logprob: f64| serde_json::json!({"token": token, "logprob": logprob, "bytes": null});
+        let mut first = token("a", -0.5);
+        first["top_logprobs"] = serde_json::json!([token("a", -0.5), token("b", -2.0)]);
+        let mut second = token("c", -9999.0);
+        second["top_logprobs"] = serde_json::json!([]);
+        assert_eq!(value, serde_json::json!({"content": [first, second], "refusal": null}));
+        assert!(of_google(0, &raw("{}")).is_none() && of_google(0, &raw("[]")).is_none());
+    }
+}
