@@ -4,6 +4,7 @@
 
 mod answers;
 mod clients;
+mod embeddings;
 mod place;
 mod table;
 

@@ -195,15 +195,24 @@ fn longest(bases: &BTreeMap<String, Value>, field: &str) -> Value {
 }
 
 pub fn all() -> Vec<Table> {
-    [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::Gemini].into_iter().map(read).collect()
+    [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::Gemini]
+        .into_iter()
+        .map(|dialect| read(dialect.name(), dialect))
+        .collect()
 }
 
-fn read(dialect: Dialect) -> Table {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/fields").join(format!("{}.json", dialect.name()));
+/// The first column of a dialect.
+pub fn column_of(dialect: Dialect) -> &'static Column {
+    COLUMNS.iter().find(|column| column.dialect == dialect).unwrap()
+}
+
+/// The table of a document; `dialect` is that of its requests, or for embeddings none of them matters.
+pub fn read(name: &str, dialect: Dialect) -> Table {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/fields").join(format!("{name}.json"));
     let text = fs::read_to_string(&path).unwrap();
     let document: Document = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     Table {
-        name: dialect.name().to_owned(),
+        name: name.to_owned(),
         dialect,
         bases: document.bases,
         rows: document.request,
