@@ -17,8 +17,9 @@ use super::canonical::{Disposition, Extra, Loss};
 use super::Dialect;
 
 /// Each dialect with its file.
-const DOCUMENTS: [(Dialect, &str); 3] = [
+const DOCUMENTS: [(Dialect, &str); 4] = [
     (Dialect::OpenAiChat, include_str!("../../data/fields/openai-chat.json")),
+    (Dialect::OpenAiResponses, include_str!("../../data/fields/openai-responses.json")),
     (Dialect::AnthropicMessages, include_str!("../../data/fields/anthropic-messages.json")),
     (Dialect::Gemini, include_str!("../../data/fields/gemini.json")),
 ];
@@ -158,9 +159,10 @@ struct Line<'a> {
 
 fn row(table: &'static Table, dialect: Dialect, field: &str, value: &str) -> Option<&'static Row> {
     let key = key(dialect, field);
+    let key = key.trim_end_matches("[]");
     let of =
         |name: &str, list: &'static HashMap<String, Vec<Row>>| list.get(name).map(Vec::as_slice).unwrap_or_default();
-    if let Some(row) = fitting(of(&key, &table.rows).iter().chain(of(&key, &table.whole)), value) {
+    if let Some(row) = fitting(of(key, &table.rows).iter().chain(of(key, &table.whole)), value) {
         return Some(row);
     }
     // What stands inside something that is taken whole shares its fate.
@@ -218,8 +220,8 @@ fn table(dialect: Dialect, lines: &[Line<'static>]) -> Table {
         let values = |list: &[&RawValue]| list.iter().map(|value| compact(value.get())).collect();
         let row = Row { kind: last_kind(name), default: values(&line.default), when: values(&line.when), verdicts };
         // A list's items and the list itself are one field here.
-        let name = name.strip_suffix("[]").unwrap_or(name);
-        list.entry(key(dialect, name)).or_default().push(row);
+        let key = key(dialect, name);
+        list.entry(key.trim_end_matches("[]").to_owned()).or_default().push(row);
     }
     for rows in table.rows.values_mut().chain(table.whole.values_mut()) {
         rows.sort_by_key(|row| row.when.is_empty());

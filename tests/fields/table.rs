@@ -18,7 +18,7 @@ pub struct Column {
 }
 
 /// Models are of families that take what their API has: what single models refuse is not the table's matter.
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     Column { name: "openai", dialect: Dialect::OpenAiChat, model: "gpt-5.1" },
     Column { name: "mistral", dialect: Dialect::OpenAiChat, model: "mistral-large-4" },
     Column { name: "deepseek", dialect: Dialect::OpenAiChat, model: "deepseek-v4-pro" },
@@ -26,13 +26,18 @@ const COLUMNS: [Column; 9] = [
     Column { name: "openrouter", dialect: Dialect::OpenAiChat, model: "x/y" },
     Column { name: "groq", dialect: Dialect::OpenAiChat, model: "llama" },
     Column { name: "compatible", dialect: Dialect::OpenAiChat, model: "local" },
+    Column { name: "openai-responses", dialect: Dialect::OpenAiResponses, model: "gpt-5.1" },
     Column { name: "anthropic-messages", dialect: Dialect::AnthropicMessages, model: "claude-opus-4-6" },
     Column { name: "gemini", dialect: Dialect::Gemini, model: "gemini-3-pro" },
 ];
 
 impl Column {
     pub fn target(&self) -> Target<'_> {
-        let provider = if self.dialect == Dialect::OpenAiChat { self.name } else { self.dialect.name() };
+        let provider = match self.dialect {
+            Dialect::OpenAiChat => self.name,
+            Dialect::OpenAiResponses => "openai",
+            other => other.name(),
+        };
         Target { provider, model: self.model, traits: ModelTraits::PERMISSIVE, max_output_tokens: Some(64_000) }
     }
 }
@@ -195,7 +200,7 @@ fn longest(bases: &BTreeMap<String, Value>, field: &str) -> Value {
 }
 
 pub fn all() -> Vec<Table> {
-    [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::Gemini]
+    [Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::AnthropicMessages, Dialect::Gemini]
         .into_iter()
         .map(|dialect| read(dialect.name(), dialect))
         .collect()

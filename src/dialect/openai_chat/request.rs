@@ -16,7 +16,7 @@ pub(in crate::dialect) use encode::schema_name;
 
 /// How members are read, for the sibling dialect.
 pub(in crate::dialect) mod reading {
-    pub(in crate::dialect) use super::decode::{extra, leftovers, object, read_object, Meaning};
+    pub(in crate::dialect) use super::decode::{extra, leftover, leftovers, object, read_object, Meaning};
 }
 
 #[cfg(test)]

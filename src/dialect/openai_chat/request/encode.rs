@@ -296,7 +296,8 @@ fn format(
             report.unsupported(names::FORMAT, "no answers by JSON schema");
         }
         Some(Format::JsonSchema { name, description, schema, strict }) => {
-            if strict.is_none() && request.origin != Some(Dialect::OpenAiChat) {
+            let openais = matches!(request.origin, Some(Dialect::OpenAiChat | Dialect::OpenAiResponses));
+            if strict.is_none() && !openais {
                 report.converted(names::FORMAT, "sent without `strict`: here the schema guides and is not enforced");
             }
             out.object("response_format", |format| {

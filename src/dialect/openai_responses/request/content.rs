@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 use super::super::types::list;
 use crate::dialect::canonical::{ChatRequest, Media, MediaSource, Part, Role};
 use crate::dialect::openai_chat::media;
-use crate::dialect::openai_chat::request::reading::{extra, leftovers, read_object, Meaning};
-use crate::dialect::openai_chat::types::{filled, says_something, string};
+use crate::dialect::openai_chat::request::reading::{leftovers, read_object};
+use crate::dialect::openai_chat::types::{filled, string};
 use crate::dialect::openai_chat::write::Object;
 use crate::dialect::{Dialect, ModelTraits};
 use crate::error::GatewayError;
@@ -40,8 +40,7 @@ fn part(raw: &RawValue, path: &str, request: &mut ChatRequest) -> Result<Part, G
     let (part, known): (Part, &[&str]) = match kind.as_ref() {
         "input_text" | "output_text" | "text" => {
             let text = read.present("text").and_then(string).ok_or_else(|| required("text"))?;
-            // Log probabilities come back with a turn and say nothing to the model.
-            (Part::Text(text.into_owned()), &["type", "text", "logprobs"])
+            (Part::Text(text.into_owned()), &["type", "text"])
         }
         "refusal" => {
             let text = read.present("refusal").and_then(string).ok_or_else(|| required("refusal"))?;
@@ -54,14 +53,7 @@ fn part(raw: &RawValue, path: &str, request: &mut ChatRequest) -> Result<Part, G
             return Ok(Part::Native { dialect: Dialect::OpenAiResponses, kind, raw: raw.to_owned() });
         }
     };
-    // What clients send back of an answer, and a hint for caches.
-    const HINTS: [&str; 2] = ["annotations", "prompt_cache_breakpoint"];
-    for name in HINTS {
-        if let Some(hint) = read.present(name).filter(|hint| says_something(hint)) {
-            extra(request, format!("{path}.{name}"), hint, Meaning::Advisory);
-        }
-    }
-    leftovers(&read, &[known, &HINTS].concat(), path, request);
+    leftovers(&read, known, path, request);
     Ok(part)
 }
 

@@ -1,5 +1,5 @@
-//! A caller's body → canonical. Members that the hub has no word for become extras, each with what its absence would mean
-//! (`wire.md` §2.3): a default is exact when left out, an advisory one changes nothing in the answer, the others matter.
+//! A caller's body → canonical. Members that the hub has no word for become extras, each with what the table of
+//! fields says of its absence: a default is exact when left out, an advisory one changes nothing in the answer, the others matter.
 //!
 //! This gateway keeps no responses. What needs them (`previous_response_id`, `conversation`, `prompt`, `background`, an
 //! explicit `store: true`) is for a provider of this dialect, whose own it is, and cannot be said anywhere else.
@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 use super::super::view::view;
 use super::items;
 use crate::dialect::canonical::{ChatRequest, Format, Part, Reasoning, Role, Tool, ToolChoice, Turn};
-use crate::dialect::openai_chat::request::reading::{extra, leftovers, object, read_object, Meaning};
-use crate::dialect::openai_chat::types::{count, filled, kind_of, says_something, string, Kind};
+use crate::dialect::openai_chat::request::reading::{extra, leftover, leftovers, object, read_object, Meaning};
+use crate::dialect::openai_chat::types::{count, filled, kind_of, string, Kind};
 use crate::dialect::Dialect;
 use crate::error::GatewayError;
 use crate::json::Members;
@@ -68,22 +68,9 @@ fn member(name: &str, raw: &RawValue, members: &Members<'_>, request: &mut ChatR
         "text" => text(raw, request)?,
         "reasoning" => reasoning(raw, request)?,
         "stream_options" => stream_options(raw, request),
-        _ => extra(request, name, raw, meaning(name, raw)),
+        _ => leftover(request, name, raw),
     }
     Ok(())
-}
-
-/// The table of `wire.md` §2.3 for members that no place of the hub takes.
-fn meaning(name: &str, raw: &RawValue) -> Meaning {
-    let word = string(raw);
-    match (name, word.as_deref()) {
-        ("store" | "background", _) if raw.get() == "false" => Meaning::Default,
-        ("truncation", Some("disabled")) | ("service_tier", Some("auto")) => Meaning::Default,
-        ("service_tier", Some("default")) => Meaning::Advisory,
-        ("metadata" | "context_management", _) if !says_something(raw) => Meaning::Default,
-        ("metadata" | "prompt_cache_key" | "prompt_cache_options" | "prompt_cache_retention", _) => Meaning::Advisory,
-        _ => Meaning::Semantic,
-    }
 }
 
 /// What `include` asks for beside the answer. Encrypted reasoning always comes; the rest belongs to hosted tools.
@@ -93,7 +80,7 @@ fn include(raw: &RawValue, members: &Members<'_>, request: &mut ChatRequest) {
         match string(item).as_deref() {
             Some("reasoning.encrypted_content") => {}
             Some(LOGPROBS) => request.logprobs = Some(count(members.raw("top_logprobs")).unwrap_or(0)),
-            _ => extra(request, format!("include[{at}]"), item, Meaning::Advisory),
+            _ => leftover(request, format!("include[{at}]"), item),
         }
     }
 }
@@ -112,7 +99,7 @@ fn tools(raw: &RawValue, request: &mut ChatRequest) -> Result<(), GatewayError> 
         let tool = read_object(&path, item)?;
         if filled(tool.present("type")).is_none_or(|kind| kind != "function") {
             // A grammar tool or one that the provider runs itself.
-            extra(request, path, item, Meaning::Semantic);
+            leftover(request, path, item);
             continue;
         }
         request.tools.push(Tool {
@@ -137,10 +124,13 @@ fn tool_choice(raw: &RawValue, request: &mut ChatRequest) {
         // Read once the tools are known.
         Some("allowed_tools") => None,
         Some("function") => {
+            if let Some(choice) = &read {
+                leftovers(choice, &["type", "name"], "tool_choice", request);
+            }
             read.and_then(|choice| filled(choice.present("name")).map(|name| ToolChoice::Named(name.into())))
         }
         _ => {
-            extra(request, "tool_choice", raw, Meaning::Semantic);
+            leftover(request, "tool_choice", raw);
             None
         }
     };
@@ -164,14 +154,14 @@ fn narrow_to_allowed_tools(members: &Members<'_>, request: &mut ChatRequest) {
     request.tools.retain(|tool| names.contains(&tool.name));
     let required = choice.present("mode").is_some_and(|mode| mode.get() == "\"required\"");
     request.tool_choice = Some(if required { ToolChoice::Required } else { ToolChoice::Auto });
-    extra(request, "tool_choice.tools", raw, Meaning::Advisory);
+    leftovers(&choice, &["type", "mode", "tools"], "tool_choice", request);
+    leftover(request, "tool_choice.tools", raw);
 }
 
 fn text(raw: &RawValue, request: &mut ChatRequest) -> Result<(), GatewayError> {
     let text = read_object("text", raw)?;
     if let Some(verbosity) = text.present("verbosity") {
-        let meaning = if verbosity.get() == "\"medium\"" { Meaning::Default } else { Meaning::Semantic };
-        extra(request, "text.verbosity", verbosity, meaning);
+        leftover(request, "text.verbosity", verbosity);
     }
     leftovers(&text, &["format", "verbosity"], "text", request);
     let Some(raw) = text.present("format") else { return Ok(()) };
@@ -192,26 +182,19 @@ fn text(raw: &RawValue, request: &mut ChatRequest) -> Result<(), GatewayError> {
             });
             leftovers(&format, &["type", "name", "description", "schema", "strict"], "text.format", request);
         }
-        _ => extra(request, "text.format", raw, Meaning::Semantic),
+        _ => leftover(request, "text.format", raw),
     }
     Ok(())
 }
 
-/// `effort` is how much to think. How the thoughts are summarised is no part of the answer.
+/// `effort` is how much to think.
 fn reasoning(raw: &RawValue, request: &mut ChatRequest) -> Result<(), GatewayError> {
     let reasoning = read_object("reasoning", raw)?;
     for (name, raw) in reasoning.iter().filter(|(_, raw)| kind_of(raw) != Kind::Null) {
-        let word = string(raw);
-        let meaning = match (name, word.as_deref()) {
-            ("effort", Some(effort)) => {
-                request.reasoning = Some(Reasoning::Effort(effort.to_owned()));
-                continue;
-            }
-            ("summary" | "generate_summary", _) => Meaning::Advisory,
-            ("mode", Some("standard")) | ("context", Some("auto")) => Meaning::Default,
-            _ => Meaning::Semantic,
-        };
-        extra(request, format!("reasoning.{name}"), raw, meaning);
+        match string(raw).filter(|_| name == "effort") {
+            Some(effort) => request.reasoning = Some(Reasoning::Effort(effort.into())),
+            None => leftover(request, format!("reasoning.{name}"), raw),
+        }
     }
     Ok(())
 }
@@ -219,13 +202,6 @@ fn reasoning(raw: &RawValue, request: &mut ChatRequest) -> Result<(), GatewayErr
 fn stream_options(raw: &RawValue, request: &mut ChatRequest) {
     let Some(options) = object(raw) else { return };
     for (name, raw) in options.iter() {
-        let meaning = match (name, raw.get()) {
-            (_, "null") => continue,
-            // Random filling, made on the way to the client; there is none here.
-            ("include_obfuscation", "false") => Meaning::Default,
-            ("include_obfuscation", _) => Meaning::Advisory,
-            _ => Meaning::Semantic,
-        };
-        extra(request, format!("stream_options.{name}"), raw, meaning);
+        leftover(request, format!("stream_options.{name}"), raw);
     }
 }

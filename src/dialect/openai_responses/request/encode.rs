@@ -2,12 +2,12 @@
 //! member at its default is left out without a word, because leaving it out says the same.
 
 use super::turns;
-use crate::dialect::canonical::{ChatRequest, Extra, Format, Loss, Reasoning, Tool, ToolChoice};
+use crate::dialect::canonical::{ChatRequest, Extra, Format, Reasoning, Tool, ToolChoice};
 use crate::dialect::openai_chat::profile;
 use crate::dialect::openai_chat::request::names::{self, Report};
 use crate::dialect::openai_chat::request::schema_name;
 use crate::dialect::openai_chat::write::Object;
-use crate::dialect::{Dialect, Encoded, Target};
+use crate::dialect::{fields, Dialect, Encoded, Target};
 
 /// Writes a request for a target.
 #[must_use]
@@ -235,15 +235,12 @@ fn write_extra(out: &mut Object<'_>, extra: &Extra, request: &ChatRequest, own: 
     let field = extra.field.as_str();
     // Two ids of one end user: the other one is written above.
     let taken = field == "safety_identifier" && request.user.is_some();
-    let written = is_verbosity(extra, request, own) || (own && field == "store");
+    let written = is_verbosity(extra, request, own) || (own && field == "store" && speaks_openai(request));
     if own && speaks_openai(request) && SHARED.contains(&field) && !taken {
         out.raw(field, extra.value.get());
     } else if !extra.is_default && !written {
-        let provider = report.provider();
-        report.add(if extra.advisory {
-            Loss::advisory(field, format!("a hint that {provider} does not take"))
-        } else {
-            Loss::unsupported(field, format!("{provider} has no equivalent in Responses"))
-        });
+        if let Some(loss) = fields::loss(request.origin, extra, Dialect::OpenAiResponses, report.provider()) {
+            report.add(loss);
+        }
     }
 }

@@ -23,7 +23,8 @@ pub fn in_callers_words(losses: &mut [Loss]) {
 fn of(field: &str) -> String {
     if let Some(rest) = field.strip_prefix("messages") {
         // Several items may be one turn, so that positions would be wrong.
-        return format!("input{}", without_numbers(rest));
+        let place = format!("input{}", without_numbers(rest));
+        return place.replace(".image_url.detail", ".detail").replace(".file.filename", ".filename");
     }
     if field.starts_with("tools[") {
         return field.replacen("].function", "]", 1);

@@ -166,7 +166,7 @@ fn allowed_tools_are_the_only_ones_that_are_sent_and_the_lost_cache_prefix_is_re
     assert_eq!((request.tools.len(), request.tools[0].name.as_str()), (1, "g"));
     assert_eq!(request.tool_choice, Some(ToolChoice::Required));
     let losses = Dialect::OpenAiChat.encode_request(&request, &target("openai")).losses;
-    assert_eq!(fields(&losses, Disposition::Advisory), ["tool_choice.tools"]);
+    assert_eq!(fields(&losses, Disposition::Converted), ["tool_choice.tools"]);
 }
 
 #[test]

@@ -345,10 +345,10 @@ pub(in super::super) fn logprobs(extra: &Extra) -> Vec<String> {
     entries.into_iter().map(|raw| raw.get().to_owned()).collect()
 }
 
-/// The report of a response member that stays behind.
+/// The report of a response member that stays behind. Verdicts go into the `signalbox` member.
 pub(in super::super) fn lost(extra: &Extra) -> Option<Loss> {
     let reason = "an answer in Responses has no place for it";
-    match (extra.is_default, extra.advisory) {
+    match (extra.is_default || extra.is_verdict(), extra.advisory) {
         (true, _) => None,
         (false, true) => Some(Loss::advisory(extra.field.clone(), reason)),
         (false, false) => Some(Loss::unsupported(extra.field.clone(), reason)),

@@ -129,7 +129,7 @@ fn citations_and_log_probabilities_of_chat_stand_at_the_text_and_the_rest_is_rep
             r#"{"content":[{"token":"S","logprob":-0.5,"bytes":null,"top_logprobs":[]}],"refusal":null}"#,
         ),
         extra("service_tier", "\"flex\""),
-        extra("promptFeedback", "{}"),
+        extra("groundingMetadata", "{}"),
     ];
     let (body, losses) = written(&response, &Tail::default());
     let part = &body["output"][0]["content"][0];
@@ -139,7 +139,7 @@ fn citations_and_log_probabilities_of_chat_stand_at_the_text_and_the_rest_is_rep
     );
     assert_eq!(part["logprobs"][0]["token"], "S");
     assert_eq!(body["service_tier"], "flex");
-    assert_eq!(losses.iter().map(|loss| loss.field.as_str()).collect::<Vec<_>>(), ["promptFeedback"]);
+    assert_eq!(losses.iter().map(|loss| loss.field.as_str()).collect::<Vec<_>>(), ["groundingMetadata"]);
     // And back into the hub's form.
     let again = decode(&serde_json::to_vec(&body).unwrap()).unwrap();
     let find = |field: &str| again.extras.iter().find(|extra| extra.field == field).unwrap().value.get().to_owned();
