@@ -13,6 +13,7 @@ mod gateway;
 mod golden;
 mod native;
 mod read;
+mod requests;
 #[path = "../support/mod.rs"]
 mod support;
 mod verdict;
