@@ -53,7 +53,7 @@ fn there_and_back(case: &Case, dialect: Dialect, target: Dialect, request: &Chat
             list.push(format!("{what}: {} became {} in silence", short(&before), short(&after)));
         }
     };
-    const TURNS: [&str; 5] = ["messages", "contents", "system", "content", "instructions"];
+    const TURNS: [&str; 6] = ["input", "messages", "contents", "system", "content", "instructions"];
     same("texts", texts(request), texts(&again), &TURNS);
     same("calls", calls(request), calls(&again), &TURNS);
     same("results", results(request), results(&again), &TURNS);
