@@ -105,7 +105,12 @@ fn write(error: &GatewayError, request_id: &str, signalbox: Option<&str>) -> Vec
         inner.text("type", kind(error));
         inner.text("message", &message(error));
         inner.object("details", |details| {
-            details.text("error_code", error.code());
+            if refuses_thread(error) {
+                details.text("error_code", "thread_unsupported_request");
+                details.raw("unsupported", "[]");
+            } else {
+                details.text("error_code", error.code());
+            }
             if !error.metadata.is_empty() {
                 details.raw("metadata", &error.metadata);
             }
@@ -117,6 +122,13 @@ fn write(error: &GatewayError, request_id: &str, signalbox: Option<&str>) -> Vec
     }
     body.end();
     out
+}
+
+/// A conversation kept at Anthropic cannot go elsewhere. Said in Anthropic's own word, the official tool runner goes on with
+/// the whole history in each request (`ThreadUnsupportedRequestErrorDetails` of `@anthropic-ai/sdk`).
+fn refuses_thread(error: &GatewayError) -> bool {
+    let of_thread = |param: &str| param == "thread" || param.starts_with("thread.");
+    error.kind == ErrorKind::Unsupported && error.param.as_deref().is_some_and(of_thread)
 }
 
 /// The dialect has no `param`: its own errors begin with the place.
@@ -201,6 +213,18 @@ mod tests {
         assert_eq!(body["error"]["type"], "invalid_request_error");
         assert_eq!(body["error"]["message"], "messages.0.content: Field required");
         assert_eq!(body["request_id"], "req_9");
+    }
+
+    #[test]
+    fn a_thread_that_cannot_be_kept_is_refused_in_the_word_at_which_clients_go_on_without() {
+        let refused = |param: &str| {
+            let mut error = GatewayError::invalid(param, "cannot be expressed");
+            error.kind = ErrorKind::Unsupported;
+            json(&encode(&error, "req_9"))["error"]["details"].clone()
+        };
+        let expected = serde_json::json!({"error_code": "thread_unsupported_request", "unsupported": []});
+        assert_eq!(refused("thread"), expected);
+        assert_ne!(refused("threads"), expected);
     }
 
     #[test]

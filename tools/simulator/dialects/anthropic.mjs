@@ -15,8 +15,8 @@ export const anthropic = {
 
   read: body => ({ model: body.model, stream: body.stream === true }),
 
-  error: (status, { message = 'The simulator was told to fail.', type = TYPES[status] ?? 'api_error' } = {}) =>
-    json(status, { type: 'error', error: { type, message }, request_id: 'req_simulated' }, { 'request-id': 'req_simulated' }),
+  error: (status, { message = 'The simulator was told to fail.', type = TYPES[status] ?? 'api_error', details } = {}) =>
+    json(status, { type: 'error', error: { type, message, details }, request_id: 'req_simulated' }, { 'request-id': 'req_simulated' }),
 
   errorEvent: status => namedEvent('end', { type: 'error', error: { type: TYPES[status] ?? 'overloaded_error', message: 'Overloaded' } }),
 
@@ -30,6 +30,10 @@ export const anthropic = {
     if (!match.count && !Number.isInteger(body.max_tokens)) return refuse('max_tokens: Field required');
     const unknown = unknownMember(body, KNOWN);
     if (unknown) return refuse(`${unknown}: Extra inputs are not permitted`);
+    // Threads do not go together with thinking: `ThreadUnsupportedFeatureName` of the official SDK.
+    if (body.thread && body.thinking) {
+      return this.error(400, { message: 'thread: not supported with thinking', details: { error_code: 'thread_unsupported_request', unsupported: ['thinking'] } });
+    }
     if (body.messages[0].role !== 'user') return refuse('messages: first message must use the "user" role');
     if (body.messages.some(message => Array.isArray(message.content) && message.content.some(block => block.type === 'text' && !block.text))) {
       return refuse('messages: text content blocks must be non-empty');
