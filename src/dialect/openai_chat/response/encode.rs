@@ -26,6 +26,10 @@ pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> E
     if let Some(counts) = tail.usage.as_ref().or(response.usage.as_ref()) {
         out.object("usage", |out| usage::encode(out, counts, tail.cost_usd.as_deref()));
     }
+    if !response.extras.iter().any(|extra| extra.field == "system_fingerprint") {
+        // Deprecated by OpenAI, demanded by `ChatResult` of `@openrouter/sdk`.
+        out.raw("system_fingerprint", "null");
+    }
     for extra in &response.extras {
         if is_top_member(extra) {
             out.raw(&extra.field, extra.value.get());

@@ -221,6 +221,7 @@ fn an_answer_from_another_dialect_has_openais_shape() {
             }],
             "usage": {"prompt_tokens": 12307, "completion_tokens": 550, "total_tokens": 12857,
                 "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 12304}, "cost": 0.00012},
+            "system_fingerprint": null,
             "signalbox": {"attempts": []}
         })
     );
