@@ -141,6 +141,11 @@ pub fn native_body(
     {
         edits.extend(openai_chat::native::ask_for_usage(&view.members));
     }
+    if dialect == Dialect::OpenAiChat {
+        edits.extend(
+            openai_chat::native::effort_in_own_words(&view.members, &chosen.provider.profile).into_iter().flatten(),
+        );
+    }
     let body = view.members.edit(&edits);
     match dialect.for_server(&body, &chosen.provider.profile, unsigned) {
         Some((changed, lost)) => {

@@ -123,5 +123,19 @@ pub fn ask_for_usage(members: &Members<'_>) -> Option<Edit<'static>> {
     set(String::from_utf8(options.edit(&[Edit::Set("include_usage", "true".into())])).ok()?)
 }
 
+/// The edits that put OpenRouter's `reasoning.effort` into OpenAI's word for it, for servers that refuse what they do not
+/// know; none where the caller wrote both, or something that has no such word.
+#[must_use]
+pub fn effort_in_own_words(members: &Members<'_>, provider: &str) -> Option<[Edit<'static>; 2]> {
+    let profile = profile::of(provider);
+    let openais = profile.own_members && profile.thinking == profile::Thinking::Effort;
+    if !openais || members.present("reasoning_effort").is_some() {
+        return None;
+    }
+    let reasoning = Members::read(members.present("reasoning")?.get().as_bytes()).ok()?;
+    let effort = reasoning.present("effort")?.get().to_owned();
+    Some([Edit::Remove("reasoning"), Edit::Set("reasoning_effort", effort.into())])
+}
+
 #[cfg(test)]
 mod tests;

@@ -99,3 +99,21 @@ fn usage_is_asked_for_once_and_beside_other_options() {
     );
     assert_eq!(edit(r#"{"stream_options":{"include_usage":true}}"#), None);
 }
+
+#[test]
+fn openrouters_word_for_effort_becomes_openais_where_only_that_is_known() {
+    let sent = |body: &str, provider: &str| {
+        let members = Members::read(body.as_bytes()).unwrap();
+        effort_in_own_words(&members, provider).map(|edits| text(members.edit(&edits)))
+    };
+    let asked = r#"{"model":"m","reasoning":{"effort":"low"}}"#;
+    assert_eq!(sent(asked, "openai").unwrap(), r#"{"model":"m","reasoning_effort":"low"}"#);
+    assert_eq!(sent(asked, "openrouter"), None);
+    for other in [
+        r#"{"reasoning":{"max_tokens":9}}"#,
+        r#"{"reasoning":1}"#,
+        r#"{"reasoning":{"effort":"low"},"reasoning_effort":"high"}"#,
+    ] {
+        assert_eq!(sent(other, "openai"), None);
+    }
+}
