@@ -1,5 +1,5 @@
 // Mistral's official client and its schemas: what the gateway sends to Mistral is a request as Mistral's SDK writes it, and
-// the client itself can be pointed at the gateway.
+// the client itself can be pointed at the gateway. Its tool loops are in loops.test.mjs.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { Mistral } from '@mistralai/mistralai';
@@ -67,7 +67,7 @@ describe('what Mistral is sent is what its SDK writes', () => {
   });
 });
 
-for (const [provider, name] of Object.entries({ Mistral: model, Anthropic: MODELS.Anthropic, Gemini: MODELS.Gemini })) {
+for (const [provider, name] of Object.entries({ Mistral: model, ...MODELS })) {
   test(`the client itself, with a model of ${provider}, whole and streamed`, async () => {
     const whole = await mistral.chat.complete({ model: name, messages: capital });
     assert.match(whole.choices[0].message.content, /Paris/);

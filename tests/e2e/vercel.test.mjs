@@ -1,4 +1,5 @@
 // Vercel's AI SDK with its OpenAI, Anthropic and Google providers pointed at the gateway, and models of every kind behind it.
+// Its tool loops are in loops.test.mjs.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { createAnthropic } from '@ai-sdk/anthropic';
