@@ -157,6 +157,7 @@ impl Model {
                 always_reasons,
                 sampling: c.sampling,
                 prefill: c.prefill,
+                ..ModelTraits::PERMISSIVE
             },
         }
     }

@@ -8,6 +8,7 @@ pub mod canonical;
 pub mod carried;
 pub mod citation;
 pub mod fields;
+pub mod family;
 pub mod gemini;
 mod names;
 pub mod openai_chat;
@@ -20,6 +21,7 @@ use serde::Deserialize;
 
 use canonical::{ChatRequest, ChatResponse, FinishReason, Loss, StreamEvent, Usage};
 use carried::Signer;
+use family::{ChatTools, Efforts, Family, Sampling};
 use view::View;
 
 use crate::error::GatewayError;
@@ -80,6 +82,18 @@ pub struct ModelTraits {
     pub always_reasons: bool,
     /// Accepts temperature, top_p, top_k.
     pub sampling: bool,
+    /// Accepts them where thinking is switched off in the request.
+    pub sampling_at_rest: bool,
+    /// Frequency and presence penalties.
+    pub penalties: bool,
+    /// Log probabilities.
+    pub logprobs: bool,
+    /// Stop sequences.
+    pub stop: bool,
+    /// Effort words; `None` = unknown.
+    pub efforts: Option<Efforts>,
+    /// Whether Chat Completions takes function tools for it.
+    pub chat_tools: ChatTools,
     /// Continues a trailing assistant turn.
     pub prefill: bool,
 }
@@ -97,8 +111,35 @@ impl ModelTraits {
         reasoning: true,
         always_reasons: false,
         sampling: true,
+        sampling_at_rest: false,
+        penalties: true,
+        logprobs: true,
+        stop: true,
+        efforts: None,
+        chat_tools: ChatTools::Free,
         prefill: true,
     };
+
+    /// These, as far as the model's family has them too.
+    #[must_use]
+    pub fn within(self, family: &Family) -> Self {
+        let thinks = family.thinking != family::Thinking::Never;
+        Self {
+            forced_tools: self.forced_tools && family.forced_tools,
+            json_schema: self.json_schema && family.json_schema,
+            reasoning: self.reasoning && thinks,
+            always_reasons: self.always_reasons || (thinks && !family.off),
+            sampling: self.sampling && matches!(family.sampling, Sampling::All | Sampling::One),
+            sampling_at_rest: family.sampling == Sampling::AtRest,
+            penalties: self.penalties && family.penalties,
+            logprobs: self.logprobs && family.logprobs,
+            stop: self.stop && family.stop,
+            efforts: family.efforts.or(self.efforts),
+            chat_tools: family.chat_tools,
+            prefill: self.prefill && family.prefill,
+            ..self
+        }
+    }
 }
 
 /// A request written for a target.

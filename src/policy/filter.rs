@@ -6,10 +6,11 @@ use super::estimate::{Basis, Estimate, Pricing};
 use super::input::{Input, Purpose, Signals};
 use super::names::{Candidate, Named};
 use super::routing::{OnUnsupported, ProviderPreferences};
+use crate::classify::Thinking;
 use crate::config::choice::{Exposure, Policy};
 use crate::config::provider::State;
 use crate::dialect::view::Needs;
-use crate::dialect::ModelTraits;
+use crate::dialect::{Dialect, ModelTraits};
 
 /// Why a candidate is out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -162,8 +163,16 @@ fn preferences(subject: &Subject<'_, '_>, input: &Input, found: &mut Vec<Reason>
 fn abilities(subject: &Subject<'_, '_>, input: &Input, found: &mut Vec<Reason>) {
     let features = &input.features;
     let dropping = drops_fields(input);
-    for lacking in missing_capabilities(features.needs, subject.candidate.traits(), dropping) {
+    let traits = subject.candidate.traits();
+    // What a model takes only while it does not think, it takes from a request that says so.
+    let sampling = traits.sampling || (traits.sampling_at_rest && features.thinking == Thinking::Off);
+    for lacking in missing_capabilities(features.needs, ModelTraits { sampling, ..traits }, dropping) {
         found.push(Reason::new(Code::Capability, lacking));
+    }
+    let thinks = (features.thinking != Thinking::Unsaid).then_some(features.thinking != Thinking::Off);
+    let on_chat = subject.candidate.dialect(input.request.dialect) == Some(Dialect::OpenAiChat);
+    if features.needs.tools && on_chat && !traits.chat_tools.allow(thinks) {
+        found.push(Reason::new(Code::Capability, "tools_on_chat_completions"));
     }
     // A window is for one text, and a request for vectors may hold thousands.
     let window = subject.candidate.known.and_then(|model| model.context);

@@ -7,7 +7,7 @@ use crate::catalogue::model::Model;
 use crate::config::choice::{Pattern, Policy};
 use crate::config::provider::Provider;
 use crate::config::{Config, STANDARD_POLICY};
-use crate::dialect::{Dialect, ModelTraits};
+use crate::dialect::{family, Dialect, ModelTraits};
 use crate::error::{ErrorKind, GatewayError};
 
 /// Everything that a request's names mean, in order: groups in the caller's order, candidates in the configured one.
@@ -60,10 +60,11 @@ impl Candidate<'_> {
         self.provider.dialect(caller == Dialect::OpenAiResponses)
     }
 
-    /// What the model accepts; unknown = everything.
+    /// What the model accepts: what the catalogue says, as far as its family has it. Unknown = everything.
     #[must_use]
     pub fn traits(&self) -> ModelTraits {
-        self.known.map_or(ModelTraits::PERMISSIVE, Model::traits)
+        let family = family::of(&self.provider.profile, self.model);
+        self.known.map_or(ModelTraits::PERMISSIVE, Model::traits).within(&family)
     }
 
     /// Whether capability data and estimates must not exclude it: the caller named the model, in its own dialect.

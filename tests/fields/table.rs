@@ -19,9 +19,9 @@ pub struct Column {
 
 /// Models are of families that take what their API has: what single models refuse is not the table's matter.
 const COLUMNS: [Column; 10] = [
-    Column { name: "openai", dialect: Dialect::OpenAiChat, model: "gpt-5.1" },
+    Column { name: "openai", dialect: Dialect::OpenAiChat, model: "any" },
     Column { name: "mistral", dialect: Dialect::OpenAiChat, model: "mistral-large-4" },
-    Column { name: "deepseek", dialect: Dialect::OpenAiChat, model: "deepseek-v4-pro" },
+    Column { name: "deepseek", dialect: Dialect::OpenAiChat, model: "any" },
     Column { name: "qwen", dialect: Dialect::OpenAiChat, model: "qwen3.7-plus" },
     Column { name: "openrouter", dialect: Dialect::OpenAiChat, model: "x/y" },
     Column { name: "groq", dialect: Dialect::OpenAiChat, model: "llama" },

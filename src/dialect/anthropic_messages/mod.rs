@@ -1,12 +1,11 @@
 //! Anthropic Messages (`wire.md` §1.3): `POST /v1/messages`, whole and streamed.
 //!
-//! The facts about Claude families that a translation depends on are data in `models.rs`. Read `tests/dialect_anthropic.rs`
+//! The facts about Claude families that a translation depends on are data (`dialect::family`). Read `tests/dialect_anthropic.rs`
 //! first: it runs both directions over recorded traffic.
 
 pub mod count;
 pub mod error; // ProviderError ↔ `{type: error}`
 pub mod foreign; // thinking of other providers inside Anthropic's thinking blocks
-pub mod models; // which Claude takes which parameter
 pub mod native; // additions to native answers
 mod path; // `messages.1.content.0`
 pub mod request; // request wire ↔ canonical

@@ -1,24 +1,12 @@
-//! What Gemini models accept, read from their names (`wire.md` §1.9): a small table, so that a new generation is a line
-//! here. Names that are not known get the newest rules.
+//! How a Gemini model is to be asked, from what is known of its family (`wire.md` §1.9, `dialect::family`).
 
 use crate::dialect::canonical::Reasoning;
+use crate::dialect::family::{self, Efforts, Family};
+use crate::dialect::Target;
 
 /// A model as far as its name tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Model {
-    /// Major and minor version; `None` for names that tell none.
-    version: Option<(u32, u32)>,
-    kind: Kind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Pro,
-    Flash,
-    FlashLite,
-    Gemma,
-    Other,
-}
+pub struct Model(Family);
 
 /// How thinking is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,90 +22,58 @@ pub enum Control {
 /// A control, and how it differs from what was asked; or why there is none.
 pub type Thinking = Result<(Control, Option<String>), String>;
 
-/// What `-latest` names stand for (read 2026-11).
-const LATEST: (u32, u32) = (3, 7);
-
 /// Thinking budgets for effort words, as Google's own OpenAI layer maps them; `xhigh` and `max` take all there is.
 const BUDGETS: [(&str, i64); 4] = [("minimal", 1024), ("low", 1024), ("medium", 8192), ("high", 24_576)];
 
 impl Model {
-    /// Reads a name such as `gemini-3.5-flash-lite-preview`, with or without a path before it.
-    pub fn named(name: &str) -> Self {
-        let name = name.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-        let kind = if name.contains("gemma") {
-            Kind::Gemma
-        } else if name.contains("flash-lite") {
-            Kind::FlashLite
-        } else if name.contains("flash") {
-            Kind::Flash
-        } else if name.contains("-pro") {
-            Kind::Pro
-        } else {
-            Kind::Other
-        };
-        let version = name.split("gemini-").nth(1).and_then(|rest| {
-            if rest.ends_with("latest") && !rest.starts_with(|c: char| c.is_ascii_digit()) {
-                return Some(LATEST);
-            }
-            let number = rest.split('-').next().unwrap_or_default();
-            let (major, minor) = number.split_once('.').unwrap_or((number, "0"));
-            Some((major.parse().ok()?, minor.parse().ok()?))
-        });
-        Self { version, kind }
+    /// What is known of a target.
+    pub fn of(target: &Target<'_>) -> Self {
+        Self(family::of(target.provider, target.model))
     }
 
-    /// Version 3 or later, as far as the name tells: signatures are checked, tools and schemas mix, tools give media.
-    pub fn at_least_3(self) -> bool {
-        self.version.is_some_and(|version| version >= (3, 0))
+    /// Signatures are checked, and tools may answer with media.
+    pub fn checks_signatures(self) -> bool {
+        self.0.signatures
     }
 
-    /// Before version 3, by its name.
-    pub fn before_3(self) -> bool {
-        self.kind == Kind::Gemma || self.version.is_some_and(|version| version < (3, 0))
+    /// Functions and a schema, or functions and Google's own tools, may stand in one request.
+    pub fn mixes(self) -> bool {
+        self.0.mixes
     }
 
     /// Gemma models take no system instruction.
     pub fn takes_system(self) -> bool {
-        self.kind != Kind::Gemma
+        self.0.system
     }
 
     /// Penalties are refused by 2.5.
     pub fn takes_penalties(self) -> bool {
-        self.version.is_none_or(|version| version.0 != 2 || version.1 < 5)
+        self.0.penalties
     }
 
     /// Requests may end with a turn of the model (`wire.md` §5).
     pub fn continues_model_turn(self) -> bool {
-        match self.version {
-            Some((3, 5)) => self.kind != Kind::FlashLite,
-            Some(version) => version < (3, 5),
-            None => true,
-        }
+        self.0.prefill
     }
 
     /// The control for a wish.
     pub fn thinking(self, wish: &Reasoning) -> Thinking {
-        if self.kind == Kind::Gemma || self.version.is_some_and(|version| version < (2, 5)) {
-            return match wish {
+        match self.0.thinking {
+            family::Thinking::Never => match wish {
                 Reasoning::Disabled => Ok((Control::Default, None)),
                 Reasoning::Effort(word) if word == "none" => Ok((Control::Default, None)),
                 _ => Err("this model does not think".to_owned()),
-            };
-        }
-        if self.version.is_some_and(|version| version < (3, 0)) {
-            self.budget(wish)
-        } else {
-            self.level(wish)
+            },
+            family::Thinking::Budget => self.budget(wish),
+            // Names that are not known are asked in the newest way.
+            _ => self.level(wish),
         }
     }
 
     /// 2.5: a budget in tokens; `thinkingLevel` is not known there.
     fn budget(self, wish: &Reasoning) -> Thinking {
-        let (least, most) = match self.kind {
-            Kind::Pro => (128, 32_768),
-            Kind::FlashLite => (512, 24_576),
-            _ => (1, 24_576),
-        };
+        let bound = |known: Option<u64>, else_: i64| known.and_then(|n| i64::try_from(n).ok()).unwrap_or(else_);
+        let (least, most) = (bound(self.0.least_budget, 1), bound(self.0.most_budget, 24_576));
         match wish {
             Reasoning::Disabled => self.off(),
             Reasoning::Effort(word) if word == "none" => self.off(),
@@ -144,9 +100,10 @@ impl Model {
     }
 
     fn off(self) -> Thinking {
-        match self.kind {
-            Kind::Pro => Err("this model always thinks".to_owned()),
-            _ => Ok((Control::Budget(0), None)),
+        if self.0.off {
+            Ok((Control::Budget(0), None))
+        } else {
+            Err("this model always thinks".to_owned())
         }
     }
 
@@ -170,22 +127,14 @@ impl Model {
     }
 
     fn level_of(self, word: &str) -> Option<&'static str> {
-        Some(match word {
-            "minimal" if self.knows_minimal() => "MINIMAL",
-            "minimal" | "low" => "LOW",
+        let accepted = self.0.efforts.unwrap_or_else(|| Efforts::of(&["low", "medium", "high"]));
+        Some(match accepted.nearest(word)? {
+            "minimal" => "MINIMAL",
+            "low" => "LOW",
             "medium" => "MEDIUM",
-            "xhigh" | "max" if self.version.is_some_and(|version| version >= (4, 0)) => "XHIGH",
-            "high" | "xhigh" | "max" => "HIGH",
-            _ => return None,
+            "xhigh" => "XHIGH",
+            _ => "HIGH",
         })
-    }
-
-    fn knows_minimal(self) -> bool {
-        match (self.kind, self.version) {
-            (Kind::FlashLite, _) => true,
-            (Kind::Flash, Some(version)) => version <= (3, 6),
-            _ => false,
-        }
     }
 }
 
@@ -204,14 +153,18 @@ pub fn effort_of_budget(tokens: i64) -> Option<&'static str> {
 mod tests {
     use super::*;
 
+    fn named(model: &str) -> Model {
+        Model(family::of("gemini", model))
+    }
+
     fn effort(model: &str, word: &str) -> Option<(Control, bool)> {
-        let thinking = Model::named(model).thinking(&Reasoning::Effort(word.to_owned()));
+        let thinking = named(model).thinking(&Reasoning::Effort(word.to_owned()));
         thinking.ok().map(|(control, change)| (control, change.is_some()))
     }
 
     #[test]
     fn the_name_tells_the_generation() {
-        for (name, at_least_3, before_3) in [
+        for (name, checks_signatures, is_older) in [
             ("gemini-2.5-flash", false, true),
             ("models/gemini-2.0-flash-001", false, true),
             ("gemini-3-pro-preview", true, false),
@@ -222,8 +175,8 @@ mod tests {
             ("learnlm", false, false),
             ("gemini-exp-1206", false, false),
         ] {
-            let model = Model::named(name);
-            assert_eq!((model.at_least_3(), model.before_3()), (at_least_3, before_3), "{name}");
+            let model = named(name);
+            assert_eq!((model.checks_signatures(), !model.mixes()), (checks_signatures, is_older), "{name}");
         }
     }
 
@@ -246,7 +199,7 @@ mod tests {
 
     #[test]
     fn budgets_are_kept_where_they_are_legal() {
-        let budget = |model: &str, tokens| Model::named(model).thinking(&Reasoning::Budget(tokens)).unwrap();
+        let budget = |model: &str, tokens| named(model).thinking(&Reasoning::Budget(tokens)).unwrap();
         assert_eq!(budget("gemini-2.5-flash", 5000), (Control::Budget(5000), None));
         assert_eq!(budget("gemini-2.5-pro", 100).0, Control::Budget(128));
         assert_eq!(budget("gemini-2.5-flash", u64::MAX).0, Control::Budget(24_576));
@@ -264,7 +217,7 @@ mod tests {
             ("gemini-3.6-flash", false),
             ("gemini-4-hydrogen", false),
         ] {
-            assert_eq!(Model::named(name).continues_model_turn(), continues, "{name}");
+            assert_eq!(named(name).continues_model_turn(), continues, "{name}");
         }
     }
 }

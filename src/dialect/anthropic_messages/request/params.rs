@@ -1,7 +1,7 @@
 //! Thinking, sampling and tool choice for a Claude family (`wire.md` §1.9, §2).
 
-use super::super::models::{family_of, Family, Sampling, Thinking};
 use crate::dialect::canonical::{ChatRequest, Loss, Part, Reasoning, Role, ToolChoice, Turn};
+use crate::dialect::family::{self, Family, Sampling, Thinking};
 use crate::dialect::{Dialect, Target};
 
 /// Bound on generated tokens where neither the caller nor the catalogue names one: every Claude since 3.5 can do it.
@@ -14,7 +14,7 @@ const LEAST_BUDGET: u64 = 1024;
 const BUDGETS: [(&str, u64); 6] =
     [("minimal", 1024), ("low", 2048), ("medium", 8192), ("high", 16_384), ("xhigh", 24_576), ("max", 32_768)];
 
-/// A target with what the table knows of its family.
+/// A target with what is known of its family.
 #[derive(Clone, Copy)]
 pub(super) struct Model<'t> {
     pub(super) target: &'t Target<'t>,
@@ -23,11 +23,11 @@ pub(super) struct Model<'t> {
 
 impl<'t> Model<'t> {
     pub(super) fn of(target: &'t Target<'t>) -> Self {
-        Self { target, family: family_of(target.model) }
+        Self { target, family: family::of(target.provider, target.model) }
     }
 
     pub(super) fn samples(&self) -> bool {
-        self.target.traits.sampling && self.family.sampling != Sampling::Refused
+        self.target.traits.sampling && matches!(self.family.sampling, Sampling::All | Sampling::One)
     }
 
     fn thinks(&self) -> bool {
@@ -140,7 +140,8 @@ struct Planner<'m, 'l> {
 
 impl Planner<'_, '_> {
     fn takes_budget(&self) -> bool {
-        matches!(self.model.family.thinking, Thinking::Budget)
+        // Another vendor's model behind this dialect is asked in the way that every such server knows.
+        matches!(self.model.family.thinking, Thinking::Budget | Thinking::Unknown)
     }
 
     fn off(&mut self) -> ThinkingPlan {
@@ -150,8 +151,9 @@ impl Planner<'_, '_> {
                 self.losses.push(Loss::converted(self.field, reason));
                 Wire::BetweenTools
             }
-            Thinking::Always => return self.refuse("thinking cannot be switched off"),
-            _ if self.model.target.traits.always_reasons => return self.refuse("thinking cannot be switched off"),
+            _ if !self.model.family.off || self.model.target.traits.always_reasons => {
+                return self.refuse("thinking cannot be switched off")
+            }
             _ => Wire::Disabled,
         };
         ThinkingPlan { thinking: Some(thinking), effort: None }
@@ -164,11 +166,8 @@ impl Planner<'_, '_> {
         if self.takes_budget() {
             return self.enabled(budget, Some(word));
         }
-        let effort = match (word, self.model.family.thinking) {
-            ("minimal", _) => "low",
-            ("xhigh", Thinking::Either) => "max",
-            (word, _) => word,
-        };
+        let accepted = self.model.family.efforts.and_then(|efforts| efforts.nearest(word));
+        let effort = accepted.unwrap_or(word);
         if effort != word {
             self.losses.push(Loss::converted(self.field, format!("{word:?} is sent as effort {effort:?}")));
         }

@@ -18,7 +18,7 @@ use crate::dialect::{Dialect, Encoded, Target};
 /// Writes a request.
 #[must_use]
 pub fn encode(request: &ChatRequest, target: &Target<'_>) -> Encoded {
-    let model = Model::named(target.model);
+    let model = Model::of(target);
     let mut losses = Vec::new();
     let mut body = Vec::with_capacity(1024);
     {
@@ -219,7 +219,7 @@ impl<'r> Turns<'r, '_> {
         }
         if let Some(signature) = &call.signature {
             part.text("thoughtSignature", signature);
-        } else if first && self.model.at_least_3() {
+        } else if first && self.model.checks_signatures() {
             part.text("thoughtSignature", SKIP_SIGNATURE);
             let reason = "the call's thought signature did not come back: Google's placeholder is sent";
             self.losses.push(Loss::converted(format!("{field}.signature"), reason));
@@ -257,7 +257,7 @@ impl<'r> Turns<'r, '_> {
         if others.is_empty() {
             return;
         }
-        if self.model.before_3() {
+        if !self.model.mixes() {
             let reason = "function results of this model are text";
             self.losses.push(Loss::unsupported(field, reason));
             return;

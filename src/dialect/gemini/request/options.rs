@@ -33,7 +33,7 @@ pub fn write_tools(
     if request.tool_choice == Some(ToolChoice::None) {
         server_tools = &[];
     }
-    if functions && !server_tools.is_empty() && model.before_3() {
+    if functions && !server_tools.is_empty() && !model.mixes() {
         losses.push(Loss::unsupported("tools", "this model takes functions or Google's tools, not both"));
         server_tools = &[];
     }
@@ -268,7 +268,7 @@ fn write_format(
 ) {
     const FIELD: &str = "response_format";
     let Some(format) = &request.format else { return };
-    if model.before_3() && !request.tools.is_empty() {
+    if !model.mixes() && !request.tools.is_empty() {
         losses.push(Loss::unsupported(FIELD, "this model answers in JSON or calls functions, not both"));
         return;
     }
