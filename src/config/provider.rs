@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::url::base_url;
 use super::{Environment, Mode};
+use crate::dialect::openai_chat::profile;
 use crate::dialect::Dialect;
 use crate::document::{Item, Object};
 
@@ -19,13 +20,15 @@ pub struct Provider {
     /// Without trailing slash, as the provider's own SDK means it (OpenAI's with `/v1`, Anthropic's and Gemini's
     /// without). `None` = not set yet (Azure) or not needed (a binding).
     pub base_url: Option<String>,
+    /// Azure's `api-version`; see `upstream::registry::openai_url`.
+    pub api_version: Option<String>,
     /// The secret; see [`Provider::state`].
     pub api_key: Option<Secret>,
     /// The names of the secret, the first that is set counts. Empty = the provider wants none.
     pub api_key_env: Vec<String>,
     /// Headers for every call, names in lower case. Values may be secret.
     pub headers: Vec<(String, Secret)>,
-    /// Whose peculiarities it has: one of [`PROFILES`].
+    /// Whose peculiarities it has: one of [`profiles`].
     pub profile: String,
     /// Whose prices its models have, its own name by default.
     pub prices_of: String,
@@ -84,27 +87,13 @@ impl Kind {
     }
 }
 
-/// Peculiarities that are known (`wire.md` §1.5–1.8). A provider under another name has those of its `profile`, which
-/// is its own name where that is one of these, else the plain one of its kind.
-pub const PROFILES: [&str; 17] = [
-    "openai",
-    "openai-compatible",
-    "anthropic",
-    "gemini",
-    "mistral",
-    "deepseek",
-    "qwen",
-    "openrouter",
-    "groq",
-    "xai",
-    "together",
-    "fireworks",
-    "azure",
-    "workers-ai",
-    "vllm",
-    "llama.cpp",
-    "ollama",
-];
+/// Peculiarities that are known: the profiles of Chat Completions' servers (`data/profiles.json`), and those of the
+/// dialects that one provider speaks. A provider under another name has those of its `profile`, which is what its own
+/// name tells, else the plain one of its kind.
+#[must_use]
+pub fn profiles() -> Vec<&'static str> {
+    profile::names().chain(["anthropic", "gemini"]).collect()
+}
 
 /// Whether a provider can be called at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,6 +172,7 @@ pub const PROVIDER: &[&str] = &[
     "kind",
     "base_url",
     "base_url_env",
+    "api_version",
     "api_key",
     "api_key_env",
     "headers",
@@ -220,10 +210,11 @@ pub(super) fn read(item: &Item<'_>, around: &Surroundings<'_>) -> Option<Provide
         name: name.to_owned(),
         kind,
         base_url: read_base_url(&object, around),
+        api_version: api_version(&object),
         api_key,
         api_key_env,
         headers: headers(&object, environment, mode == Mode::Local),
-        profile: profile(&object, name, kind)?,
+        profile: profile_of(&object, name, kind)?,
         prices_of: text("prices_of").unwrap_or_else(|| name.to_owned()),
         region: text("region"),
         reseller: flag("reseller", false)?,
@@ -277,6 +268,16 @@ fn read_base_url(object: &Object<'_>, around: &Surroundings<'_>) -> Option<Strin
     base_url(item.text()?, around.mode).map_err(|why| item.problem(why)).ok()
 }
 
+/// A date or a word, as it stands in a query.
+fn api_version(object: &Object<'_>) -> Option<String> {
+    let item = object.member("api_version")?;
+    let version = item.text()?;
+    if version.len() > 40 || !version.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.')) {
+        item.problem("is a date or a word: letters, digits, '-' and '.'");
+    }
+    Some(version.to_owned())
+}
+
 /// Headers that hold credentials or belong to the transport.
 const CREDENTIALS: [&str; 6] =
     ["authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-authorization"];
@@ -324,17 +325,19 @@ pub(super) fn headers(
     list
 }
 
-fn profile(object: &Object<'_>, name: &str, kind: Kind) -> Option<String> {
+fn profile_of(object: &Object<'_>, name: &str, kind: Kind) -> Option<String> {
     if let Some(item) = object.member("profile") {
-        return item.word(&PROFILES.map(|p| (p, p))).map(str::to_owned);
+        let words: Vec<(&str, &str)> = profiles().into_iter().map(|profile| (profile, profile)).collect();
+        return item.word(&words).map(str::to_owned);
     }
     let plain = match kind {
-        Kind::OpenaiChat | Kind::OpenaiResponses => "openai-compatible",
+        Kind::OpenaiChat | Kind::OpenaiResponses => profile::PLAIN,
         Kind::AnthropicMessages => "anthropic",
         Kind::Gemini => "gemini",
         Kind::WorkersAi => "workers-ai",
     };
-    Some(if PROFILES.contains(&name) { name } else { plain }.to_owned())
+    let own = profile::named_after(name).or_else(|| ["anthropic", "gemini"].into_iter().find(|known| *known == name));
+    Some(own.unwrap_or(plain).to_owned())
 }
 
 /// Whether a layer sets the base URL of a provider.

@@ -32,7 +32,7 @@ pub fn words() -> Vec<(&'static str, Vec<&'static str>)> {
     }
     vec![
         ("kind", first(&provider::KINDS)),
-        ("profile", provider::PROFILES.to_vec()),
+        ("profile", provider::profiles()),
         ("capability", model::CAPABILITIES.to_vec()),
         ("tier", first(&model::TIERS)),
         ("reasoning", first(&model::REASONING)),

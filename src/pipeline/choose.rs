@@ -8,9 +8,9 @@ use crate::catalogue::price::Rates;
 use crate::classify::{Features, Thinking};
 use crate::config::provider::Provider;
 use crate::config::{self, choice::Pattern};
-use crate::dialect::canonical::Loss;
+use crate::dialect::canonical::{Disposition, Loss};
 use crate::dialect::view::View;
-use crate::dialect::{gemini, Dialect, ModelTraits, Target};
+use crate::dialect::{gemini, openai_chat, Dialect, ModelTraits, Target};
 use crate::error::{ErrorKind, GatewayError};
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::reply;
@@ -73,9 +73,19 @@ pub struct Candidate<'g> {
     pub expected_ms: u64,
     /// What of the request is not exact there.
     pub losses: Vec<Loss>,
+    /// What it has no word for is left out, as the caller allowed.
+    pub drops: bool,
 }
 
 impl Candidate<'_> {
+    /// Whether the caller can be shown its answers as they are.
+    #[must_use]
+    pub fn answers_in(&self, caller: Dialect) -> bool {
+        let translated =
+            self.dialect == Dialect::OpenAiChat && !openai_chat::native::shows_answers(&self.provider.profile);
+        self.dialect == caller && !translated
+    }
+
     /// What an encoder must know.
     #[must_use]
     pub fn target(&self) -> Target<'_> {
@@ -222,7 +232,7 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
                 .ranked
                 .iter()
                 .take(most)
-                .filter(|c| c.dialect != self.exchange.dialect && !self.losses.contains_key(&c.name))
+                .filter(|c| self.is_rewritten(c) && !self.losses.contains_key(&c.name))
                 .collect();
             if unknown.is_empty() {
                 return Ok(decision);
@@ -253,8 +263,7 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
         let gateway = self.exchange.gateway;
         let embeds = self.work.purpose() == Purpose::Embed;
         let capped = self.input.request.routing.caps_price() || self.input.principal.money_limit;
-        let foreign = |c: &&decision::Choice| c.dialect != self.exchange.dialect;
-        let looked_at = |c: &&decision::Choice| !foreign(c) || self.losses.contains_key(&c.name);
+        let looked_at = |c: &&decision::Choice| !self.is_rewritten(c) || self.losses.contains_key(&c.name);
         let mut list = Vec::with_capacity(decision.ranked.len().min(LOOKED_AT));
         for choice in decision.ranked.iter().filter(looked_at) {
             let Some(provider) = gateway.config.providers.get(&choice.provider) else { continue };
@@ -276,10 +285,32 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
                 patience: patience(choice.reasoning, self.input.features.thinking),
                 expected_output_tokens: choice.estimate.output_tokens,
                 expected_ms: choice.estimate.latency_ms(),
-                losses: self.losses.get(&choice.name).cloned().unwrap_or_default(),
+                losses: self.losses_told(choice),
+                drops: !choice.dropped.is_empty(),
             });
         }
         list
+    }
+
+    /// Whether a candidate is sent another text than the caller's: it speaks another dialect, or this one with an accent.
+    fn is_rewritten(&self, choice: &decision::Choice) -> bool {
+        let accented = choice.dialect == Dialect::OpenAiChat && self.work.purpose() == Purpose::Answer;
+        choice.dialect != self.exchange.dialect || (accented && self.is_adapted(choice))
+    }
+
+    fn is_adapted(&self, choice: &decision::Choice) -> bool {
+        let provider = self.exchange.gateway.config.providers.get(&choice.provider);
+        provider.is_some_and(|provider| openai_chat::request::adapt::is_needed(&provider.profile))
+    }
+
+    /// The losses that are reported: in the caller's own dialect what the server has no word for is sent all the same,
+    /// unless the caller has allowed to drop it.
+    fn losses_told(&self, choice: &decision::Choice) -> Vec<Loss> {
+        let mut losses = self.losses.get(&choice.name).cloned().unwrap_or_default();
+        if choice.dialect == self.exchange.dialect && choice.dropped.is_empty() {
+            losses.retain(|loss| loss.disposition != Disposition::Unsupported);
+        }
+        losses
     }
 
     fn audience(&self) -> Audience {

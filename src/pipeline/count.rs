@@ -109,10 +109,10 @@ impl Count<'_> {
                 }
             }
             (Dialect::Gemini, None) => {
-                let inner = prepare::native_body(from, view, chosen, unsigned, losses);
+                let inner = prepare::native_body(from, view, chosen, None, unsigned, losses);
                 self.around.map_or_else(|| inner.clone(), |around| with_member(around, &inner, &chosen.model))
             }
-            (_, None) => prepare::native_body(from, view, chosen, unsigned, losses),
+            (_, None) => prepare::native_body(from, view, chosen, None, unsigned, losses),
         }
     }
 

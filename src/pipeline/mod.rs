@@ -1,5 +1,6 @@
 //! START HERE: the request's path. [`handle`] names every stage in order; nothing clever lives here.
 
+pub mod abilities;
 pub mod attempts;
 pub mod choose;
 pub mod count;

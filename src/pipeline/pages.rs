@@ -7,11 +7,11 @@ pub use gemini::{gemini_model, gemini_models};
 use serde_json::{json, Value};
 
 use crate::accounting::money::usd;
-use crate::catalogue::model::Capabilities;
 use crate::catalogue::price::Rates;
 use crate::config::provider::State;
 use crate::dialect::Dialect;
 use crate::error::{ErrorKind, GatewayError};
+use crate::pipeline::abilities::Abilities;
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::reply;
 use crate::ports::Platform;
@@ -76,7 +76,7 @@ struct Entry<'c> {
     owner: &'c str,
     context: Option<u64>,
     max_output: Option<u64>,
-    capabilities: Option<&'c Capabilities>,
+    abilities: Option<Abilities>,
     embedding: bool,
     rates: Option<&'c Rates>,
 }
@@ -90,7 +90,7 @@ fn callable<'c, P: Platform>(exchange: &'c Exchange<'_, P>) -> Vec<Entry<'c>> {
         owner: "signalbox",
         context: None,
         max_output: None,
-        capabilities: None,
+        abilities: None,
         embedding: false,
         rates: None,
     });
@@ -102,7 +102,7 @@ fn callable<'c, P: Platform>(exchange: &'c Exchange<'_, P>) -> Vec<Entry<'c>> {
             owner: &provider.name,
             context: model.context,
             max_output: model.max_output,
-            capabilities: model.capabilities.as_ref(),
+            abilities: Abilities::of(provider, name, model),
             embedding: model.embedding,
             rates: gateway.prices.of_purpose(&config.price_id(provider, name), model.embedding),
         })
@@ -130,6 +130,8 @@ impl Entry<'_> {
             "context_length": self.context,
             "max_output_tokens": self.max_output,
             "supported_parameters": self.parameters(),
+            "reasoning_efforts": self.abilities.as_ref().and_then(Abilities::efforts),
+            "architecture": self.abilities.as_ref().map(|can| json!({ "input_modalities": can.input_modalities() })),
         });
         if let (Some(rates), Some(object)) = (self.rates, entry.as_object_mut()) {
             object.insert("pricing".to_owned(), pricing(rates));
@@ -166,20 +168,6 @@ impl Entry<'_> {
         if self.embedding {
             return Some(vec!["dimensions", "encoding_format", "user"]);
         }
-        self.capabilities.map(parameters)
+        self.abilities.as_ref().map(Abilities::parameters)
     }
-}
-
-fn parameters(can: &Capabilities) -> Vec<&'static str> {
-    let mut names = vec!["max_tokens", "max_completion_tokens", "stop", "stream"];
-    let groups: [(bool, &[&'static str]); 6] = [
-        (can.sampling, &["temperature", "top_p"]),
-        (can.tools, &["tools", "tool_choice"]),
-        (can.parallel_tools_control, &["parallel_tool_calls"]),
-        (can.json_object || can.json_schema, &["response_format"]),
-        (can.json_schema, &["structured_outputs"]),
-        (can.reasoning, &["reasoning_effort"]),
-    ];
-    names.extend(groups.iter().filter(|(has, _)| *has).flat_map(|(_, group)| group.iter()));
-    names
 }

@@ -3,6 +3,7 @@
 
 use crate::dialect::canonical::{ChatRequest, Loss};
 use crate::dialect::carried;
+use crate::dialect::openai_chat::request::adapt;
 use crate::dialect::view::View;
 use crate::dialect::{anthropic_messages, openai_chat, Dialect, ProviderError};
 use crate::http::UpstreamRequest;
@@ -40,7 +41,7 @@ impl Prepared<'_> {
                 }
                 chosen.dialect.encode_request(changed.as_ref().unwrap_or(request), &chosen.target()).body
             }
-            _ => native_body(exchange.dialect, view, chosen, unsigned, losses),
+            request => native_body(exchange.dialect, view, chosen, request, unsigned, losses),
         };
         let refuses = || exchange.gateway.refuses_usage_option(&chosen.provider.name);
         let body =
@@ -129,6 +130,7 @@ pub fn native_body(
     dialect: Dialect,
     view: &View<'_>,
     chosen: &Candidate<'_>,
+    request: Option<&ChatRequest>,
     unsigned: bool,
     losses: &mut Vec<Loss>,
 ) -> Vec<u8> {
@@ -146,6 +148,13 @@ pub fn native_body(
             openai_chat::native::effort_in_own_words(&view.members, &chosen.provider.profile).into_iter().flatten(),
         );
     }
+    let adapted = match request {
+        Some(request) if dialect == Dialect::OpenAiChat && adapt::is_needed(&chosen.provider.profile) => {
+            adapt::adapt(&view.members, request, &chosen.target(), chosen.drops)
+        }
+        _ => Vec::new(),
+    };
+    edits.extend(adapt::edits(&adapted));
     let body = view.members.edit(&edits);
     match dialect.for_server(&body, &chosen.provider.profile, unsigned) {
         Some((changed, lost)) => {

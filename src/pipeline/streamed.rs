@@ -68,7 +68,7 @@ impl<P: Platform> Run<'_, P> {
     fn relay(&self, chosen: &Candidate<'_>) -> Relay {
         let exchange = self.exchange;
         let context = self.context(chosen);
-        if chosen.dialect != exchange.dialect {
+        if !chosen.answers_in(exchange.dialect) {
             Relay::translated(chosen.dialect, exchange.dialect, context)
         } else if self.prepared.leaves_untouched(exchange, chosen) && !self.opened_early {
             Relay::untouched(exchange.dialect)

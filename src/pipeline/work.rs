@@ -137,7 +137,7 @@ impl<'b> Work<'b> {
     ) -> Result<Answer, StreamFault> {
         let native = |(body, seen)| Answer::Native(body, seen);
         match self {
-            Self::Answer(_) => understand(exchange.dialect, chosen.dialect, body),
+            Self::Answer(_) => understand(exchange.dialect, chosen, body),
             Self::Count(_) => Count::answer(exchange.dialect, chosen.dialect, body).map(native),
             Self::Embed(asked) => asked.answer(body, chosen.dialect, &chosen.model, estimated).map(native),
         }
@@ -201,13 +201,14 @@ impl<'b> Chat<'b> {
     }
 }
 
-fn understand(caller: Dialect, dialect: Dialect, body: Vec<u8>) -> Result<Answer, StreamFault> {
+fn understand(caller: Dialect, chosen: &Candidate<'_>, body: Vec<u8>) -> Result<Answer, StreamFault> {
+    let dialect = chosen.dialect;
     let seen = dialect.observe_response(&body)?;
     if seen.finish == Some(FinishReason::Failed) {
         let word = seen.raw_finish.unwrap_or_default();
         return Err(StreamFault::Malformed(format!("the model's turn failed: {word}")));
     }
-    if dialect == caller {
+    if chosen.answers_in(caller) {
         return Ok(Answer::Native(body, seen));
     }
     Ok(Answer::Foreign(Box::new(dialect.decode_response(&body)?), seen))

@@ -1,6 +1,7 @@
 //! How a provider is addressed: path, credential, version headers. Facts: `wire.md` §1.1, §1.3, §1.4, §1.8.
 
 use crate::config::provider::{Provider, Secret};
+use crate::dialect::openai_chat::profile::{self, Key, Urls};
 use crate::dialect::{gemini, Dialect};
 use crate::http::{Headers, UpstreamRequest};
 
@@ -57,10 +58,9 @@ pub fn request(
     let url = match dialect {
         Dialect::OpenAiChat | Dialect::OpenAiResponses => {
             if let Some(key) = key {
-                if provider.profile == "azure" {
-                    headers.push("api-key", key);
-                } else {
-                    headers.push("authorization", format!("Bearer {key}"));
+                match profile::of(&provider.profile).key {
+                    Key::ApiKey => headers.push("api-key", key),
+                    Key::Bearer => headers.push("authorization", format!("Bearer {key}")),
                 }
             }
             let path = match (operation, dialect) {
@@ -68,7 +68,7 @@ pub fn request(
                 (_, Dialect::OpenAiResponses) => "responses",
                 _ => "chat/completions",
             };
-            format!("{base}/{path}")
+            openai_url(provider, model, path)
         }
         Dialect::AnthropicMessages => {
             if let Some(key) = key {
@@ -104,5 +104,95 @@ fn gemini_method(operation: Operation) -> gemini::Method {
         Operation::CountTokens => gemini::Method::CountTokens,
         Operation::Embed => gemini::Method::EmbedBatch,
         Operation::EmbedOne => gemini::Method::Embed,
+    }
+}
+
+/// The address of an operation of OpenAI's API (`chat/completions`) at a provider.
+///
+/// Azure has two forms (`wire.md` §1.1). The newer one is OpenAI's own under `/openai/v1`, where the model is the
+/// deployment's name; a base URL that ends with `/v1` is it already. The older one has the deployment in its path and wants
+/// an `api-version`, so an `api_version` without a `/v1` means it. The base may be what either SDK calls its endpoint:
+/// the resource's address, or that with `/openai`.
+#[must_use]
+pub fn openai_url(provider: &Provider, model: &str, operation: &str) -> String {
+    let base = provider.base_url.as_deref().unwrap_or_default();
+    if profile::of(&provider.profile).urls == Urls::Plain {
+        return format!("{base}/{operation}");
+    }
+    let resource = base.strip_suffix("/openai").unwrap_or(base);
+    let version = provider.api_version.as_ref().map(|version| format!("?api-version={version}")).unwrap_or_default();
+    if base.ends_with("/v1") || base.contains("/deployments/") {
+        format!("{base}/{operation}{version}")
+    } else if version.is_empty() {
+        format!("{resource}/openai/v1/{operation}")
+    } else {
+        format!("{resource}/openai/deployments/{}/{operation}{version}", path_segment(model))
+    }
+}
+
+/// A name as one segment of a path.
+fn path_segment(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Mode, DEFAULT};
+
+    fn provider(base_url: &str, profile: &str, api_version: Option<&str>) -> Provider {
+        let mut entry =
+            serde_json::json!({"kind": "openai-chat", "base_url": base_url, "profile": profile, "api_key": "k"});
+        if let Some(version) = api_version {
+            entry["api_version"] = version.into();
+        }
+        let overlay = serde_json::json!({"providers": {"p": entry}}).to_string();
+        let config = Config::load(&[DEFAULT, &overlay], Mode::Local, &|_| None).unwrap();
+        config.providers["p"].clone()
+    }
+
+    #[test]
+    fn azure_is_addressed_in_both_of_its_forms() {
+        let host = "https://res.openai.azure.com";
+        let newer = format!("{host}/openai/v1/chat/completions");
+        let older = format!("{host}/openai/deployments/my%20gpt/chat/completions?api-version=2024-10-21");
+        for (base, version, url) in [
+            (format!("{host}/openai/v1/"), None, newer.clone()),
+            (format!("{host}/openai"), None, newer.clone()),
+            (host.to_owned(), None, newer.clone()),
+            (format!("{host}/openai/v1"), Some("preview"), format!("{newer}?api-version=preview")),
+            (format!("{host}/openai"), Some("2024-10-21"), older.clone()),
+            (host.to_owned(), Some("2024-10-21"), older.clone()),
+            (format!("{host}/openai/deployments/my%20gpt"), Some("2024-10-21"), older),
+        ] {
+            let provider = provider(&base, "azure", version);
+            assert_eq!(openai_url(&provider, "my gpt", "chat/completions"), url, "{base} {version:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_stands_in_the_header_that_the_provider_reads() {
+        let sent = |profile: &str| {
+            let provider = provider("https://llm.example/v1", profile, None);
+            let request = request(
+                &provider,
+                Dialect::OpenAiChat,
+                "m",
+                Operation::Generate,
+                &Forwarded::default(),
+                b"{}".to_vec(),
+            );
+            ["authorization", "api-key"].map(|name| request.headers.value(name).map(str::to_owned))
+        };
+        assert_eq!(sent("azure"), [None, Some("k".into())]);
+        assert_eq!(sent("mistral"), [Some("Bearer k".into()), None]);
     }
 }

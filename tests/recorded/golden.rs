@@ -40,8 +40,8 @@ fn request(case: &Case, dialect: Dialect, target: Dialect) -> String {
         Ok(request) => request,
         Err(error) => return format!("refused: {error}\n"),
     };
-    let about =
-        Target { provider: target.name(), model: "m", traits: ModelTraits::PERMISSIVE, max_output_tokens: Some(8192) };
+    let provider = if target == Dialect::OpenAiChat { "openai" } else { target.name() };
+    let about = Target { provider, model: "m", traits: ModelTraits::PERMISSIVE, max_output_tokens: Some(8192) };
     let encoded = target.encode_request(&request, &about);
     let losses: String =
         encoded.losses.iter().map(|l| format!("loss: {} {:?}: {}\n", l.field, l.disposition, l.reason)).collect();

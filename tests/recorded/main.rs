@@ -45,9 +45,14 @@ fn answers(cases: &[Case]) -> impl Iterator<Item = (&Case, Dialect, Answer)> {
     })
 }
 
+/// Mistral's lists and objects are written anew also for clients of the dialect that it speaks with an accent.
+fn is_native(case: &Case, dialect: Dialect, client: Dialect) -> bool {
+    client == dialect && !case.name.starts_with("mistral/")
+}
+
 fn compare_answers(cases: &[Case], verdict: &mut Verdict) {
     for (case, dialect, said) in answers(cases) {
-        for client in dialects().into_iter().filter(|client| *client != dialect) {
+        for client in dialects().into_iter().filter(|client| !is_native(case, dialect, *client)) {
             let stream = case.is_stream();
             let got = gateway::ask(
                 case,
@@ -105,7 +110,9 @@ fn every_recorded_answer_reaches_clients_of_its_own_dialect_byte_for_byte() {
 }
 
 fn compare_native(cases: &[Case], verdict: &mut Verdict) {
-    for (case, dialect, said) in answers(cases).filter(|(_, dialect, _)| gateway::serves(*dialect)) {
+    let native =
+        answers(cases).filter(|(case, dialect, _)| gateway::serves(*dialect) && is_native(case, *dialect, *dialect));
+    for (case, dialect, said) in native {
         let asked = Asking::plainly(dialect, case.is_stream());
         let mut differences = native::differences(case, asked, &gateway::ask(case, dialect, asked, &[&case.response]));
         if dialect == Dialect::OpenAiChat && case.is_sse() {

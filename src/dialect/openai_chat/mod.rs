@@ -11,13 +11,13 @@
 //! - `usage.cost` (US dollars) and a top-level `signalbox` object on answers.
 //! - `choices[].native_finish_reason`: the provider's own word.
 
-pub(super) mod checks;
+mod checks;
 pub mod error;
 mod finish;
 pub(super) mod media;
 pub mod native;
 mod observe;
-pub(super) mod profile;
+pub mod profile;
 pub mod request;
 pub mod response;
 pub(super) mod scan;

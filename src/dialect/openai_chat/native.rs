@@ -104,6 +104,12 @@ pub fn usage_tail_event(seen: &Observation, context: &ReplyContext, tail: &Tail)
     out
 }
 
+/// Whether a server's answers are such that OpenAI's own clients can read them.
+#[must_use]
+pub fn shows_answers(profile: &str) -> bool {
+    profile::of(profile).answers == profile::Answers::Native
+}
+
 /// Whether a provider knows the option of [`ask_for_usage`]; the others report usage unasked. `provider` is its name or
 /// profile.
 #[must_use]

@@ -1,16 +1,44 @@
-//! What the servers that speak this dialect accept of it: the columns M, D and Q of `wire.md` §2 and the accents of §1.8.
+//! What the servers that speak this dialect accept of it: the columns M, D and Q of `wire.md` §2 and the accents of §1.8,
+//! as data (`data/profiles.json`; `data/README.md` says what each member means).
 //!
-//! A server is known by its provider's name. One that is not known gets OpenAI's own fields in their old, widely
-//! understood spelling and nothing that only some servers have.
+//! Answers need no profile: `types`, `response` and `usage` read every server's spelling, because one server writes
+//! several of them by version. What a profile says of answers is only whether a caller can be shown them as they are.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use serde_json::{Map, Value};
+
+use crate::document::{parse, Item, Object, Problem, Problems};
+
+/// The compiled-in profiles.
+pub const PROFILES: &str = include_str!("../../../data/profiles.json");
+
+/// The profile of a server that is not known.
+pub const PLAIN: &str = "openai-compatible";
 
 /// A server's accent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)]
-pub(in crate::dialect) struct Profile {
+pub struct Profile {
+    /// Names of providers that have it without saying so, besides its own.
+    pub names: Vec<String>,
+    /// The header of the key.
+    pub key: Key,
+    /// How addresses are made.
+    pub urls: Urls,
+    /// What becomes of a body that a caller wrote in this dialect.
+    pub native: Native,
+    /// What becomes of an answer for a caller of this dialect.
+    pub answers: Answers,
     /// The name of the bound on generated tokens.
-    pub max_tokens: &'static str,
+    pub max_tokens: String,
+    /// Without a bound answers are cut far too early: one is always sent.
+    pub bound_required: bool,
     /// The name of the seed, where there is one.
-    pub seed: Option<&'static str>,
+    pub seed: Option<String>,
+    /// The member for the end user's id.
+    pub user: Option<String>,
     /// `top_k` is an extension that it has.
     pub top_k: bool,
     /// `n` above 1.
@@ -21,24 +49,32 @@ pub(in crate::dialect) struct Profile {
     pub presence_penalty: bool,
     /// `logprobs`.
     pub logprobs: bool,
+    /// Most stop sequences.
+    pub stops: u64,
     /// `parallel_tool_calls: false`.
     pub parallel_switch: bool,
+    /// `tool_choice` required or named has an effect.
+    pub forced_tools: bool,
     /// `response_format` of type `json_schema`.
     pub json_schema: bool,
+    /// Which schemas it enforces under `strict`.
+    pub schema: SchemaSubset,
     /// `strict` on functions.
     pub strict: bool,
-    /// Most stop sequences.
-    pub stops: usize,
+    /// A function without parameters needs an empty schema.
+    pub parameters_required: bool,
     /// `stream_options` exists; where not, usage comes unasked.
     pub stream_options: bool,
+    /// The role `developer` exists; where not, it is `system`.
+    pub developer: bool,
     /// A message of texts only may be a list of them.
     pub text_lists: bool,
     /// A message may carry its speaker's `name`.
     pub speaker: bool,
     /// Refusals have their own part type.
     pub refusals: bool,
-    /// The member for the end user's id.
-    pub user: Option<&'static str>,
+    /// Results of tools carry the function's name.
+    pub tool_names: bool,
     /// How thinking is asked for.
     pub thinking: Thinking,
     /// Where reasoning of earlier turns goes.
@@ -47,16 +83,73 @@ pub(in crate::dialect) struct Profile {
     pub media: MediaForm,
     /// Which tool call ids it accepts.
     pub call_id: CallIds,
-    /// Members of OpenAI's own (`prediction`, `logit_bias`, …) may be sent.
-    pub own_members: bool,
-    /// A function without parameters needs an empty schema.
-    pub parameters_required: bool,
+    /// Members of OpenAI's own (`prediction`, `logit_bias`, …) that it takes; `tools` = tools other than functions.
+    pub own_members: Vec<String>,
+}
+
+impl Profile {
+    /// Whether it takes a member that is OpenAI's own.
+    #[must_use]
+    pub fn takes(&self, member: &str) -> bool {
+        self.own_members.iter().any(|own| own == member)
+    }
+}
+
+/// The header of the key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Key {
+    /// `authorization: Bearer …`.
+    #[default]
+    Bearer,
+    /// `api-key`.
+    ApiKey,
+}
+
+/// How addresses are made of a base URL.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Urls {
+    /// The path follows the base.
+    #[default]
+    Plain,
+    /// Azure's two forms.
+    Azure,
+}
+
+/// What becomes of a body that a caller wrote in this dialect.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Native {
+    /// It goes as it is.
+    #[default]
+    Untouched,
+    /// What the server names otherwise or rejects is changed (`request::adapt`); the rest goes as it is.
+    Adapted,
+}
+
+/// What becomes of an answer for a caller of this dialect.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Answers {
+    /// It goes as it is.
+    #[default]
+    Native,
+    /// It is written anew, because OpenAI's own clients could not read it (content as a list, arguments as an object).
+    Translated,
+}
+
+/// Which schemas a server enforces under `strict`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SchemaSubset {
+    /// OpenAI's strict subset.
+    OpenAi,
+    /// Not documented: the schema goes as it is, the server decides.
+    #[default]
+    Any,
 }
 
 /// How thinking is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::dialect) enum Thinking {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Thinking {
     /// `reasoning_effort`.
+    #[default]
     Effort,
     /// DeepSeek: `thinking.type` and three efforts.
     DeepSeek,
@@ -67,9 +160,10 @@ pub(in crate::dialect) enum Thinking {
 }
 
 /// Where reasoning of earlier turns goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::dialect) enum Replay {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Replay {
     /// Nowhere: the server has no field for it.
+    #[default]
     None,
     /// `reasoning_content` on the message.
     Content,
@@ -84,8 +178,8 @@ pub(in crate::dialect) enum Replay {
 }
 
 /// How sounds and documents are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::dialect) enum MediaForm {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MediaForm {
     /// `input_audio` and `file` objects.
     OpenAi,
     /// OpenAI's, and `file_data` may be an address (OpenRouter).
@@ -93,137 +187,166 @@ pub(in crate::dialect) enum MediaForm {
     /// A plain string as `input_audio`; documents as `document_url`.
     Mistral,
     /// Neither.
+    #[default]
     None,
 }
 
 /// Which tool call ids a server accepts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::dialect) enum CallIds {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CallIds {
     /// At most 40 characters (OpenAI's documented limit).
     UpTo40,
     /// Exactly nine letters and digits (Mistral).
     NineAlphanumerics,
     /// Any.
+    #[default]
     Any,
 }
 
-const COMPATIBLE: Profile = Profile {
-    max_tokens: "max_tokens",
-    seed: Some("seed"),
-    top_k: false,
-    choices: true,
-    frequency_penalty: true,
-    presence_penalty: true,
-    logprobs: true,
-    parallel_switch: true,
-    json_schema: true,
-    strict: true,
-    stops: 4,
-    stream_options: true,
-    text_lists: false,
-    speaker: true,
-    refusals: false,
-    user: Some("user"),
-    thinking: Thinking::Effort,
-    replay: Replay::Content,
-    media: MediaForm::OpenAi,
-    call_id: CallIds::Any,
-    own_members: false,
-    parameters_required: false,
-};
+/// A profile by its name; one that is not known is the plain one.
+#[must_use]
+pub fn of(name: &str) -> &'static Profile {
+    // The table is compiled in and read by a test: the plain profile is always there.
+    static NOTHING: OnceLock<Profile> = OnceLock::new();
+    let table = table();
+    table.get(name).or_else(|| table.get(PLAIN)).unwrap_or_else(|| NOTHING.get_or_init(Profile::default))
+}
 
-const OPENAI: Profile = Profile {
-    max_tokens: "max_completion_tokens",
-    text_lists: true,
-    refusals: true,
-    replay: Replay::None,
-    call_id: CallIds::UpTo40,
-    own_members: true,
-    ..COMPATIBLE
-};
+/// The profile that a provider has by its name, if its name tells one.
+#[must_use]
+pub fn named_after(provider: &str) -> Option<&'static str> {
+    let known = table().iter().find(|(name, profile)| *name == provider || profile.names.iter().any(|n| n == provider));
+    known.map(|(name, _)| name.as_str())
+}
 
-const MISTRAL: Profile = Profile {
-    seed: Some("random_seed"),
-    top_k: true,
-    stream_options: false,
-    text_lists: true,
-    speaker: false,
-    user: None,
-    replay: Replay::Chunk,
-    media: MediaForm::Mistral,
-    call_id: CallIds::NineAlphanumerics,
-    parameters_required: true,
-    ..COMPATIBLE
-};
+/// Every profile's name.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    table().keys().map(String::as_str)
+}
 
-const DEEPSEEK: Profile = Profile {
-    seed: None,
-    choices: false,
-    frequency_penalty: false,
-    presence_penalty: false,
-    parallel_switch: false,
-    json_schema: false,
-    strict: false,
-    stops: 16,
-    user: Some("user_id"),
-    thinking: Thinking::DeepSeek,
-    replay: Replay::ContentAlways,
-    media: MediaForm::None,
-    ..COMPATIBLE
-};
+fn table() -> &'static BTreeMap<String, Profile> {
+    static TABLE: OnceLock<BTreeMap<String, Profile>> = OnceLock::new();
+    TABLE.get_or_init(|| read(PROFILES).unwrap_or_default())
+}
 
-const QWEN: Profile = Profile {
-    top_k: true,
-    frequency_penalty: false,
-    text_lists: true,
-    speaker: false,
-    user: None,
-    thinking: Thinking::Qwen,
-    media: MediaForm::None,
-    ..COMPATIBLE
-};
-
-const OPENROUTER: Profile = Profile {
-    top_k: true,
-    text_lists: true,
-    thinking: Thinking::OpenRouter,
-    replay: Replay::Details,
-    media: MediaForm::OpenAiOrUrl,
-    own_members: true,
-    ..COMPATIBLE
-};
-
-const GROQ: Profile = Profile { replay: Replay::Reasoning, ..COMPATIBLE };
-
-/// Together, Fireworks: open models behind vLLM-like servers.
-const OPEN_MODELS: Profile = Profile { top_k: true, ..COMPATIBLE };
-
-/// The accent of a provider, by the first word of its name.
-pub(in crate::dialect) fn of(provider: &str) -> &'static Profile {
-    let first = provider.split(['-', '_', '/', '.', ' ']).next().unwrap_or_default();
-    match first.to_ascii_lowercase().as_str() {
-        "openai" | "azure" => &OPENAI,
-        "mistral" => &MISTRAL,
-        "deepseek" => &DEEPSEEK,
-        "qwen" | "dashscope" | "alibaba" => &QWEN,
-        "openrouter" => &OPENROUTER,
-        "groq" => &GROQ,
-        "together" | "fireworks" | "vllm" => &OPEN_MODELS,
-        _ => &COMPATIBLE,
+/// Reads profiles; each has the members of the one it is `like` and its own.
+fn read(text: &str) -> Result<BTreeMap<String, Profile>, Vec<Problem>> {
+    let document = parse(text).map_err(|problem| vec![problem])?;
+    let problems = Problems::default();
+    let Some(root) = Item::root(&document, &problems).object(&["version", "profiles"]) else {
+        return problems.verdict(BTreeMap::new());
+    };
+    let listed = root.required("profiles").and_then(|item| item.value().as_object());
+    let merged: Map<String, Value> =
+        listed.into_iter().flatten().map(|(name, _)| (name.clone(), whole(name, listed, 0))).collect();
+    let merged = Value::Object(merged);
+    let mut table = BTreeMap::new();
+    for (name, item) in Item::root(&merged, &problems).entries() {
+        if let Some(profile) = item.object(MEMBERS).and_then(|object| Profile::read(&object)) {
+            table.insert(name.to_owned(), profile);
+        }
     }
+    problems.verdict(table)
+}
+
+/// A profile with what it takes over.
+fn whole(name: &str, listed: Option<&Map<String, Value>>, depth: usize) -> Value {
+    const DEEPEST: usize = 4;
+    let Some(Value::Object(own)) = listed.and_then(|listed| listed.get(name)) else { return Value::Null };
+    let base = own.get("like").and_then(Value::as_str).filter(|_| depth < DEEPEST);
+    let mut members = match base.map(|base| whole(base, listed, depth + 1)) {
+        Some(Value::Object(members)) => members,
+        _ => Map::new(),
+    };
+    // Names, source and date are each profile's own.
+    for own_only in ["names", "source", "date"] {
+        members.remove(own_only);
+    }
+    members.extend(own.clone());
+    Value::Object(members)
+}
+
+macro_rules! members {
+    ($($name:ident: $read:expr;)*) => {
+        impl Profile {
+            fn read(object: &Object<'_>) -> Option<Self> {
+                object.required("source").and_then(|item| item.text().map(str::len))?;
+                object.required("date").and_then(|item| item.text().map(str::len))?;
+                let names = object.member("names").map_or_else(Vec::new, |list| list.texts());
+                Some(Self { names, $($name: object.required(stringify!($name)).and_then(|item| ($read)(&item))?,)* })
+            }
+        }
+
+        /// Members of a profile.
+        const MEMBERS: &[&str] = &["like", "names", "source", "date", $(stringify!($name),)*];
+    };
+}
+
+members! {
+    key: |item: &Item<'_>| item.word(&[("bearer", Key::Bearer), ("api-key", Key::ApiKey)]);
+    urls: |item: &Item<'_>| item.word(&[("plain", Urls::Plain), ("azure", Urls::Azure)]);
+    native: |item: &Item<'_>| item.word(&[("untouched", Native::Untouched), ("adapted", Native::Adapted)]);
+    answers: |item: &Item<'_>| item.word(&[("native", Answers::Native), ("translated", Answers::Translated)]);
+    max_tokens: |item: &Item<'_>| item.text().map(str::to_owned);
+    bound_required: Item::flag;
+    seed: name_or_null;
+    user: name_or_null;
+    top_k: Item::flag;
+    choices: Item::flag;
+    frequency_penalty: Item::flag;
+    presence_penalty: Item::flag;
+    logprobs: Item::flag;
+    stops: |item: &Item<'_>| item.count(1, 1024);
+    parallel_switch: Item::flag;
+    forced_tools: Item::flag;
+    json_schema: Item::flag;
+    schema: |item: &Item<'_>| item.word(&[("openai", SchemaSubset::OpenAi), ("any", SchemaSubset::Any)]);
+    strict: Item::flag;
+    parameters_required: Item::flag;
+    stream_options: Item::flag;
+    developer: Item::flag;
+    text_lists: Item::flag;
+    speaker: Item::flag;
+    refusals: Item::flag;
+    tool_names: Item::flag;
+    thinking: |item: &Item<'_>| item.word(&THINKING);
+    replay: |item: &Item<'_>| item.word(&REPLAY);
+    media: |item: &Item<'_>| item.word(&MEDIA);
+    call_id: |item: &Item<'_>| item.word(&CALL_IDS);
+    own_members: |item: &Item<'_>| Some(item.texts());
+}
+
+const THINKING: [(&str, Thinking); 4] = [
+    ("effort", Thinking::Effort),
+    ("deepseek", Thinking::DeepSeek),
+    ("qwen", Thinking::Qwen),
+    ("openrouter", Thinking::OpenRouter),
+];
+const REPLAY: [(&str, Replay); 6] = [
+    ("none", Replay::None),
+    ("reasoning_content", Replay::Content),
+    ("reasoning_content_always", Replay::ContentAlways),
+    ("reasoning", Replay::Reasoning),
+    ("reasoning_details", Replay::Details),
+    ("thinking_chunk", Replay::Chunk),
+];
+const MEDIA: [(&str, MediaForm); 4] = [
+    ("openai", MediaForm::OpenAi),
+    ("openai_or_url", MediaForm::OpenAiOrUrl),
+    ("mistral", MediaForm::Mistral),
+    ("none", MediaForm::None),
+];
+const CALL_IDS: [(&str, CallIds); 3] =
+    [("any", CallIds::Any), ("up_to_40", CallIds::UpTo40), ("nine_alphanumerics", CallIds::NineAlphanumerics)];
+
+/// A member's name; `null` = the server has none.
+#[allow(clippy::option_option)] // outer: could it be read; inner: is there one
+fn name_or_null(item: &Item<'_>) -> Option<Option<String>> {
+    if item.value().is_null() {
+        return Some(None);
+    }
+    item.text().map(|text| Some(text.to_owned()))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_provider_is_known_by_the_first_word_of_its_name() {
-        assert_eq!(of("azure-openai").max_tokens, "max_completion_tokens");
-        assert_eq!(of("openai").max_tokens, "max_completion_tokens");
-        assert_eq!(of("acme").max_tokens, "max_tokens");
-        assert_eq!(of("Mistral").seed, Some("random_seed"));
-        // A name that merely contains a known one is another server.
-        assert_eq!(of("openaiish"), &COMPATIBLE);
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! Requests: wire ↔ canonical. `decode` and `messages` read a caller's body, `encode` and `turns` write one for a server,
 //! whose accent `profile` knows.
 
+pub mod adapt;
 mod decode;
 mod encode;
 pub(in crate::dialect) mod ids;
@@ -8,6 +9,7 @@ mod messages;
 pub(in crate::dialect) mod names;
 mod parts;
 mod replayed;
+mod thinking;
 mod turns;
 
 pub use decode::decode;

@@ -48,8 +48,8 @@ impl Entry<'_> {
         let limits = [("inputTokenLimit", self.context), ("outputTokenLimit", self.max_output)];
         if let Some(object) = model.as_object_mut() {
             object.extend(limits.into_iter().filter_map(|(name, limit)| Some((name.to_owned(), limit?.into()))));
-            if let Some(can) = self.capabilities {
-                object.insert("thinking".to_owned(), can.reasoning.into());
+            if let Some(can) = &self.abilities {
+                object.insert("thinking".to_owned(), can.thinks().into());
             }
         }
         model

@@ -1,17 +1,20 @@
 //! Canonical → a server's body. What the server cannot say is left out and stands in the losses; a member at its default
 //! is left out without a word, because leaving it out says the same.
 
-use super::super::profile::{self, Profile, Thinking};
+use super::super::profile::{self, Profile};
 use super::super::write::Object;
 use super::names::{self, Report};
+use super::thinking::{self, thinking};
 use super::turns;
-use crate::dialect::canonical::{ChatRequest, Extra, Format, Reasoning, Tool, ToolChoice};
-use crate::dialect::{fields, Dialect, Encoded, Target};
+use crate::dialect::canonical::{ChatRequest, Extra, Format, Tool, ToolChoice};
+use crate::dialect::{family, fields, Dialect, Encoded, Target};
 
 /// Writes a request for a target.
 #[must_use]
 pub fn encode(request: &ChatRequest, target: &Target<'_>) -> Encoded {
     let profile = profile::of(target.provider);
+    let traits = target.traits.within(&family::of(target.provider, target.model));
+    let target = &Target { traits, ..target.clone() };
     let mut report = Report::new(request, target.provider);
     let mut body = Vec::with_capacity(4096);
     let mut out = Object::begin(&mut body);
@@ -36,6 +39,9 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>) -> Encoded {
     Encoded { body, losses: report.into_losses() }
 }
 
+/// Bound on generated tokens for servers that need one, where neither the caller nor the catalogue names one.
+const DEFAULT_BOUND: u64 = 4096;
+
 fn bounds(
     out: &mut Object<'_>,
     request: &ChatRequest,
@@ -43,12 +49,19 @@ fn bounds(
     profile: &Profile,
     report: &mut Report<'_>,
 ) {
-    if let Some(most) = request.max_output_tokens {
-        out.number(profile.max_tokens, most);
+    match request.max_output_tokens {
+        Some(most) => out.number(&profile.max_tokens, most),
+        None if profile.bound_required => {
+            let most = target.max_output_tokens.unwrap_or(DEFAULT_BOUND);
+            report
+                .converted(names::BOUND, &format!("a bound is always sent here, {most}: the server's own is too low"));
+            out.number(&profile.max_tokens, most);
+        }
+        None => {}
     }
     // OpenAI's reasoning models refuse stop sequences (`wire.md` §2.4).
-    let thinker = profile.own_members && !target.traits.sampling;
-    if request.stop.len() > profile.stops || (thinker && !request.stop.is_empty()) {
+    let thinker = !target.traits.stop;
+    if request.stop.len() as u64 > profile.stops || (thinker && !request.stop.is_empty()) {
         let reason = if thinker { "the model takes no stop sequences" } else { "too many stop sequences" };
         report.unsupported(names::STOP, reason);
     } else if !request.stop.is_empty() {
@@ -68,7 +81,8 @@ fn sampling(
     profile: &Profile,
     report: &mut Report<'_>,
 ) {
-    let accepts = target.traits.sampling;
+    let rests = thinking::is_off(request) == Some(true);
+    let accepts = target.traits.sampling || (target.traits.sampling_at_rest && rests);
     let rejected = "the model takes no sampling parameters";
     for (name, field, value) in
         [("temperature", names::TEMPERATURE, request.temperature), ("top_p", names::TOP_P, request.top_p)]
@@ -91,17 +105,17 @@ fn sampling(
     for (name, field, value, known) in penalties {
         match value {
             None | Some(0.0) => {}
-            Some(value) if known && accepts => out.fraction(name, value),
+            Some(value) if known && accepts && target.traits.penalties => out.fraction(name, value),
             Some(_) => report.unsupported(field, "no such penalty"),
         }
     }
-    match (request.seed, profile.seed) {
+    match (request.seed, &profile.seed) {
         (Some(seed), Some(name)) => out.number(name, seed),
         (Some(_), None) => report.unsupported(names::SEED, "no sampling seed"),
         (None, _) => {}
     }
     match request.logprobs {
-        Some(top) if profile.logprobs && accepts => {
+        Some(top) if profile.logprobs && accepts && target.traits.logprobs => {
             out.flag("logprobs", true);
             if top > 0 {
                 out.number("top_logprobs", top);
@@ -109,109 +123,6 @@ fn sampling(
         }
         Some(_) => report.unsupported(names::LOGPROBS, "no log probabilities"),
         None => {}
-    }
-}
-
-/// What was asked of the model's thinking, in one shape.
-enum Asked<'r> {
-    Off,
-    Effort(&'r str),
-    Budget(u64),
-    Free,
-}
-
-fn thinking(
-    out: &mut Object<'_>,
-    request: &ChatRequest,
-    target: &Target<'_>,
-    profile: &Profile,
-    report: &mut Report<'_>,
-) {
-    let (asked, field) = match &request.reasoning {
-        None => return,
-        Some(Reasoning::Effort(word)) if word == "none" => (Asked::Off, names::EFFORT),
-        Some(Reasoning::Effort(word)) => (Asked::Effort(word), names::EFFORT),
-        Some(Reasoning::Budget(0) | Reasoning::Disabled) => (Asked::Off, names::THINKING),
-        Some(Reasoning::Budget(tokens)) => (Asked::Budget(*tokens), names::THINKING),
-        Some(Reasoning::Adaptive) => (Asked::Free, names::THINKING),
-    };
-    let traits = target.traits;
-    match asked {
-        Asked::Off if traits.always_reasons => return report.unsupported(field, "the model always thinks"),
-        // A model that cannot think does not.
-        Asked::Off if !traits.reasoning => return,
-        Asked::Free if !traits.reasoning => return report.advisory(field, "the model does not think"),
-        // It decides by itself how much.
-        Asked::Free if traits.always_reasons => return,
-        _ if !traits.reasoning => return report.unsupported(field, "the model does not think"),
-        _ => {}
-    }
-    match profile.thinking {
-        Thinking::Effort => {
-            let word = effort_word(&asked);
-            if !matches!(asked, Asked::Effort(_) | Asked::Off) {
-                report.converted(field, &format!("sent as the effort `{word}`"));
-            }
-            out.text("reasoning_effort", word);
-        }
-        Thinking::DeepSeek => {
-            let off = matches!(asked, Asked::Off);
-            out.object("thinking", |thinking| thinking.text("type", if off { "disabled" } else { "enabled" }));
-            let word = effort_word(&asked);
-            let known = match word {
-                "minimal" | "low" => "low",
-                "max" => "max",
-                _ => "high",
-            };
-            if !off && !matches!(asked, Asked::Free) {
-                out.text("reasoning_effort", known);
-                if known != word || matches!(asked, Asked::Budget(_)) {
-                    report.converted(field, &format!("sent as the effort `{known}`"));
-                }
-            }
-        }
-        Thinking::Qwen => {
-            out.flag("enable_thinking", !matches!(asked, Asked::Off));
-            match asked {
-                Asked::Budget(tokens) => out.number("thinking_budget", tokens),
-                Asked::Effort(word) => {
-                    let budget = budget_of(word);
-                    out.number("thinking_budget", budget);
-                    report.converted(field, &format!("sent as a budget of {budget} tokens"));
-                }
-                Asked::Off | Asked::Free => {}
-            }
-        }
-        Thinking::OpenRouter => out.object("reasoning", |reasoning| match asked {
-            Asked::Off => reasoning.flag("enabled", false),
-            Asked::Free => reasoning.flag("enabled", true),
-            Asked::Effort(word) => reasoning.text("effort", word),
-            Asked::Budget(tokens) => reasoning.number("max_tokens", tokens),
-        }),
-    }
-}
-
-/// Budgets in effort words: the bounds between which the words' usual budgets lie (see [`budget_of`]).
-fn effort_word<'r>(asked: &Asked<'r>) -> &'r str {
-    match asked {
-        Asked::Off => "none",
-        Asked::Free => "medium",
-        Asked::Effort(word) => word,
-        Asked::Budget(tokens) if *tokens < 4_096 => "low",
-        Asked::Budget(tokens) if *tokens < 16_384 => "medium",
-        Asked::Budget(_) => "high",
-    }
-}
-
-/// Effort words in tokens: powers of two around the 1,024 that Anthropic asks for at least and the 32,768 that Gemini
-/// gives at most.
-fn budget_of(word: &str) -> u64 {
-    match word {
-        "minimal" => 1_024,
-        "low" => 2_048,
-        "high" => 16_384,
-        "xhigh" | "max" => 32_768,
-        _ => 8_192,
     }
 }
 
@@ -228,6 +139,12 @@ fn tools(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, profi
         report.unsupported(names::TOOLS, "the model takes no tools");
         return;
     }
+    if !target.traits.chat_tools.allow(thinking::is_off(request).map(|off| !off)) {
+        let reason =
+            "Chat Completions takes functions for this model only where it does not think; Responses takes them";
+        report.unsupported(names::TOOLS, reason);
+        return;
+    }
     let strict = request.tools.iter().any(|tool| tool.strict == Some(true));
     if strict && !profile.strict {
         report.unsupported(names::STRICT, "no strict functions");
@@ -238,7 +155,7 @@ fn tools(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, profi
         Err(raw) => body.extend_from_slice(raw.as_bytes()),
     });
     match &request.tool_choice {
-        Some(ToolChoice::Required | ToolChoice::Named(_)) if !target.traits.forced_tools => {
+        Some(ToolChoice::Required | ToolChoice::Named(_)) if !(target.traits.forced_tools && profile.forced_tools) => {
             report.unsupported(names::TOOL_CHOICE, "the model cannot be made to call");
         }
         Some(ToolChoice::Auto) => out.text("tool_choice", "auto"),
@@ -335,7 +252,7 @@ fn user(out: &mut Object<'_>, request: &ChatRequest, profile: &Profile, report: 
         name == "user"
             || (user.len() <= 512 && user.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'))
     };
-    match profile.user.filter(|name| fits(name)) {
+    match profile.user.as_deref().filter(|name| fits(name)) {
         Some(name) => out.text(name, user),
         None => report.advisory(names::USER, "no place for an end user's id"),
     }
@@ -362,7 +279,7 @@ const OWN_MEMBERS: &[&str] = &[
 /// A grammar or server tool of this dialect, for a server that may know it.
 fn forwards_tool(extra: &Extra, request: &ChatRequest, profile: &Profile) -> bool {
     let is_tool = extra.field.strip_prefix("tools[").is_some_and(|rest| rest.ends_with(']'));
-    is_tool && request.origin == Some(Dialect::OpenAiChat) && profile.own_members
+    is_tool && request.origin == Some(Dialect::OpenAiChat) && profile.takes("tools")
 }
 
 fn write_extra(out: &mut Object<'_>, extra: &Extra, request: &ChatRequest, profile: &Profile, report: &mut Report<'_>) {
@@ -371,7 +288,7 @@ fn write_extra(out: &mut Object<'_>, extra: &Extra, request: &ChatRequest, profi
     // its imitators.
     let forwards = request.origin == Some(Dialect::OpenAiChat)
         && whole
-        && (profile.own_members || !OWN_MEMBERS.contains(&extra.field.as_str()));
+        && (!OWN_MEMBERS.contains(&extra.field.as_str()) || profile.takes(&extra.field));
     if forwards {
         out.raw(&extra.field, extra.value.get());
     } else if !forwards_tool(extra, request, profile) && !turns::writes(extra, request, profile) {

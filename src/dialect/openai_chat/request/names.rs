@@ -19,6 +19,7 @@ macro_rules! fields {
 }
 
 fields! {
+    BOUND: "max_completion_tokens", "max_tokens", "generationConfig.maxOutputTokens", "max_output_tokens";
     TEMPERATURE: "temperature", "temperature", "generationConfig.temperature", "temperature";
     TOP_P: "top_p", "top_p", "generationConfig.topP", "top_p";
     TOP_K: "top_k", "top_k", "generationConfig.topK", "top_k";

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::profile::{CallIds, Profile, Replay};
+use super::super::profile::{Profile, Replay};
 use super::super::response::{tool_call_signature, CUSTOM_CALL};
 use super::super::write::{list, Object};
 use super::ids::Ids;
@@ -333,7 +333,7 @@ impl Writer<'_, '_> {
         let mut out = Object::begin(&mut message);
         out.text("role", "tool");
         out.text("tool_call_id", &id);
-        if self.profile.call_id == CallIds::NineAlphanumerics {
+        if self.profile.tool_names {
             if let Some(name) = result.name.clone().or_else(|| self.name_of(&result.call_id)) {
                 out.text("name", &name);
             }

@@ -13,7 +13,7 @@ use crate::dialect::{fields, Dialect, Encoded, Target};
 #[must_use]
 pub fn encode(request: &ChatRequest, target: &Target<'_>) -> Encoded {
     // OpenAI and Azure; others speak this dialect without OpenAI's own members.
-    let own = profile::of(target.provider).own_members;
+    let own = profile::of(target.provider).takes("store");
     let mut report = Report::new(request, target.provider);
     let mut body = Vec::with_capacity(4096);
     let mut out = Object::begin(&mut body);

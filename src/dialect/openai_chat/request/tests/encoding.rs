@@ -107,7 +107,7 @@ fn too_many_stops_and_stops_for_thinkers_are_refused() {
     assert!(body.get("stop").is_none());
     assert_eq!(told(&losses), [("stop_sequences", "unsupported")]);
     assert_eq!(to(&stops(16), "deepseek").1, []);
-    let thinker = ModelTraits { sampling: false, ..ModelTraits::PERMISSIVE };
+    let thinker = ModelTraits { stop: false, ..ModelTraits::PERMISSIVE };
     assert_eq!(told(&send(&stops(1), OPENAI, thinker).1), [("stop_sequences", "unsupported")]);
 }
 
@@ -277,6 +277,7 @@ fn extras_are_exact_told_or_refused_by_their_meaning_and_origin() {
     let (body, losses) = to(&own, OPENAI);
     assert_eq!((&body["logit_bias"]["a"], &body["min_p"]["a"], losses.len()), (&json!(1), &json!(1), 0));
     let (body, losses) = to(&own, "mistral");
-    assert_eq!((body.get("logit_bias"), &body["min_p"]["a"]), (None, &json!(1)));
-    assert_eq!(told(&losses), [("logit_bias", "unsupported"), ("metadata", "advisory")]);
+    assert_eq!((body.get("logit_bias"), &body["min_p"]["a"], &body["metadata"]["a"]), (None, &json!(1), &json!(1)));
+    assert_eq!(told(&losses), [("logit_bias", "unsupported")]);
+    assert_eq!(told(&to(&own, "deepseek").1), [("logit_bias", "unsupported"), ("metadata", "advisory")]);
 }
