@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use signalbox::config::provider::State;
+use signalbox::config::provider::{State, AI_BINDING};
 use signalbox::config::{Config, Mode, DEFAULT};
 
 fn main() -> ExitCode {
@@ -52,6 +52,7 @@ fn report(file: &str, config: &Config) {
             State::Ready => continue,
             State::Disabled => "switched off".to_owned(),
             State::UnsupportedKind => format!("kind {} is not spoken by this version", provider.kind.name()),
+            State::NoBinding => format!("the binding {AI_BINDING} is there in a deployed Worker only"),
             State::NoBaseUrl => "no base URL".to_owned(),
             State::NoSecret => format!("none of {} is set in this environment", provider.api_key_env.join(", ")),
         };

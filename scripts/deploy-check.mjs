@@ -11,24 +11,38 @@ import { capture, endOnSignal, run } from './lib/proc.mjs';
 import { Problem, main, note, step } from './lib/say.mjs';
 import { setup } from './setup.mjs';
 
+/** The environment that is deployed. */
+const PRODUCTION = 'production';
+
 endOnSignal();
 await main(async () => {
   const { values } = parseArgs({ options: { config: { type: 'string' } } });
   await setup();
-  const findings = [...(await deployedVars()).flatMap(checkVars), ...(values.config ? checkDocument(values.config, readFileSync(values.config, 'utf8')) : [])];
+  const environments = await deployed();
+  const findings = [...environments.flatMap(checkVars), ...checkBindings(environments), ...(values.config ? checkDocument(values.config, readFileSync(values.config, 'utf8')) : [])];
   if (findings.length) throw new Problem(`not fit for deployment:\n${findings.map(finding => `  - ${finding}`).join('\n')}`);
   note('no local-only setting in wrangler.toml or the configuration');
   await build();
   step('wrangler deploy --dry-run');
-  await run(nodeBin(), [wranglerCli, 'deploy', '--dry-run', '--config', join(root, 'wrangler.toml'), '--outdir', join(root, 'out')], { env: wranglerEnv(), label: 'wrangler deploy --dry-run' });
+  await run(nodeBin(), [wranglerCli, 'deploy', '--dry-run', '--config', join(root, 'wrangler.toml'), '--env', PRODUCTION, '--outdir', join(root, 'out')], { env: wranglerEnv(), label: 'wrangler deploy --dry-run' });
   note('the deployment is in order');
 });
 
-/** The variables of wrangler.toml, per environment, as wrangler itself reads them. */
-async function deployedVars() {
+/** The variables and bindings of wrangler.toml, per environment, as wrangler itself reads them. */
+async function deployed() {
   const { code, stdout, stderr } = await capture(nodeBin(), [join(root, 'scripts', 'lib', 'read-vars.mjs')], { env: wranglerEnv() });
   if (code !== 0) throw new Problem(`wrangler.toml cannot be read: ${stderr.trim()}`);
   return JSON.parse(stdout);
+}
+
+/** What is deployed has every binding of the Worker that runs locally, and Workers AI, which nothing local may have. */
+function checkBindings(environments) {
+  const [local, production] = [null, PRODUCTION].map(env => environments.find(environment => environment.env === env)?.bindings ?? []);
+  const wanted = [...local, 'AI'].filter(name => !production.includes(name));
+  return [
+    ...wanted.map(name => `wrangler.toml, environment ${PRODUCTION}: the binding ${name} is missing`),
+    ...(local.includes('AI') ? ['wrangler.toml binds AI at its top: local commands would need a Cloudflare account'] : []),
+  ];
 }
 
 function checkVars({ where, vars }) {

@@ -24,7 +24,7 @@ import { readFileSync, writeFileSync, existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const [PRICES, CATALOGUE] = ["prices", "catalogue"].map((n) => fileURLToPath(new URL(`../data/${n}.json`, import.meta.url)));
-export const PROVIDERS = ["anthropic", "deepseek", "fireworks", "gemini", "groq", "mistral", "openai", "openrouter", "qwen", "together", "xai"];
+export const PROVIDERS = ["anthropic", "deepseek", "fireworks", "gemini", "groq", "mistral", "openai", "openrouter", "qwen", "together", "workers-ai", "xai"];
 const MEMBERS = ["input", "output", "cached_input", "cache_write_5m", "cache_write_1h", "audio_input", "audio_output", "image_input", "request"];
 const FILLABLE = ["cache_write_1h", "batch", "priority"];
 const SOURCES = {
@@ -95,7 +95,7 @@ function fromGenai(data, provider, id, date) {
   return record;
 }
 // ---- LiteLLM -----------------------------------------------------------------------------------------------------
-const LITELLM_PREFIX = { openai: "", anthropic: "", gemini: "gemini/", mistral: "mistral/", deepseek: "deepseek/", qwen: "dashscope/", xai: "xai/", groq: "groq/", together: "together_ai/", fireworks: "fireworks_ai/", openrouter: "openrouter/" };
+const LITELLM_PREFIX = { openai: "", anthropic: "", gemini: "gemini/", mistral: "mistral/", deepseek: "deepseek/", qwen: "dashscope/", xai: "xai/", groq: "groq/", together: "together_ai/", fireworks: "fireworks_ai/", openrouter: "openrouter/", "workers-ai": "cloudflare/" };
 const LITELLM_MEMBER = {
   input_cost_per_token: "input", output_cost_per_token: "output", cache_read_input_token_cost: "cached_input", cache_creation_input_token_cost: "cache_write_5m",
   input_cost_per_audio_token: "audio_input", output_cost_per_audio_token: "audio_output", input_cost_per_image_token: "image_input",

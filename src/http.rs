@@ -107,8 +107,10 @@ impl fmt::Debug for Request {
 /// One call to a provider, ready to be sent. The `Debug` form shows neither key nor body.
 #[derive(Clone, Default)]
 pub struct UpstreamRequest {
-    /// Absolute URL.
+    /// Absolute URL; empty where `model` says which model to run.
     pub url: String,
+    /// The model to run through the Worker's own AI binding, instead of a URL.
+    pub model: Option<String>,
     /// Headers, the key among them.
     pub headers: Headers,
     /// JSON body.
@@ -117,7 +119,8 @@ pub struct UpstreamRequest {
 
 impl fmt::Debug for UpstreamRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, headers, body } = self;
-        write!(f, "UpstreamRequest({url}, {headers:?}, {} bytes)", body.len())
+        let Self { url, model, headers, body } = self;
+        let target = model.as_ref().unwrap_or(url);
+        write!(f, "UpstreamRequest({target}, {headers:?}, {} bytes)", body.len())
     }
 }

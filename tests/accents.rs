@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use serde_json::{json, Value};
 use signalbox::accounting::Row;
+use signalbox::config::Mode;
 use signalbox::dialect::canonical::Usage;
 use signalbox::gateway::Gateway;
 use signalbox::http::Request;
@@ -296,4 +297,56 @@ fn the_catalogue_page_tells_what_a_model_takes_by_family_and_server() {
     assert!(!takes("deepseek/deepseek-v4-pro", "n") && !takes("deepseek/deepseek-v4-pro", "seed"));
     assert_eq!(page("openai/gpt-5")["reasoning_efforts"], json!(["minimal", "low", "medium", "high"]));
     assert_eq!(page("openai/gpt-4o")["architecture"]["input_modalities"], json!(["text", "image", "file"]));
+}
+
+/// Workers AI behind its binding: a model's name and inputs instead of an address.
+#[test]
+fn workers_ai_is_called_by_its_models_name_where_the_binding_is_there_and_nowhere_else() {
+    let load = |bound: bool| {
+        let known = move |name: &str| (bound && name == "AI").then(|| "bound".to_owned());
+        Rc::new(Gateway::load(&[CONFIG], None, Mode::Local, &known, Rc::default()).unwrap())
+    };
+    let run = |fake: &Fake, gateway: Rc<Gateway>, body: &Value| {
+        let body = body.to_string().into_bytes();
+        *fake.0.request_body.borrow_mut() = body.clone();
+        let request =
+            Request { method: "POST".into(), path: "/v1/chat/completions".into(), body, ..Request::default() };
+        futures::executor::block_on(pipeline::handle(fake, Ok(gateway), request));
+    };
+    let body = hello("workers-ai/@cf/meta/llama-3.3-70b-instruct-fp8-fast");
+    let answer = r#"{"response":"ok","usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}}"#;
+    let fake = Fake::new([Script::json(200, answer)]);
+    run(&fake, load(true), &body);
+    let call = fake.calls()[0].request.clone();
+    assert_eq!((call.model.as_deref(), call.url.as_str()), (Some("@cf/meta/llama-3.3-70b-instruct-fp8-fast"), ""));
+    assert!(sent(&fake).get("model").is_none(), "named beside the inputs");
+    assert_eq!(sent(&fake)["max_tokens"], json!(4096), "its own bound is 256");
+    assert_eq!(shown(&fake)["choices"][0]["message"]["content"], json!("ok"));
+    assert_eq!(shown(&fake)["choices"][0]["finish_reason"], json!("stop"));
+    assert!(shown(&fake)["usage"]["cost"].as_f64().is_some_and(|cost| cost > 0.0), "{}", fake.body());
+    let fake = Fake::new([]);
+    run(&fake, load(false), &body);
+    assert_eq!((fake.status(), fake.calls().len()), (400, 0));
+}
+
+/// `wire.md` §6 trap 18.
+#[test]
+fn trap_18_no_neurons_is_an_empty_account_and_no_capacity_is_not() {
+    let known = |name: &str| (name == "AI").then(|| "bound".to_owned());
+    let gateway = Rc::new(Gateway::load(&[CONFIG], None, Mode::Local, &known, Rc::default()).unwrap());
+    for (code, calls) in [("3036", 1), ("3040", 2)] {
+        // As the binding's raw response and as its exception have it.
+        for error in [
+            format!(r#"{{"internalCode":{code},"name":"InferenceUpstreamError","description":"d"}}"#),
+            format!(r#"{{"success":false,"errors":[{{"message":"{code}: no"}}]}}"#),
+        ] {
+            let fake = Fake::new([Script::json(429, error.clone()), Script::json(200, r#"{"response":"ok"}"#)]);
+            let body = hello("workers-ai/@cf/openai/gpt-oss-20b").to_string().into_bytes();
+            *fake.0.request_body.borrow_mut() = body.clone();
+            let request =
+                Request { method: "POST".into(), path: "/v1/chat/completions".into(), body, ..Request::default() };
+            futures::executor::block_on(pipeline::handle(&fake, Ok(gateway.clone()), request));
+            assert_eq!(fake.calls().len(), calls, "{error}: {}", fake.body());
+        }
+    }
 }

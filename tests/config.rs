@@ -28,7 +28,9 @@ fn the_compiled_in_document_is_valid_in_production_and_closed() {
     assert_eq!(config.identity.mode, None, "not configured means closed");
     let not_ready: Vec<(&str, State)> =
         config.providers.values().map(|p| (p.name.as_str(), p.state())).filter(|(_, s)| *s != State::Ready).collect();
-    assert_eq!(not_ready, [("azure", State::NoBaseUrl), ("workers-ai", State::UnsupportedKind)]);
+    assert_eq!(not_ready, [("azure", State::NoBaseUrl), ("workers-ai", State::NoBinding)]);
+    let bound = Config::load(&[DEFAULT], Mode::Production, &|name| (name == "AI").then(|| "bound".to_owned())).unwrap();
+    assert_eq!(bound.providers["workers-ai"].state(), State::Ready);
     assert_eq!(config.providers["azure"].prices_of, "openai");
     assert!(config.providers["openrouter"].reseller);
     assert_eq!(config.max_body_bytes, 25 * 1024 * 1024);

@@ -390,7 +390,7 @@ fn what_cannot_be_called_is_no_candidate() {
     assert_eq!((error.kind, error.status()), (ErrorKind::NoCandidate, 400));
     assert!(!error.message.contains("ONE_KEY") && !error.metadata.contains("ONE_KEY"), "secrets' names stay in");
     let workers = World::with(&json!({"providers": {"edge": {"kind": "workers-ai"}}}));
-    assert_eq!(reasons(&workers.decide(&ask("edge/x")), "edge/x"), [(Code::NotReady, "kind workers-ai".to_owned())]);
+    assert_eq!(reasons(&workers.decide(&ask("edge/x")), "edge/x"), [(Code::NotReady, "no binding AI".to_owned())]);
 }
 
 #[test]

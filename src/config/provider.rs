@@ -20,6 +20,8 @@ pub struct Provider {
     /// Without trailing slash, as the provider's own SDK means it (OpenAI's with `/v1`, Anthropic's and Gemini's
     /// without). `None` = not set yet (Azure) or not needed (a binding).
     pub base_url: Option<String>,
+    /// It is called through the binding [`AI_BINDING`], and that is bound.
+    pub bound: bool,
     /// Azure's `api-version`; see `upstream::registry::openai_url`.
     pub api_version: Option<String>,
     /// The secret; see [`Provider::state`].
@@ -58,6 +60,9 @@ pub enum Kind {
     WorkersAi,
 }
 
+/// The binding through which Workers AI is called. [`Environment`] knows it like a variable: bound or not.
+pub const AI_BINDING: &str = "AI";
+
 /// Words for [`Kind`].
 pub const KINDS: [(&str, Kind); 5] = [
     ("openai-chat", Kind::OpenaiChat),
@@ -72,11 +77,10 @@ impl Kind {
     #[must_use]
     pub fn dialect(self) -> Option<Dialect> {
         match self {
-            Self::OpenaiChat => Some(Dialect::OpenAiChat),
+            Self::OpenaiChat | Self::WorkersAi => Some(Dialect::OpenAiChat),
             Self::AnthropicMessages => Some(Dialect::AnthropicMessages),
             Self::Gemini => Some(Dialect::Gemini),
             Self::OpenaiResponses => Some(Dialect::OpenAiResponses),
-            Self::WorkersAi => None,
         }
     }
 
@@ -104,6 +108,8 @@ pub enum State {
     Disabled,
     /// This version does not speak its dialect.
     UnsupportedKind,
+    /// The binding [`AI_BINDING`] is missing.
+    NoBinding,
     /// No base URL is configured.
     NoBaseUrl,
     /// Its secret is not set.
@@ -133,6 +139,12 @@ impl Provider {
             State::Disabled
         } else if self.kind.dialect().is_none() {
             State::UnsupportedKind
+        } else if self.kind == Kind::WorkersAi {
+            if self.bound {
+                State::Ready
+            } else {
+                State::NoBinding
+            }
         } else if self.base_url.is_none() {
             State::NoBaseUrl
         } else if self.api_key.is_none() && !self.api_key_env.is_empty() {
@@ -210,6 +222,7 @@ pub(super) fn read(item: &Item<'_>, around: &Surroundings<'_>) -> Option<Provide
         name: name.to_owned(),
         kind,
         base_url: read_base_url(&object, around),
+        bound: kind == Kind::WorkersAi && environment(AI_BINDING).is_some(),
         api_version: api_version(&object),
         api_key,
         api_key_env,

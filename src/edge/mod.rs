@@ -13,8 +13,9 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use worker::{event, worker_sys, Env};
 
+use crate::config::provider::AI_BINDING;
 use crate::pipeline;
-use platform::EdgePlatform;
+use platform::{Bindings, EdgePlatform};
 
 /// Once per isolate: readable panics. Worker's own hook, which marks the instance for a restart, stays in the chain.
 #[event(start)]
@@ -33,7 +34,8 @@ fn start() {
 #[wasm_bindgen]
 pub fn fetch(request: web_sys::Request, env: Env, ctx: worker_sys::Context) -> js_sys::Promise {
     let (name, step) = (task::name(), Rc::default());
-    let platform = EdgePlatform::new(&request, ctx, name, Rc::clone(&step), binding(&env, "LEDGER"));
+    let bindings = Bindings { ledgers: binding(&env, "LEDGER"), ai: binding(&env, AI_BINDING) };
+    let platform = EdgePlatform::new(&request, ctx, name, Rc::clone(&step), bindings);
     let response = platform.response();
     task::begin(name, step, async move {
         let gateway = state::gateway(&env, &platform.context()).await;
@@ -46,6 +48,15 @@ pub fn fetch(request: web_sys::Request, env: Env, ctx: worker_sys::Context) -> j
 /// A binding by name; `undefined` where it is not bound.
 fn binding(env: &Env, name: &str) -> JsValue {
     js_sys::Reflect::get(env, &JsValue::from_str(name)).unwrap_or(JsValue::UNDEFINED)
+}
+
+/// What a configuration may ask of the environment: a var or secret by name, and whether the AI binding is there.
+fn known(env: &Env, name: &str) -> Option<String> {
+    if name == AI_BINDING {
+        let bound = binding(env, name);
+        return (!bound.is_undefined() && !bound.is_null()).then(|| "bound".to_owned());
+    }
+    text(env, name)
 }
 
 /// A var or secret by name.

@@ -42,6 +42,8 @@ extern "C" {
     fn sleep(this: &Exchange, ms: f64) -> JsValue;
     #[wasm_bindgen(method)]
     fn call(this: &Exchange, url: &str, headers: &str, body: &[u8]) -> JsCall;
+    #[wasm_bindgen(method, js_name = runModel)]
+    fn run_model(this: &Exchange, ai: &JsValue, model: &str, body: &[u8]) -> JsCall;
 
     type JsCall;
     #[wasm_bindgen(method)]
@@ -158,7 +160,15 @@ pub struct EdgePlatform {
     exchange: Exchange,
     step: Rc<Step>,
     ctx: Rc<Context>,
-    ledgers: JsValue,
+    bindings: Bindings,
+}
+
+/// What the Worker is bound to; `undefined` where it is not.
+pub struct Bindings {
+    /// Durable Objects, one per principal.
+    pub ledgers: JsValue,
+    /// Workers AI.
+    pub ai: JsValue,
 }
 
 impl EdgePlatform {
@@ -169,10 +179,10 @@ impl EdgePlatform {
         ctx: worker_sys::Context,
         task: u32,
         step: Rc<Step>,
-        ledgers: JsValue,
+        bindings: Bindings,
     ) -> Self {
         let exchange = Exchange::new(request, &ctx, &task::resumer(), task);
-        Self { exchange, step, ctx: Rc::new(Context::new(ctx)), ledgers }
+        Self { exchange, step, ctx: Rc::new(Context::new(ctx)), bindings }
     }
 
     /// What background work is bound to.
@@ -230,7 +240,10 @@ impl Platform for EdgePlatform {
     }
 
     fn call(&self, request: UpstreamRequest) -> EdgeCall {
-        let call = self.exchange.call(&request.url, &flat(&request.headers), &request.body);
+        let call = match &request.model {
+            Some(model) => self.exchange.run_model(&self.bindings.ai, model, &request.body),
+            None => self.exchange.call(&request.url, &flat(&request.headers), &request.body),
+        };
         EdgeCall { call, step: self.step.clone() }
     }
 
@@ -243,12 +256,12 @@ impl Platform for EdgePlatform {
     }
 
     fn record(&self, principal: &str, row: Row) {
-        gather::record(&self.ledgers, &self.ctx, principal, row);
+        gather::record(&self.bindings.ledgers, &self.ctx, principal, row);
     }
 
     async fn usage(&self, principal: &str) -> Option<(u16, String)> {
-        gather::flush(&self.ledgers, principal).await;
-        call_object(&self.ledgers, principal, "GET", "/usage", "").await
+        gather::flush(&self.bindings.ledgers, principal).await;
+        call_object(&self.bindings.ledgers, principal, "GET", "/usage", "").await
     }
 
     fn log(&self, line: String) {

@@ -9,7 +9,7 @@ use worker::{Context, Env};
 
 use crate::config::{ConfigProblem, Mode};
 use crate::edge::platform::{now_ms, random, read_keys, write_key};
-use crate::edge::{binding, text};
+use crate::edge::{binding, known, text};
 use crate::error::GatewayError;
 use crate::gateway::{unconfigured, Gateway, Memory};
 
@@ -105,7 +105,7 @@ fn load(env: &Env, sources: &Sources) -> Result<Gateway, Vec<ConfigProblem>> {
     let mode = if text(env, "SIGNALBOX_MODE").as_deref() == Some("local") { Mode::Local } else { Mode::Production };
     let var = text(env, "SIGNALBOX_CONFIG");
     let overlays: Vec<&str> = sources.config.as_deref().into_iter().chain(var.as_deref()).collect();
-    Gateway::load(&overlays, sources.prices.as_deref(), mode, &|name| text(env, name), MEMORY.with(Rc::clone))
+    Gateway::load(&overlays, sources.prices.as_deref(), mode, &|name| known(env, name), MEMORY.with(Rc::clone))
 }
 
 fn accept(env: &Env, gateway: Gateway) -> Rc<Gateway> {

@@ -54,6 +54,7 @@ fn provider(provider: &Provider) -> Value {
         State::Ready => "ready",
         State::Disabled => "disabled",
         State::UnsupportedKind => "unsupported_kind",
+        State::NoBinding => "no_binding",
         State::NoBaseUrl => "no_base_url",
         State::NoSecret => "no_secret",
     };

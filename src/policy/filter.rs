@@ -8,7 +8,7 @@ use super::names::{Candidate, Named};
 use super::routing::{OnUnsupported, ProviderPreferences};
 use crate::classify::Thinking;
 use crate::config::choice::{Exposure, Policy};
-use crate::config::provider::State;
+use crate::config::provider::{State, AI_BINDING};
 use crate::dialect::view::Needs;
 use crate::dialect::{Dialect, ModelTraits};
 
@@ -106,6 +106,7 @@ fn readiness(subject: &Subject<'_, '_>, input: &Input, found: &mut Vec<Reason>) 
         State::NoSecret => found.push(Reason::new(Code::MissingSecret, provider.api_key_env.join(" or "))),
         State::Disabled => found.push(Reason::new(Code::NotReady, "disabled")),
         State::UnsupportedKind => found.push(Reason::new(Code::NotReady, format!("kind {}", provider.kind.name()))),
+        State::NoBinding => found.push(Reason::new(Code::NotReady, format!("no binding {AI_BINDING}"))),
         State::NoBaseUrl => found.push(Reason::new(Code::NotReady, "no base_url")),
     }
     if let Some(until_ms) = subject.signals.health.refuses_until(input.now_ms) {

@@ -1,9 +1,10 @@
-//! How a provider is addressed: path, credential, version headers. Facts: `wire.md` §1.1, §1.3, §1.4, §1.8.
+//! How a provider is addressed: path, credential, version headers; Workers AI by its model's name. Facts: `wire.md` §1.1, §1.3, §1.4, §1.8.
 
-use crate::config::provider::{Provider, Secret};
+use crate::config::provider::{Kind, Provider, Secret};
 use crate::dialect::openai_chat::profile::{self, Key, Urls};
 use crate::dialect::{gemini, Dialect};
 use crate::http::{Headers, UpstreamRequest};
+use crate::json::{Edit, Members};
 
 /// What of the caller's request goes along on a native route.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +45,11 @@ pub fn request(
     forwarded: &Forwarded<'_>,
     body: Vec<u8>,
 ) -> UpstreamRequest {
+    if provider.kind == Kind::WorkersAi {
+        // The model is named beside its inputs, not among them.
+        let body = Members::read(&body).map(|members| members.edit(&[Edit::Remove("model")])).unwrap_or(body);
+        return UpstreamRequest { model: Some(model.to_owned()), body, ..UpstreamRequest::default() };
+    }
     let base = provider.base_url.as_deref().unwrap_or_default();
     let key = provider.api_key.as_ref().map(Secret::expose);
     let stream = operation == Operation::Stream;
@@ -94,7 +100,7 @@ pub fn request(
     if let Some(traceparent) = &forwarded.traceparent {
         headers.push("traceparent", traceparent);
     }
-    UpstreamRequest { url, headers, body }
+    UpstreamRequest { url, headers, body, ..UpstreamRequest::default() }
 }
 
 fn gemini_method(operation: Operation) -> gemini::Method {

@@ -36,11 +36,12 @@ export function baseConfig(sim) {
  *   vars      plain variables (SIGNALBOX_MODE is `local` unless given otherwise)
  *   secrets   secret variables
  *   prices    what the KV key `prices` holds
+ *   services  entrypoints by binding: {NAME: {service, entrypoint}}
  *   entry, wranglerConfig   another Worker than build/index.js, and another wrangler configuration file
  *
  * Gives {url, sim, kv, logs, call, configure, durable, evict, restart, close}.
  */
-export async function startHarness({ config = {}, vars = {}, secrets = {}, prices, entry = join(root, 'build', 'index.js'), wranglerConfig = join(root, 'wrangler.toml') } = {}) {
+export async function startHarness({ config = {}, vars = {}, secrets = {}, services = {}, prices, entry = join(root, 'build', 'index.js'), wranglerConfig = join(root, 'wrangler.toml') } = {}) {
   Object.assign(process.env, quiet);
   const sim = await startSimulator();
   const storage = mkdtempSync(join(tmpdir(), 'signalbox-test-'));
@@ -52,7 +53,7 @@ export async function startHarness({ config = {}, vars = {}, secrets = {}, price
       config: wranglerConfig,
       entrypoint: entry,
       envFiles: [join(storage, 'none.env')], // instead of a developer's .dev.vars
-      bindings: bindings({ SIGNALBOX_MODE: 'local', ...vars }, secrets),
+      bindings: bindings({ SIGNALBOX_MODE: 'local', ...vars }, secrets, services),
       dev: {
         server: { hostname: '127.0.0.1', port: 0 },
         persist: storage,
@@ -149,10 +150,11 @@ export async function until(condition, { timeout = 10_000, every = 25, what = 't
   }
 }
 
-function bindings(vars, secrets) {
+function bindings(vars, secrets, services) {
   const plain = Object.entries(vars).map(([name, value]) => [name, { type: 'plain_text', value: String(value) }]);
   const hidden = Object.entries(secrets).map(([name, value]) => [name, { type: 'secret_text', value }]);
-  return Object.fromEntries([...plain, ...hidden]);
+  const entrypoints = Object.entries(services).map(([name, service]) => [name, { type: 'service', ...service }]);
+  return Object.fromEntries([...plain, ...hidden, ...entrypoints]);
 }
 
 /** wrangler reads these when it starts something. */

@@ -11,7 +11,8 @@
 //! - `usage.cost` (US dollars) and a top-level `signalbox` object on answers.
 //! - `choices[].native_finish_reason`: the provider's own word.
 
-mod checks;
+mod bare;
+pub(super) mod checks;
 pub mod error;
 mod finish;
 pub(super) mod media;

@@ -3,6 +3,7 @@
 
 use serde_json::value::RawValue;
 
+use super::bare::{dressed, dressed_event};
 use super::types::{
     count, filled, inside_quotes, kind_of, read_member, says_something, word, Choice, Chunk, Delta, Kind,
 };
@@ -97,7 +98,7 @@ pub(super) fn read_event<'f>(frame: &'f Frame<'_>) -> Result<Event<'f>, StreamFa
     // Checked once here, not once for every member.
     let Ok(text) = std::str::from_utf8(data) else { return Err(malformed("the event is not UTF-8")) };
     match serde_json::from_str::<Chunk<'f>>(text) {
-        Ok(chunk) => Ok(Event::Chunk(Box::new(chunk))),
+        Ok(chunk) => Ok(Event::Chunk(Box::new(dressed_event(chunk)))),
         Err(reason) => Err(match error::decode(data) {
             Some(report) => StreamFault::Provider(report),
             None => unreadable("event", &reason),
@@ -129,7 +130,7 @@ pub(super) fn fault_of(chunk: &Chunk<'_>, frame: &Frame<'_>) -> Option<StreamFau
 /// Reads a whole answer's body.
 pub(super) fn whole(body: &[u8]) -> Result<Box<Chunk<'_>>, StreamFault> {
     let Ok(text) = std::str::from_utf8(body) else { return Err(malformed("the answer is not UTF-8")) };
-    match serde_json::from_str::<Chunk<'_>>(text) {
+    match serde_json::from_str::<Chunk<'_>>(text).map(dressed) {
         Ok(chunk) if chunk.error.is_none_or(|raw| !says_something(raw)) && chunk.choices.is_some() => {
             Ok(Box::new(chunk))
         }

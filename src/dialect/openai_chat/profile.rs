@@ -57,6 +57,8 @@ pub struct Profile {
     pub forced_tools: bool,
     /// `response_format` of type `json_schema`.
     pub json_schema: bool,
+    /// The schema stands in `response_format.json_schema` itself, and only whole answers follow it (Workers AI).
+    pub bare_schema: bool,
     /// Which schemas it enforces under `strict`.
     pub schema: SchemaSubset,
     /// `strict` on functions.
@@ -300,6 +302,7 @@ members! {
     parallel_switch: Item::flag;
     forced_tools: Item::flag;
     json_schema: Item::flag;
+    bare_schema: Item::flag;
     schema: |item: &Item<'_>| item.word(&[("openai", SchemaSubset::OpenAi), ("any", SchemaSubset::Any)]);
     strict: Item::flag;
     parameters_required: Item::flag;

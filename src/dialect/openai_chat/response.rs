@@ -293,6 +293,8 @@ fn pieces_at(content: &RawValue, depth: u32) -> Result<Vec<Piece<'_>>, StreamFau
             let items: Vec<&RawValue> = serde_json::from_str(content.get()).unwrap_or_default();
             Ok(items.into_iter().filter_map(|raw| piece(raw, depth)).collect())
         }
+        // What some servers answer in JSON mode.
+        Kind::Object => Ok(vec![Piece::Text(Cow::Borrowed(content.get()))]),
         _ => Err(observe::malformed("content is neither a text nor a list")),
     }
 }

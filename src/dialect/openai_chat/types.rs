@@ -102,6 +102,9 @@ wire_object! {
         usage: &'a RawValue = "usage",
         error: &'a RawValue = "error",
         x_groq: &'a RawValue = "x_groq",
+        response: &'a RawValue = "response",
+        result: &'a RawValue = "result",
+        tool_calls: Vec<WireToolCall<'a>> = "tool_calls",
         system_fingerprint: &'a RawValue = "system_fingerprint",
         service_tier: &'a RawValue = "service_tier",
     }
@@ -145,6 +148,8 @@ wire_object! {
         index: &'a RawValue = "index",
         id: &'a RawValue = "id",
         function: WireFunction<'a> = "function",
+        name: &'a RawValue = "name",
+        arguments: &'a RawValue = "arguments",
         custom: &'a RawValue = "custom",
         extra_content: &'a RawValue = "extra_content",
         signalbox: &'a RawValue = "signalbox",

@@ -29,6 +29,11 @@ struct Shape<'a> {
     status: Option<&'a RawValue>,
     #[serde(borrow, default)]
     code: Option<&'a RawValue>,
+    /// Workers AI behind its binding.
+    #[serde(borrow, default, rename = "internalCode")]
+    internal_code: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    description: Option<&'a RawValue>,
     #[serde(borrow, default)]
     param: Option<&'a RawValue>,
 }
@@ -36,7 +41,7 @@ struct Shape<'a> {
 /// Reads an error body or event of any known shape; `None` when it is none of them:
 /// `{"error":{message,type,status,code,param}}` (OpenAI, Anthropic, Gemini, OpenRouter) and the same in an array or in
 /// `response` (a failed Responses event), `{"error":"text"}`, flat `{message,type,code,param}` (Mistral, DashScope),
-/// `{"errors":[{code,message}]}` (Cloudflare) and `{"detail":…}` (validation lists).
+/// `{"errors":[{code,message}]}` and `{internalCode,description}` (Cloudflare) and `{"detail":…}` (validation lists).
 #[must_use]
 pub fn read_error(body: &[u8]) -> Option<ProviderError> {
     let text = std::str::from_utf8(body).ok()?.trim_start_matches('\u{feff}').trim();
@@ -69,7 +74,8 @@ fn read_object(text: &str) -> Option<ProviderError> {
     if let Some(detail) = shape.detail {
         return Some(ProviderError { message: detail_message(detail), ..report(&shape, text) });
     }
-    (shape.message.or(shape.msg).and_then(string)).map(|_| report(&shape, text))
+    let says = shape.message.or(shape.msg).and_then(string).is_some() || shape.internal_code.is_some();
+    says.then(|| report(&shape, text))
 }
 
 fn shape(text: &str) -> Option<Shape<'_>> {
@@ -80,9 +86,9 @@ fn shape(text: &str) -> Option<Shape<'_>> {
 fn report(shape: &Shape<'_>, raw: &str) -> ProviderError {
     let word = |value: Option<&RawValue>| value.and_then(scalar);
     ProviderError {
-        message: shape.message.or(shape.msg).and_then(string).unwrap_or_default().into_owned(),
+        message: shape.message.or(shape.msg).or(shape.description).and_then(string).unwrap_or_default().into_owned(),
         kind: word(shape.kind).or_else(|| shape.status.and_then(string).map(Cow::into_owned)),
-        code: word(shape.code),
+        code: word(shape.code.or(shape.internal_code)),
         param: word(shape.param),
         raw: raw.to_owned(),
     }
@@ -150,6 +156,7 @@ mod tests {
             (r#"{"error":"m","code":"c"}"#, some("m", "", "c")),
             (r#"{"object":"error","message":"m","type":"t","code":3280,"param":"p"}"#, some("m", "t", "3280")),
             (r#"{"code":"Arrearage","message":"m","request_id":"r"}"#, some("m", "", "Arrearage")),
+            (r#"{"internalCode":3036,"name":"n","description":"m"}"#, some("m", "", "3036")),
             (r#"{"errors":[{"code":3040,"message":"m"}],"success":false,"result":null}"#, some("m", "", "3040")),
             (r#"{"detail":[{"loc":["body","n",0],"msg":"bad","type":"x"}]}"#, some("body.n.0: bad", "", "")),
             (r#"{"detail":"m"}"#, some("m", "", "")),

@@ -74,6 +74,7 @@ fn rewrites(name: &str, callers: &RawValue, encoders: &RawValue, profile: &Profi
         "reasoning_effort" => callers.get() != encoders.get(),
         // Both bounds stood there.
         _ if name == profile.max_tokens => callers.get() != encoders.get(),
+        "response_format" => profile.bare_schema && callers.get().contains("\"json_schema\""),
         "tool_choice" => callers.get().contains("\"allowed_tools\""),
         "tools" => {
             let narrowed = items(callers).len() != items(encoders).len();

@@ -212,6 +212,16 @@ fn format(
         Some(Format::JsonSchema { .. }) if !(target.traits.json_schema && profile.json_schema) => {
             report.unsupported(names::FORMAT, "no answers by JSON schema");
         }
+        Some(Format::JsonSchema { .. }) if profile.bare_schema && request.stream => {
+            report.unsupported(names::FORMAT, "only answers that are not streamed follow a JSON schema");
+        }
+        Some(Format::JsonSchema { schema, .. }) if profile.bare_schema => {
+            report.converted(names::FORMAT, "the schema guides and is not enforced, and has no name");
+            out.object("response_format", |format| {
+                format.text("type", "json_schema");
+                format.raw("json_schema", schema.get());
+            });
+        }
         Some(Format::JsonSchema { name, description, schema, strict }) => {
             let openais = matches!(request.origin, Some(Dialect::OpenAiChat | Dialect::OpenAiResponses));
             if strict.is_none() && !openais {

@@ -268,3 +268,33 @@ fn what_usage_says_beyond_counts_is_reported_and_its_everyday_values_are_not() {
     let more = r#""service_tier":"priority","cost_details":{"upstream_inference_cost":0.1}"#;
     assert_eq!(read(&format!("{{{counts},{more}}}")), ["usage.service_tier", "usage.cost_details"]);
 }
+
+#[test]
+fn workers_ais_own_answers_are_read_wrapped_or_not() {
+    let usage = r#""usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}"#;
+    let read = |text: &str| {
+        let mut response = decode(text.as_bytes()).unwrap_or_else(|fault| panic!("{text}: {fault:?}"));
+        let choice = response.choices.remove(0);
+        let parts: Vec<String> = choice.parts.iter().map(said).collect();
+        (parts, choice.finish.unwrap().reason, response.usage.map(|usage| usage.prompt_tokens()))
+    };
+    let plain = format!(r#"{{"response":"hi",{usage}}}"#);
+    let wrapped = format!(r#"{{"result":{plain},"success":true,"errors":[],"messages":[]}}"#);
+    for text in [plain.as_str(), &wrapped] {
+        assert_eq!(read(text), (vec!["text hi".to_owned()], FinishReason::Stop, Some(5)), "{text}");
+    }
+    let json = format!(r#"{{"response":{{"name":"India","n":1.0}},{usage}}}"#);
+    assert_eq!(read(&json).0, [r#"text {"name":"India","n":1.0}"#]);
+    let call = format!(r#"{{"response":null,"tool_calls":[{{"name":"f","arguments":{{"a":1.0}}}}],{usage}}}"#);
+    assert_eq!(read(&call).0, [r#"call f {"a":1.0} None"#]);
+    assert_eq!(read(&call).1, FinishReason::ToolCalls);
+    // Models that speak OpenAI's dialect there do so also inside the wrapper.
+    let spoken = format!(
+        r#"{{"result":{{"id":"c","choices":[{{"index":0,"finish_reason":"length","message":{{"content":"ok"}}}}],{usage}}},"success":true}}"#
+    );
+    assert_eq!(read(&spoken), (vec!["text ok".to_owned()], FinishReason::Length, Some(5)));
+    let failed = r#"{"errors":[{"code":3036,"message":"neurons"}],"success":false,"result":{},"messages":[]}"#;
+    assert!(
+        matches!(decode(failed.as_bytes()), Err(StreamFault::Provider(error)) if error.code.as_deref() == Some("3036"))
+    );
+}

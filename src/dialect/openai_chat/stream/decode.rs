@@ -3,11 +3,13 @@
 //! Calls end with their choice, because fragments of parallel calls may interleave: between `ToolCallStart` and
 //! `ToolCallEnd` of one call events of others can stand.
 
+use super::super::bare::is_bare;
+use super::super::finish;
 use super::super::observe::{fault_of, malformed, read_event, usage_of, Event};
 use super::super::response::{choice_extras, delta_extras, finish_of, pieces, top_extras, Piece, Thoughts};
 use super::super::types::{count, filled, word, Choice as WireChoice, Chunk, Delta};
 use super::calls::Calls;
-use crate::dialect::canonical::{Extra, StreamEvent};
+use crate::dialect::canonical::{Extra, Finish, StreamEvent};
 use crate::dialect::StreamFault;
 use crate::sse::Frame;
 
@@ -16,6 +18,8 @@ use crate::sse::Frame;
 pub struct Decoder {
     started: bool,
     done: bool,
+    /// Events are Workers AI's own, which give no reason for their end.
+    bare: bool,
     choices: Vec<ChoiceState>,
     /// Members reported already; most stand on every chunk.
     reported: Vec<String>,
@@ -40,6 +44,9 @@ impl Decoder {
             Event::Nothing => return Ok(()),
             Event::Done => {
                 self.done = true;
+                if self.bare {
+                    self.choices.iter_mut().for_each(|choice| choice.end_without_reason(out));
+                }
                 return Ok(());
             }
             Event::Chunk(chunk) => chunk,
@@ -57,6 +64,7 @@ impl Decoder {
                 return Err(malformed("a choice's index is out of range"));
             }
         }
+        self.bare |= is_bare(&chunk);
         self.start(&chunk, out);
         let mut extras = Vec::new();
         top_extras(&chunk, &mut extras);
@@ -148,6 +156,16 @@ impl Decoder {
 }
 
 impl ChoiceState {
+    fn end_without_reason(&mut self, out: &mut Vec<StreamEvent>) {
+        if !std::mem::replace(&mut self.finished, true) {
+            self.stop_thinking(out);
+            self.calls.end(self.index, out);
+            let raw = if self.calls.any() { "tool_calls" } else { "stop" };
+            let finish = Finish { reason: finish::decode(raw, false), raw: raw.to_owned(), stop_sequence: None };
+            out.push(StreamEvent::Finish { choice: self.index, finish });
+        }
+    }
+
     fn delta(&mut self, delta: &Delta<'_>, content: Vec<Piece<'_>>, chunk: &[u8], out: &mut Vec<StreamEvent>) {
         let choice = self.index;
         let thoughts = Thoughts::read(delta);

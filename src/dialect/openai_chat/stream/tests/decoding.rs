@@ -263,3 +263,40 @@ fn an_error_event_is_the_end_and_its_usage_counts() {
     assert!(matches!(&faults[..], [StreamFault::Provider(report)] if report.message == "m"));
     assert!(matches!(&events[..], [StreamEvent::Usage(_)]));
 }
+
+#[test]
+fn workers_ais_own_stream_ends_with_a_reason_although_it_gives_none() {
+    let mut decoder = Decoder::default();
+    let bytes = concat!(
+        "data: {\"response\":\"Hel\",\"p\":\"abc\"}\n\n",
+        "data: {\"response\":\"lo\",\"p\":\"ab\"}\n\n",
+        "data: {\"response\":\"\",\"tool_calls\":[{\"name\":\"f\",\"arguments\":{\"a\":1}}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2}}\n\n",
+        "data: [DONE]\n\n",
+    );
+    let (events, faults) = feed(&mut decoder, bytes.as_bytes());
+    assert!(faults.is_empty() && decoder.complete(), "{faults:?}");
+    let text: String = events
+        .iter()
+        .filter_map(|e| match e {
+            StreamEvent::TextDelta { text, .. } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(text, "Hello");
+    let arguments: String = events
+        .iter()
+        .filter_map(|e| match e {
+            StreamEvent::ToolCallDelta { arguments, .. } => Some(arguments.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(arguments, "{\"a\":1}");
+    assert!(
+        matches!(events.last(), Some(StreamEvent::Finish { finish, .. }) if finish.raw == "tool_calls"),
+        "{events:?}"
+    );
+    assert!(
+        !events.iter().any(|event| matches!(event, StreamEvent::Extra(_))),
+        "padding is nothing to report: {events:?}"
+    );
+}
