@@ -13,6 +13,7 @@ pub mod gemini;
 mod names;
 pub mod openai_chat;
 pub mod openai_responses;
+mod schema;
 pub mod view;
 
 use serde::de::value::StrDeserializer;

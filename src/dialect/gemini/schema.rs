@@ -4,13 +4,14 @@
 //! constraint that Gemini does not enforce is moved into the `description`, where the model still reads it, and reported.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::value::RawValue;
 
 use super::types::{Object, Text};
 use super::write::Json;
 use crate::dialect::canonical::Loss;
+use crate::dialect::schema::{recursion, Through};
 use crate::json::write_quoted;
 
 mod openapi;
@@ -25,7 +26,7 @@ pub fn subset(schema: &RawValue, field: &str, losses: &mut Vec<Loss>) -> String 
     let mut work = Work::default();
     let mut out = Vec::with_capacity(schema.get().len());
     work.schema(schema, 0, &mut out);
-    work.cyclic = schema.get().contains("$ref") && has_forced_cycle(schema);
+    work.cyclic = recursion(schema, Through::Required).is_some();
     work.report(field, losses);
     String::from_utf8(out).unwrap_or_else(|_| schema.get().to_owned())
 }
@@ -236,71 +237,6 @@ fn write_reference(value: &RawValue, out: &mut Vec<u8>) {
         },
         Err(_) => out.extend_from_slice(value.get().as_bytes()),
     }
-}
-
-/// Whether a definition needs itself through properties that must be there.
-fn has_forced_cycle(root: &RawValue) -> bool {
-    let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    edges.insert("#".to_owned(), forced_references(root, 0));
-    for table in ["$defs", "definitions"] {
-        let defined = Object::read(root).and_then(|root| Object::read(root.value(table)?));
-        for (name, schema) in defined.map(|table| table.0).unwrap_or_default() {
-            edges.insert(format!("#/$defs/{name}"), forced_references(schema, 0));
-        }
-    }
-    // Depth first without recursion: a definition met again while it is open is on a cycle.
-    let mut done: BTreeSet<&str> = BTreeSet::new();
-    for start in edges.keys() {
-        let mut open: Vec<(&str, Vec<&String>)> = vec![(start, needs_of(&edges, start))];
-        while let Some((name, needs)) = open.last_mut() {
-            let name = *name;
-            match needs.pop() {
-                Some(next) if done.contains(next.as_str()) => {}
-                Some(next) if open.iter().any(|(on_path, _)| on_path == next) => return true,
-                Some(next) => open.push((next, needs_of(&edges, next))),
-                None => {
-                    done.insert(name);
-                    open.pop();
-                }
-            }
-        }
-    }
-    false
-}
-
-fn needs_of<'e>(edges: &'e BTreeMap<String, BTreeSet<String>>, name: &str) -> Vec<&'e String> {
-    edges.get(name).into_iter().flatten().collect()
-}
-
-fn forced_references(raw: &RawValue, depth: usize) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let Some(object) = Object::read(raw).filter(|_| depth < MAX_DEPTH) else { return found };
-    let required: Vec<Text<'_>> =
-        object.value("required").and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
-    for (key, value) in &object.0 {
-        match key.as_ref() {
-            "$ref" => {
-                if let Ok(target) = serde_json::from_str::<Text<'_>>(value.get()) {
-                    found.insert(target.replacen("#/definitions/", "#/$defs/", 1));
-                }
-            }
-            "properties" => {
-                for (name, schema) in Object::read(value).map(|table| table.0).unwrap_or_default() {
-                    if required.iter().any(|needed| **needed == *name) {
-                        found.extend(forced_references(schema, depth + 1));
-                    }
-                }
-            }
-            "items" | "additionalProperties" => found.extend(forced_references(value, depth + 1)),
-            "anyOf" | "oneOf" | "allOf" | "prefixItems" => {
-                for schema in serde_json::from_str::<Vec<&RawValue>>(value.get()).unwrap_or_default() {
-                    found.extend(forced_references(schema, depth + 1));
-                }
-            }
-            _ => {}
-        }
-    }
-    found
 }
 
 #[cfg(test)]

@@ -134,7 +134,7 @@ pub fn ask_for_usage(members: &Members<'_>) -> Option<Edit<'static>> {
 #[must_use]
 pub fn effort_in_own_words(members: &Members<'_>, provider: &str) -> Option<[Edit<'static>; 2]> {
     let profile = profile::of(provider);
-    let openais = profile.own_members && profile.thinking == profile::Thinking::Effort;
+    let openais = profile.takes("safety_identifier") && profile.thinking == profile::Thinking::Effort;
     if !openais || members.present("reasoning_effort").is_some() {
         return None;
     }

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::super::write::{Elements, Object};
 use crate::dialect::canonical::Loss;
+use crate::dialect::schema::{recursion, Through};
 use crate::json::Members;
 
 /// String formats that are enforced.
@@ -22,27 +23,23 @@ const MOST_NESTED: usize = 48;
 
 /// The schema as Anthropic takes it; `path` is its place in the caller's request.
 pub(super) fn fit(schema: &RawValue, path: &str, losses: &mut Vec<Loss>) -> String {
-    let mut fitter = Fitter { losses, optional: 0, references: Vec::new() };
+    let mut fitter = Fitter { losses, optional: 0 };
     let mut out = Vec::with_capacity(schema.get().len() + 64);
-    fitter.schema(schema, path, None, 0, &mut out);
+    fitter.schema(schema, path, 0, &mut out);
     if fitter.optional > MOST_OPTIONAL {
         let reason = format!("{} optional properties; Anthropic compiles at most {MOST_OPTIONAL}", fitter.optional);
         fitter.losses.push(Loss::unsupported(path, reason));
     }
-    if let Some(name) = fitter.recursive() {
+    // A reference to the root has been refused already.
+    if let Some(name) = recursion(schema, Through::Anything).filter(|name| name != "#") {
         fitter.losses.push(Loss::unsupported(path, format!("{name:?} refers to itself; Anthropic rejects recursion")));
     }
     String::from_utf8(out).unwrap_or_else(|_| schema.get().to_owned())
 }
 
-/// Looking for loops takes time by the square of this.
-const MOST_REFERENCES: usize = 512;
-
 struct Fitter<'l> {
     losses: &'l mut Vec<Loss>,
     optional: usize,
-    /// Which definition refers to which; `None` is the root.
-    references: Vec<(Option<String>, String)>,
 }
 
 /// What becomes of one member.
@@ -59,7 +56,7 @@ enum Fate<'a> {
 }
 
 impl Fitter<'_> {
-    fn schema(&mut self, raw: &RawValue, path: &str, def: Option<&str>, depth: usize, out: &mut Vec<u8>) {
+    fn schema(&mut self, raw: &RawValue, path: &str, depth: usize, out: &mut Vec<u8>) {
         let Ok(members) = Members::read(raw.get().as_bytes()) else {
             self.losses.push(Loss::unsupported(path, "Anthropic takes only schemas that are objects"));
             out.extend_from_slice(raw.get().as_bytes());
@@ -70,8 +67,7 @@ impl Fitter<'_> {
             out.extend_from_slice(b"{}");
             return;
         }
-        let fates: Vec<Fate<'_>> =
-            members.iter().map(|(name, value)| self.fate(name, value, &members, path, def)).collect();
+        let fates: Vec<Fate<'_>> = members.iter().map(|(name, value)| self.fate(name, value, &members, path)).collect();
         let moved: Vec<String> = members
             .iter()
             .zip(&fates)
@@ -91,9 +87,9 @@ impl Fitter<'_> {
                 Fate::Keep if name == "description" => describe(&mut object, value, &moved),
                 Fate::Keep => object.raw(name, value.get()),
                 Fate::Become(text) => object.raw(name, text),
-                Fate::Schema => self.schema(value, &place(), def, depth + 1, object.key(name)),
-                Fate::Schemas(written) => self.list(value, &place(), def, depth, object.key(written)),
-                Fate::Map => self.map(name, value, &place(), def, depth, object.key(name)),
+                Fate::Schema => self.schema(value, &place(), depth + 1, object.key(name)),
+                Fate::Schemas(written) => self.list(value, &place(), depth, object.key(written)),
+                Fate::Map => self.map(value, &place(), depth, object.key(name)),
                 Fate::Move | Fate::Gone => {}
             }
         }
@@ -110,14 +106,7 @@ impl Fitter<'_> {
         object.end();
     }
 
-    fn fate<'a>(
-        &mut self,
-        name: &str,
-        value: &'a RawValue,
-        members: &Members<'a>,
-        path: &str,
-        def: Option<&str>,
-    ) -> Fate<'a> {
+    fn fate<'a>(&mut self, name: &str, value: &'a RawValue, members: &Members<'a>, path: &str) -> Fate<'a> {
         let text = value.get();
         match name {
             "type" | "title" | "description" | "required" => return Fate::Keep,
@@ -140,8 +129,7 @@ impl Fitter<'_> {
                 return Fate::Become("false");
             }
             "$ref" => {
-                if let Some(target) = string(text).as_deref().and_then(definition) {
-                    self.references.push((def.map(str::to_owned), target.to_owned()));
+                if string(text).as_deref().and_then(definition).is_some() {
                     return Fate::Keep;
                 }
                 let reason = "Anthropic follows only references such as #/$defs/NAME";
@@ -179,18 +167,18 @@ impl Fitter<'_> {
         });
     }
 
-    fn list(&mut self, raw: &RawValue, path: &str, def: Option<&str>, depth: usize, out: &mut Vec<u8>) {
+    fn list(&mut self, raw: &RawValue, path: &str, depth: usize, out: &mut Vec<u8>) {
         let list: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
         let mut elements = Elements::default();
         for (index, schema) in list.into_iter().enumerate() {
-            self.schema(schema, &format!("{path}[{index}]"), def, depth + 1, elements.next());
+            self.schema(schema, &format!("{path}[{index}]"), depth + 1, elements.next());
         }
         out.push(b'[');
         out.extend_from_slice(&elements.bytes);
         out.push(b']');
     }
 
-    fn map(&mut self, member: &str, raw: &RawValue, path: &str, def: Option<&str>, depth: usize, out: &mut Vec<u8>) {
+    fn map(&mut self, raw: &RawValue, path: &str, depth: usize, out: &mut Vec<u8>) {
         let Ok(map) = Members::read(raw.get().as_bytes()) else {
             self.losses.push(Loss::unsupported(path, "not a map of schemas"));
             out.extend_from_slice(b"{}");
@@ -201,8 +189,7 @@ impl Fitter<'_> {
             let out = elements.next();
             crate::json::write_quoted(out, name);
             out.push(b':');
-            let def = if member == "properties" { def } else { Some(name) };
-            self.schema(schema, &format!("{path}.{name}"), def, depth + 1, out);
+            self.schema(schema, &format!("{path}.{name}"), depth + 1, out);
         }
         out.push(b'{');
         out.extend_from_slice(&elements.bytes);
@@ -215,30 +202,6 @@ impl Fitter<'_> {
         let required: Vec<String> = members.parse("required").ok().flatten().unwrap_or_default();
         let optional = properties.iter().filter(|(name, _)| !required.iter().any(|r| r == name)).count();
         self.optional = self.optional.saturating_add(optional);
-    }
-
-    /// A definition from which references lead back to itself; one of very many is taken for such.
-    fn recursive(&self) -> Option<&str> {
-        if self.references.len() > MOST_REFERENCES {
-            return self.references.first().map(|(_, to)| to.as_str());
-        }
-        let starts = self.references.iter().filter_map(|(from, _)| from.as_deref());
-        starts.into_iter().find(|start| {
-            let mut seen: Vec<&str> = Vec::new();
-            let mut next = vec![*start];
-            while let Some(at) = next.pop() {
-                for (_, to) in self.references.iter().filter(|(from, _)| from.as_deref() == Some(at)) {
-                    if to == start {
-                        return true;
-                    }
-                    if !seen.contains(&to.as_str()) {
-                        seen.push(to);
-                        next.push(to);
-                    }
-                }
-            }
-            false
-        })
     }
 }
 

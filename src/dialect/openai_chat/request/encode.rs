@@ -1,12 +1,15 @@
 //! Canonical → a server's body. What the server cannot say is left out and stands in the losses; a member at its default
 //! is left out without a word, because leaving it out says the same.
 
-use super::super::profile::{self, Profile};
+use serde_json::value::RawValue;
+
+use super::super::profile::{self, Profile, SchemaSubset};
 use super::super::write::Object;
 use super::names::{self, Report};
 use super::thinking::{self, thinking};
 use super::turns;
 use crate::dialect::canonical::{ChatRequest, Extra, Format, Tool, ToolChoice};
+use crate::dialect::schema::beyond_openai_strict;
 use crate::dialect::{family, fields, Dialect, Encoded, Target};
 
 /// Writes a request for a target.
@@ -149,6 +152,11 @@ fn tools(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, profi
     if strict && !profile.strict {
         report.unsupported(names::STRICT, "no strict functions");
     }
+    for tool in request.tools.iter().filter(|tool| tool.strict == Some(true)) {
+        if let Some(what) = tool.parameters.as_deref().and_then(|schema| not_enforced(schema, profile)) {
+            report.unsupported(names::STRICT, &format!("not in the subset that is enforced: {what}"));
+        }
+    }
     let all = request.tools.iter().map(Ok).chain(custom.iter().map(|extra| Err(extra.value.get())));
     out.list("tools", all, |body, tool| match tool {
         Ok(tool) => write_tool(body, tool, profile),
@@ -189,7 +197,10 @@ fn write_tool(body: &mut Vec<u8>, tool: &Tool, profile: &Profile) {
             None if profile.parameters_required => function.raw("parameters", r#"{"type":"object","properties":{}}"#),
             None => {}
         }
-        if let Some(strict) = tool.strict.filter(|_| profile.strict) {
+        let refused = |strict: &bool| {
+            *strict && tool.parameters.as_deref().is_some_and(|schema| not_enforced(schema, profile).is_some())
+        };
+        if let Some(strict) = tool.strict.filter(|strict| profile.strict && !refused(strict)) {
             function.flag("strict", strict);
         }
     });
@@ -224,9 +235,22 @@ fn format(
         }
         Some(Format::JsonSchema { name, description, schema, strict }) => {
             let openais = matches!(request.origin, Some(Dialect::OpenAiChat | Dialect::OpenAiResponses));
-            if strict.is_none() && !openais {
-                report.converted(names::FORMAT, "sent without `strict`: here the schema guides and is not enforced");
-            }
+            let gap = not_enforced(schema, profile);
+            let strict = match strict {
+                Some(true) if gap.is_some() => {
+                    let what = gap.unwrap_or_default();
+                    report.unsupported(names::FORMAT, &format!("not in the subset that is enforced: {what}"));
+                    None
+                }
+                // The other dialects enforce schemas without being told to.
+                None if !openais && profile.schema == SchemaSubset::OpenAi && gap.is_none() => Some(true),
+                None if !openais => {
+                    let reason = "sent without `strict`: here the schema guides and is not enforced";
+                    report.converted(names::FORMAT, reason);
+                    None
+                }
+                strict => *strict,
+            };
             out.object("response_format", |format| {
                 format.text("type", "json_schema");
                 format.object("json_schema", |inner| {
@@ -236,11 +260,19 @@ fn format(
                     }
                     inner.raw("schema", schema.get());
                     if let Some(strict) = strict {
-                        inner.flag("strict", *strict);
+                        inner.flag("strict", strict);
                     }
                 });
             });
         }
+    }
+}
+
+/// What keeps a server from enforcing a schema under `strict`, where its subset is known.
+fn not_enforced(schema: &RawValue, profile: &Profile) -> Option<String> {
+    match profile.schema {
+        SchemaSubset::OpenAi => beyond_openai_strict(schema),
+        SchemaSubset::Any => None,
     }
 }
 

@@ -187,7 +187,7 @@ fn tools_and_choices_are_sent_or_refused() {
     let strict = Tool {
         name: "f".into(),
         description: Some("d".into()),
-        parameters: Some(raw(r#"{"type":"object", "x":1.0}"#)),
+        parameters: Some(raw(r#"{"type":"object", "additionalProperties":false, "x":1.0}"#)),
         strict: Some(true),
     };
     let request = ChatRequest {
@@ -201,7 +201,7 @@ fn tools_and_choices_are_sent_or_refused() {
     assert_eq!(encoded.losses, []);
     let text = String::from_utf8(encoded.body).unwrap();
     assert!(text.contains(
-        r#""tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object", "x":1.0},"strict":true}},{"type":"function","function":{"name":"g"}}],"tool_choice":{"type":"function","function":{"name":"g"}},"parallel_tool_calls":false"#
+        r#""tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object", "additionalProperties":false, "x":1.0},"strict":true}},{"type":"function","function":{"name":"g"}}],"tool_choice":{"type":"function","function":{"name":"g"}},"parallel_tool_calls":false"#
     ));
     let (body, losses) = to(&request, "deepseek");
     assert_eq!(
@@ -226,13 +226,13 @@ fn tools_and_choices_are_sent_or_refused() {
 
 #[test]
 fn formats_are_sent_or_refused() {
-    let schema =
-        Format::JsonSchema { name: "a b".into(), description: None, schema: raw(r#"{"const":1}"#), strict: Some(true) };
+    let closed = r#"{"type":"object","additionalProperties":false,"x":1.0}"#;
+    let schema = Format::JsonSchema { name: "a b".into(), description: None, schema: raw(closed), strict: Some(true) };
     let request = ChatRequest { format: Some(schema), ..asked() };
     let (body, losses) = to(&request, OPENAI);
     assert_eq!(
         body["response_format"],
-        json!({"type": "json_schema", "json_schema": {"name": "a_b", "schema": {"const": 1}, "strict": true}})
+        json!({"type": "json_schema", "json_schema": {"name": "a_b", "schema": {"type": "object", "additionalProperties": false, "x": 1.0}, "strict": true}})
     );
     assert_eq!(losses, []);
     for (provider, traits) in
@@ -246,6 +246,10 @@ fn formats_are_sent_or_refused() {
     let (body, losses) = to(&ChatRequest { format: Some(loose), ..asked() }, OPENAI);
     assert!(body["response_format"]["json_schema"].get("strict").is_none());
     assert_eq!(told(&losses), [("output_config.format", "converted")]);
+    // A dialect that enforces schemas unasked means it where OpenAI can do so.
+    let held = Format::JsonSchema { name: "n".into(), description: None, schema: raw(closed), strict: None };
+    let (body, losses) = to(&ChatRequest { format: Some(held), ..asked() }, OPENAI);
+    assert_eq!((&body["response_format"]["json_schema"]["strict"], losses.len()), (&json!(true), 0));
     let object = ChatRequest { format: Some(Format::JsonObject), ..asked() };
     assert_eq!(to(&object, "deepseek").0["response_format"], json!({"type": "json_object"}));
 }
@@ -280,4 +284,21 @@ fn extras_are_exact_told_or_refused_by_their_meaning_and_origin() {
     assert_eq!((body.get("logit_bias"), &body["min_p"]["a"], &body["metadata"]["a"]), (None, &json!(1), &json!(1)));
     assert_eq!(told(&losses), [("logit_bias", "unsupported")]);
     assert_eq!(told(&to(&own, "deepseek").1), [("logit_bias", "unsupported"), ("metadata", "advisory")]);
+}
+
+/// `wire.md` §2.1: a strict schema is checked against the target's subset before it is sent.
+#[test]
+fn a_schema_that_openai_would_not_enforce_is_told_before_it_is_sent() {
+    let open = r#"{"type":"object","properties":{"a":{"type":"string"}}}"#;
+    let tool = Tool { name: "f".into(), description: None, parameters: Some(raw(open)), strict: Some(true) };
+    let format = Format::JsonSchema { name: "n".into(), description: None, schema: raw(open), strict: Some(true) };
+    let request = ChatRequest { tools: vec![tool], format: Some(format), ..asked() };
+    let (body, losses) = to(&request, OPENAI);
+    assert_eq!(told(&losses), [("tools[*].strict", "unsupported"), ("output_config.format", "unsupported")]);
+    assert!(losses.iter().all(|loss| loss.reason.contains("an object that is not closed at $")), "{losses:?}");
+    assert!(body["tools"][0]["function"].get("strict").is_none(), "{body}");
+    assert!(body["response_format"]["json_schema"].get("strict").is_none(), "{body}");
+    // Where the subset is not documented the server decides.
+    let (body, losses) = to(&request, "mistral");
+    assert_eq!((&body["tools"][0]["function"]["strict"], losses.len()), (&json!(true), 0), "{losses:?}");
 }
