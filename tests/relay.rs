@@ -188,18 +188,3 @@ fn usage_is_told_once_where_a_stream_ends_without_a_finish_reason() {
     assert!(got.complete);
     assert_eq!(String::from_utf8(got.bytes).unwrap(), input);
 }
-
-#[test]
-fn a_usage_member_that_only_we_asked_for_is_not_told_as_null_either() {
-    let chunk = |usage: &str| {
-        format!("data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"\\\",\\\"usage\\\":null\"}},\"finish_reason\":null}}]{usage},\"obfuscation\":\"x\"}}\n\n")
-    };
-    let got = |include_usage: bool| {
-        let mut relay = Relay::whole_events(Dialect::OpenAiChat, ReplyContext { include_usage, ..context() });
-        let mut bytes = Vec::new();
-        relay.push(chunk(",\"usage\":null").as_bytes(), &mut bytes).unwrap();
-        String::from_utf8(bytes).unwrap()
-    };
-    assert_eq!(got(false), chunk(""));
-    assert_eq!(got(true), chunk(",\"usage\":null"));
-}

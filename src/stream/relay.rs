@@ -331,8 +331,6 @@ fn take(
                 // We asked for it, the caller did not.
             } else if seen.usage_only || (observation.finish.is_some() && (seen.usage || dialect == Dialect::Gemini)) {
                 *held = Some(frame.raw.to_vec());
-            } else if dialect == Dialect::OpenAiChat && !context.include_usage {
-                without_empty_usage(frame.raw, out);
             } else {
                 out.extend_from_slice(frame.raw);
             }
@@ -352,21 +350,6 @@ fn take(
             }
             Ok(Progress { content, ended: decoder.terminated() })
         }
-    }
-}
-
-/// Appends an event without the `usage: null` that stands on each chunk because usage was asked for: the caller did not ask,
-/// and strict clients (`@openrouter/sdk`) take no null. Within a JSON text's strings the quotes would be escaped, so that
-/// only a member is found.
-fn without_empty_usage(raw: &[u8], out: &mut Vec<u8>) {
-    const MEMBER: &[u8] = br#","usage":null"#;
-    let found = memchr::memmem::find(raw, MEMBER);
-    match found.and_then(|at| Some((raw.get(..at)?, raw.get(at + MEMBER.len()..)?))) {
-        Some((before, after)) => {
-            out.extend_from_slice(before);
-            out.extend_from_slice(after);
-        }
-        None => out.extend_from_slice(raw),
     }
 }
 
