@@ -40,6 +40,9 @@ const CHAT = new Set(['openai', 'ai with @ai-sdk/openai, chat', '@openrouter/sdk
 /** Mistral streams a call in one piece, and its client takes no other: streamed text is in mistral.test.mjs. */
 const WHOLE_ONLY = new Set(['@mistralai/mistralai']);
 
+/** OpenAI's chunks keep their bytes, `usage: null` among them, which OpenRouter's client refuses. */
+const streams = (client, provider) => !WHOLE_ONLY.has(client) && !(client === '@openrouter/sdk' && ['OpenAI', 'DeepSeek'].includes(provider));
+
 let gateway;
 before(async () => {
   gateway = await startHarness({ config: sim => ({ providers: { deepseek: { base_url: sim.baseUrl('deepseek'), api_key: 'sim-deepseek' } } }) });
@@ -136,7 +139,7 @@ function gathered(chunks) {
 for (const [client, run] of Object.entries(CLIENTS)) {
   describe(client, () => {
     for (const [provider, { model, signed }] of Object.entries(TARGETS)) {
-      for (const stream of WHOLE_ONLY.has(client) ? [false] : [false, true]) {
+      for (const stream of streams(client, provider) ? [false, true] : [false]) {
         test(`a tool loop with a thinking model of ${provider}${stream ? ', streamed' : ''}`, async () => {
           const steps = TURNS.map(({ id, city, reasoning }) => ({ answer: { text: '', reasoning, toolCalls: [{ id, name, arguments: { city } }] } }));
           gateway.sim.behave('*', ...steps, {});
