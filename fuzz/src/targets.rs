@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 use serde_json::Value;
 use signalbox::config::provider::KINDS;
-use signalbox::dialect::canonical::Disposition;
+use signalbox::dialect::canonical::{Choice, Disposition, FinishReason};
 use signalbox::dialect::{Dialect, ModelTraits, Observation, ReplyContext, StreamFault, Tail, Target as Model};
 use signalbox::json::{Edit, Members};
 use signalbox::sse::{Decoder, Ending, Frame};
@@ -84,8 +84,9 @@ fn response(dialect: Dialect, input: &[u8]) {
     let _ = dialect.decode_error(input);
     let observed = dialect.observe_response(input);
     let Ok(answer) = dialect.decode_response(input) else { return };
-    // The pipeline watches first: what cannot be watched is never written.
-    if observed.is_err() || answer.choices.is_empty() {
+    // The pipeline watches first: what cannot be watched, and a turn that failed, is never written.
+    let failed = |choice: &Choice| choice.finish.as_ref().is_some_and(|finish| finish.reason == FinishReason::Failed);
+    if observed.is_err() || answer.choices.is_empty() || answer.choices.iter().any(failed) {
         return;
     }
     for client in dialects() {
@@ -134,7 +135,8 @@ fn stream(dialect: Dialect, input: &[u8], random: &mut Random) {
                     return;
                 }
                 let told = format!("{fault:?}");
-                assert!(told.contains("broke the answer off"), "{} is not read again: {told}", client.name());
+                let ended = told.contains("broke the answer off") || told.contains("the model's turn failed");
+                assert!(ended, "{} is not read again: {told}", client.name());
                 return;
             }
         }
