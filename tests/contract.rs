@@ -12,7 +12,6 @@ use serde_json::Value;
 use signalbox::accounting::{Cost, Outcome, Row};
 use signalbox::gateway::Gateway;
 use signalbox::http::Request;
-use signalbox::identity::Gate;
 use signalbox::pipeline;
 use support::{Fake, Head, Piece, Script, START_MS};
 
@@ -38,14 +37,7 @@ thread_local! {
 
 /// A gateway that remembers nothing.
 fn gateway() -> Rc<Gateway> {
-    READ_ONCE.with(|read| {
-        Rc::new(Gateway {
-            config: read.config.clone(),
-            prices: read.prices.clone(),
-            gate: Gate::new(read.config.identity.clone(), b""),
-            memory: Rc::default(),
-        })
-    })
+    READ_ONCE.with(support::forgetful)
 }
 
 fn post(path: &str, body: impl Into<Vec<u8>>, headers: &[(&str, &str)]) -> Request {

@@ -4,13 +4,10 @@
 
 mod support;
 
-use std::rc::Rc;
-
 use serde_json::{json, Value};
 use signalbox::accounting::{Cost, Outcome, Row};
 use signalbox::gateway::Gateway;
 use signalbox::http::Request;
-use signalbox::identity::Gate;
 use signalbox::pipeline;
 use support::{Fake, Script};
 
@@ -29,20 +26,8 @@ thread_local! {
     static READ_ONCE: Gateway = Gateway::load_local(CONFIG).expect("the test's configuration is valid");
 }
 
-/// A gateway that remembers nothing.
-fn gateway() -> Rc<Gateway> {
-    READ_ONCE.with(|read| {
-        Rc::new(Gateway {
-            config: read.config.clone(),
-            prices: read.prices.clone(),
-            gate: Gate::new(read.config.identity.clone(), b""),
-            memory: Rc::default(),
-        })
-    })
-}
-
 fn serve(fake: &Fake, path: &str, body: &str, headers: &[(&str, &str)]) {
-    let gateway = gateway();
+    let gateway = READ_ONCE.with(support::forgetful);
     let request = Request {
         method: "POST".into(),
         path: path.into(),

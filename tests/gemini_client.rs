@@ -13,7 +13,6 @@ use serde_json::{json, Value};
 use signalbox::accounting::{Cost, Outcome, Row};
 use signalbox::gateway::Gateway;
 use signalbox::http::Request;
-use signalbox::identity::Gate;
 use signalbox::pipeline;
 use support::{Fake, Piece, Script, START_MS};
 
@@ -37,14 +36,7 @@ thread_local! {
 
 /// A gateway that remembers nothing.
 fn gateway() -> Rc<Gateway> {
-    READ_ONCE.with(|read| {
-        Rc::new(Gateway {
-            config: read.config.clone(),
-            prices: read.prices.clone(),
-            gate: Gate::new(read.config.identity.clone(), b""),
-            memory: Rc::default(),
-        })
-    })
+    READ_ONCE.with(support::forgetful)
 }
 
 fn request(method: &str, path: &str, query: &str, body: &str, headers: &[(&str, &str)]) -> Request {

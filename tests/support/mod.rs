@@ -7,12 +7,23 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use signalbox::gateway::Gateway;
 use signalbox::http::{Headers, ResponseHead, UpstreamRequest};
 use signalbox::identity::ports::{JwksSource, PortFailure, Served, SignatureVerifier};
-use signalbox::identity::Algorithm;
+use signalbox::identity::{Algorithm, Gate};
 use signalbox::ports::{CallerSink, Interrupt, Platform, UpstreamCall};
 
 pub const START_MS: u64 = 1_800_000_000_000;
+
+/// A gateway of the same configuration that remembers nothing.
+pub fn forgetful(read: &Gateway) -> Rc<Gateway> {
+    Rc::new(Gateway {
+        config: read.config.clone(),
+        prices: read.prices.clone(),
+        gate: Gate::new(read.config.identity.clone(), b""),
+        memory: Rc::default(),
+    })
+}
 
 /// What a provider does with one call.
 #[derive(Debug, Clone)]
