@@ -85,6 +85,15 @@ impl Features {
         }
     }
 
+    /// Whether thinking is on by what the request says; `None` = it says nothing.
+    #[must_use]
+    pub fn thinks(&self) -> Option<bool> {
+        match self.thinking {
+            Thinking::Unsaid => self.needs.reasoning.then_some(true),
+            said => Some(said != Thinking::Off),
+        }
+    }
+
     /// The task as far as it is sure enough.
     #[must_use]
     pub fn task_above(&self, threshold_micro: i64) -> &str {

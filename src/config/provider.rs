@@ -116,20 +116,37 @@ pub enum State {
     NoSecret,
 }
 
-/// Profiles whose servers have `/responses` beside `/chat/completions`, under the same base URL and credential (`wire.md`
-/// §1.1, §1.2; xAI: docs.x.ai, "Responses API").
-const ALSO_RESPONSES: [&str; 3] = ["openai", "azure", "xai"];
+/// The first of Azure's dated versions that have `/responses` (Azure's API version lifecycle); newer ones are words.
+const AZURE_RESPONSES_SINCE: &str = "2025-03-01";
 
 impl Provider {
     /// The dialect to speak with it: that of its kind, or Responses where its server has that too and the request wants
     /// it. `None` where this version has no dialect for its kind.
     #[must_use]
     pub fn dialect(&self, wants_responses: bool) -> Option<Dialect> {
-        let also = self.kind == Kind::OpenaiChat && ALSO_RESPONSES.contains(&self.profile.as_str());
-        if wants_responses && also {
+        if wants_responses && self.serves_responses() {
             return Some(Dialect::OpenAiResponses);
         }
         self.kind.dialect()
+    }
+
+    /// Whether its server has `/responses`, under the same base URL and credential as what else it has.
+    #[must_use]
+    pub fn serves_responses(&self) -> bool {
+        match self.kind {
+            Kind::OpenaiResponses => true,
+            Kind::OpenaiChat => {
+                profile::of(&self.profile).responses
+                    && self.api_version.as_deref().is_none_or(|version| version >= AZURE_RESPONSES_SINCE)
+            }
+            Kind::AnthropicMessages | Kind::Gemini | Kind::WorkersAi => false,
+        }
+    }
+
+    /// Whether a caller's own text of that dialect can go there.
+    #[must_use]
+    pub fn speaks(&self, dialect: Dialect) -> bool {
+        self.kind.dialect() == Some(dialect) || (dialect == Dialect::OpenAiResponses && self.serves_responses())
     }
 
     /// Whether it can be called at all.

@@ -272,6 +272,7 @@ impl Choice {
         let mut value = json!({
             "rank": at + 1,
             "model": self.name,
+            "dialect": self.dialect,
             "why": self.why,
             "score": decimal(score.total_micro),
             "terms": {

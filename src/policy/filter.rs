@@ -90,8 +90,16 @@ pub(super) fn reasons(subject: &Subject<'_, '_>, input: &Input, policy: &Policy)
     claims(subject, input, &mut found);
     data_policy(subject, input, policy, &mut found);
     preferences(subject, input, &mut found);
-    if !subject.candidate.provider_decides(input.request.dialect) {
-        abilities(subject, input, &mut found);
+    let caller = input.request.dialect;
+    let dialect = subject.candidate.dialect(input);
+    let decides = subject.candidate.provider_decides(caller);
+    if !decides {
+        abilities(subject, input, dialect, &mut found);
+    }
+    // The provider decides about the caller's own text, not about one that cannot say what the caller's does.
+    let is_callers_own = decides && dialect == Some(caller);
+    if !is_callers_own && !drops_fields(input) {
+        found.extend(subject.signals.unsupported.iter().map(|field| Reason::new(Code::Unsupported, field.as_str())));
     }
     if input.request.purpose != Purpose::Count {
         price(subject, input, policy, &mut found);
@@ -161,7 +169,7 @@ fn preferences(subject: &Subject<'_, '_>, input: &Input, found: &mut Vec<Reason>
     }
 }
 
-fn abilities(subject: &Subject<'_, '_>, input: &Input, found: &mut Vec<Reason>) {
+fn abilities(subject: &Subject<'_, '_>, input: &Input, dialect: Option<Dialect>, found: &mut Vec<Reason>) {
     let features = &input.features;
     let dropping = drops_fields(input);
     let traits = subject.candidate.traits();
@@ -170,9 +178,8 @@ fn abilities(subject: &Subject<'_, '_>, input: &Input, found: &mut Vec<Reason>) 
     for lacking in missing_capabilities(features.needs, ModelTraits { sampling, ..traits }, dropping) {
         found.push(Reason::new(Code::Capability, lacking));
     }
-    let thinks = (features.thinking != Thinking::Unsaid).then_some(features.thinking != Thinking::Off);
-    let on_chat = subject.candidate.dialect(input.request.dialect) == Some(Dialect::OpenAiChat);
-    if features.needs.tools && on_chat && !traits.chat_tools.allow(thinks) {
+    let on_chat = dialect == Some(Dialect::OpenAiChat);
+    if features.needs.tools && on_chat && !traits.chat_tools.allow(features.thinks()) {
         found.push(Reason::new(Code::Capability, "tools_on_chat_completions"));
     }
     // A window is for one text, and a request for vectors may hold thousands.
@@ -189,9 +196,6 @@ fn abilities(subject: &Subject<'_, '_>, input: &Input, found: &mut Vec<Reason>) 
         if wanted > most && !dropping {
             found.push(Reason::new(Code::OutputLimit, most.to_string()));
         }
-    }
-    if !dropping {
-        found.extend(subject.signals.unsupported.iter().map(|field| Reason::new(Code::Unsupported, field.as_str())));
     }
 }
 

@@ -120,7 +120,7 @@ fn choice(
         name: candidate.name.to_owned(),
         provider: candidate.provider.name.clone(),
         model: candidate.model.to_owned(),
-        dialect: candidate.dialect(input.request.dialect)?,
+        dialect: candidate.dialect(input)?,
         context: known.and_then(|model| model.context),
         max_output: known.and_then(|model| model.max_output),
         traits: candidate.traits(),

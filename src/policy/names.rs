@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::input::{Purpose, RequestView};
+use super::input::{Input, Purpose, RequestView};
 use crate::catalogue::model::Model;
+use crate::classify::Features;
 use crate::config::choice::{Pattern, Policy};
 use crate::config::provider::Provider;
 use crate::config::{Config, STANDARD_POLICY};
@@ -53,11 +54,17 @@ pub enum Named {
 }
 
 impl Candidate<'_> {
-    /// The dialect to speak, `None` where this version has none for the provider. A caller of Responses is answered by
-    /// Responses where the provider has it.
+    /// The dialect to speak, `None` where this version has none for the provider. Where the provider has Responses beside
+    /// Chat Completions, callers of Responses are answered by it, and so is a request whose tools the model takes only
+    /// there (`wire.md` §1.1 "Model rules").
     #[must_use]
-    pub fn dialect(&self, caller: Dialect) -> Option<Dialect> {
-        self.provider.dialect(caller == Dialect::OpenAiResponses)
+    pub fn dialect(&self, input: &Input) -> Option<Dialect> {
+        let wants = || input.request.dialect == Dialect::OpenAiResponses || self.needs_responses(&input.features);
+        self.provider.dialect(self.provider.serves_responses() && wants())
+    }
+
+    fn needs_responses(&self, features: &Features) -> bool {
+        features.needs.tools && !self.traits().chat_tools.allow(features.thinks())
     }
 
     /// What the model accepts: what the catalogue says, as far as its family has it. Unknown = everything.
@@ -67,10 +74,10 @@ impl Candidate<'_> {
         self.known.map_or(ModelTraits::PERMISSIVE, Model::traits).within(&family)
     }
 
-    /// Whether capability data and estimates must not exclude it: the caller named the model, in its own dialect.
+    /// Whether capability data and estimates must not exclude it: the caller named the model, in a dialect of its own.
     #[must_use]
     pub fn provider_decides(&self, caller: Dialect) -> bool {
-        matches!(self.named, Named::ByCaller | Named::ByModel) && self.dialect(caller) == Some(caller)
+        matches!(self.named, Named::ByCaller | Named::ByModel) && self.provider.speaks(caller)
     }
 }
 

@@ -118,19 +118,27 @@ fn gemini_method(operation: Operation) -> gemini::Method {
 /// Azure has two forms (`wire.md` §1.1). The newer one is OpenAI's own under `/openai/v1`, where the model is the
 /// deployment's name; a base URL that ends with `/v1` is it already. The older one has the deployment in its path and wants
 /// an `api-version`, so an `api_version` without a `/v1` means it. The base may be what either SDK calls its endpoint:
-/// the resource's address, or that with `/openai`.
+/// the resource's address, or that with `/openai`. Responses stand under no deployment (OpenAI's own client for Azure,
+/// `_deployments_endpoints`).
 #[must_use]
 pub fn openai_url(provider: &Provider, model: &str, operation: &str) -> String {
     let base = provider.base_url.as_deref().unwrap_or_default();
     if profile::of(&provider.profile).urls == Urls::Plain {
         return format!("{base}/{operation}");
     }
+    let is_of_account = operation.starts_with("responses");
+    let base = match base.split_once("/deployments/") {
+        Some((account, _)) if is_of_account => account,
+        _ => base,
+    };
     let resource = base.strip_suffix("/openai").unwrap_or(base);
     let version = provider.api_version.as_ref().map(|version| format!("?api-version={version}")).unwrap_or_default();
     if base.ends_with("/v1") || base.contains("/deployments/") {
         format!("{base}/{operation}{version}")
     } else if version.is_empty() {
         format!("{resource}/openai/v1/{operation}")
+    } else if is_of_account {
+        format!("{resource}/openai/{operation}{version}")
     } else {
         format!("{resource}/openai/deployments/{}/{operation}{version}", path_segment(model))
     }
@@ -182,6 +190,23 @@ mod tests {
             let provider = provider(&base, "azure", version);
             assert_eq!(openai_url(&provider, "my gpt", "chat/completions"), url, "{base} {version:?}");
         }
+    }
+
+    #[test]
+    fn azures_responses_stand_under_no_deployment() {
+        let host = "https://res.openai.azure.com";
+        let version = "2025-04-01-preview";
+        let older = format!("{host}/openai/responses?api-version={version}");
+        for (base, version, url) in [
+            (format!("{host}/openai/v1"), None, format!("{host}/openai/v1/responses")),
+            (format!("{host}/openai"), Some(version), older.clone()),
+            (format!("{host}/openai/deployments/my%20gpt"), Some(version), older),
+        ] {
+            let provider = provider(&base, "azure", version);
+            assert_eq!(openai_url(&provider, "my gpt", "responses"), url, "{base} {version:?}");
+            assert!(provider.serves_responses());
+        }
+        assert!(!provider(host, "azure", Some("2024-10-21")).serves_responses(), "older versions have none");
     }
 
     #[test]

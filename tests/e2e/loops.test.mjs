@@ -25,11 +25,12 @@ const TURNS = [
 ];
 
 /**
- * A model of each kind of provider, and what of a turn it wants to see again. OpenAI shows nothing of its reasoning in chat;
- * DeepSeek insists on the member, which clients of its own dialect do not keep.
+ * A model of each kind of provider, and what of a turn it wants to see again. OpenAI shows nothing of its reasoning in chat,
+ * and takes the functions of some models on Responses only; DeepSeek insists on the member, which clients of its own dialect do not keep.
  */
 const TARGETS = {
   OpenAI: { model: 'openai/gpt-5-mini', signed: () => [] },
+  'OpenAI by Responses': { model: 'openai/gpt-5.6-sol', signed: turn => [base64(`sealed:${turn.reasoning}`)] },
   DeepSeek: { model: 'deepseek/deepseek-v4-pro', signed: (turn, client) => (CHAT.has(client) ? ['"reasoning_content":""'] : [turn.reasoning]) },
   Anthropic: { model: 'anthropic/claude-sonnet-4-6', signed: turn => [base64(`signed:${turn.reasoning}`), turn.reasoning] },
   Gemini: { model: 'gemini/gemini-2.5-flash', signed: turn => [base64(`signed:${turn.id}`)] },

@@ -27,6 +27,8 @@ pub struct Profile {
     pub key: Key,
     /// How addresses are made.
     pub urls: Urls,
+    /// It has `/responses` beside `/chat/completions`.
+    pub responses: bool,
     /// What becomes of a body that a caller wrote in this dialect.
     pub native: Native,
     /// What becomes of an answer for a caller of this dialect.
@@ -287,6 +289,7 @@ macro_rules! members {
 members! {
     key: |item: &Item<'_>| item.word(&[("bearer", Key::Bearer), ("api-key", Key::ApiKey)]);
     urls: |item: &Item<'_>| item.word(&[("plain", Urls::Plain), ("azure", Urls::Azure)]);
+    responses: Item::flag;
     native: |item: &Item<'_>| item.word(&[("untouched", Native::Untouched), ("adapted", Native::Adapted)]);
     answers: |item: &Item<'_>| item.word(&[("native", Answers::Native), ("translated", Answers::Translated)]);
     max_tokens: |item: &Item<'_>| item.text().map(str::to_owned);

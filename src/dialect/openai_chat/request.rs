@@ -9,7 +9,7 @@ mod messages;
 pub(in crate::dialect) mod names;
 mod parts;
 mod replayed;
-mod thinking;
+pub(in crate::dialect) mod thinking;
 mod turns;
 
 pub use decode::decode;

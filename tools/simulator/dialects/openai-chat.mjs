@@ -35,6 +35,9 @@ export const openaiChat = {
     if (provider === 'openai') {
       const unknown = unknownMember(body, KNOWN);
       if (unknown) return refuse(`Unrecognized request argument supplied: ${unknown}`);
+      if (body.tools?.some(tool => tool.type === 'function') && /^gpt-5\.6/.test(body.model) && body.reasoning_effort !== 'none') {
+        return refuse(`Function tools with reasoning_effort are not supported for ${body.model} in /v1/chat/completions. Please use /v1/responses instead.`, 'reasoning_effort');
+      }
       if (body.max_tokens !== undefined && /^(o\d|gpt-5)/.test(body.model)) {
         return this.error(400, { message: "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.", param: 'max_tokens', code: 'unsupported_parameter' });
       }

@@ -2,12 +2,12 @@
 
 use super::super::profile::{Profile, Thinking};
 use super::super::write::Object;
-use super::names::{self, Report};
+use super::names::{self, Field, Report};
 use crate::dialect::canonical::{ChatRequest, Reasoning};
-use crate::dialect::Target;
+use crate::dialect::{ModelTraits, Target};
 
 /// Whether the request switches thinking off; `None` = it says nothing of thinking.
-pub(super) fn is_off(request: &ChatRequest) -> Option<bool> {
+pub(in crate::dialect) fn is_off(request: &ChatRequest) -> Option<bool> {
     request.reasoning.as_ref().map(|wish| match wish {
         Reasoning::Disabled | Reasoning::Budget(0) => true,
         Reasoning::Effort(word) => word == "none",
@@ -31,34 +31,12 @@ pub(super) fn thinking(
     profile: &Profile,
     report: &mut Report<'_>,
 ) {
-    let (asked, field) = match &request.reasoning {
-        None => return,
-        Some(Reasoning::Effort(word)) if word == "none" => (Asked::Off, names::EFFORT),
-        Some(Reasoning::Effort(word)) => (Asked::Effort(word), names::EFFORT),
-        Some(Reasoning::Budget(0) | Reasoning::Disabled) => (Asked::Off, names::THINKING),
-        Some(Reasoning::Budget(tokens)) => (Asked::Budget(*tokens), names::THINKING),
-        Some(Reasoning::Adaptive) => (Asked::Free, names::THINKING),
-    };
-    let traits = target.traits;
-    match asked {
-        Asked::Off if traits.always_reasons => return report.unsupported(field, "the model always thinks"),
-        // A model that cannot think does not.
-        Asked::Off if !traits.reasoning => return,
-        Asked::Free if !traits.reasoning => return report.advisory(field, "the model does not think"),
-        // It decides by itself how much.
-        Asked::Free if traits.always_reasons => return,
-        _ if !traits.reasoning => return report.unsupported(field, "the model does not think"),
-        _ => {}
-    }
+    let Some((asked, field)) = wish(request, target.traits, report) else { return };
     match profile.thinking {
         Thinking::Effort => {
-            let word = effort_word(&asked);
-            let known = traits.efforts.map_or(Some(word), |efforts| efforts.nearest(word));
-            let Some(sent) = known else { return report.unsupported(field, "the model has no such effort") };
-            if sent != word || !matches!(asked, Asked::Effort(_) | Asked::Off) {
-                report.converted(field, &format!("sent as the effort `{sent}`"));
+            if let Some(word) = known_word(&asked, field, target.traits, report) {
+                out.text("reasoning_effort", word);
             }
-            out.text("reasoning_effort", sent);
         }
         Thinking::DeepSeek => {
             let off = matches!(asked, Asked::Off);
@@ -95,6 +73,52 @@ pub(super) fn thinking(
             Asked::Budget(tokens) => reasoning.number("max_tokens", tokens),
         }),
     }
+}
+
+/// The effort word to send to a model that is asked by one; `None` where nothing is to be sent.
+pub(in crate::dialect) fn effort<'r>(
+    request: &'r ChatRequest,
+    traits: ModelTraits,
+    report: &mut Report<'_>,
+) -> Option<&'r str> {
+    let (asked, field) = wish(request, traits, report)?;
+    known_word(&asked, field, traits, report)
+}
+
+/// What is asked of a model that can do it, and the field that asks; `None` where nothing is to be sent.
+fn wish<'r>(request: &'r ChatRequest, traits: ModelTraits, report: &mut Report<'_>) -> Option<(Asked<'r>, Field)> {
+    let (asked, field) = match request.reasoning.as_ref()? {
+        Reasoning::Effort(word) if word == "none" => (Asked::Off, names::EFFORT),
+        Reasoning::Effort(word) => (Asked::Effort(word), names::EFFORT),
+        Reasoning::Budget(0) | Reasoning::Disabled => (Asked::Off, names::THINKING),
+        Reasoning::Budget(tokens) => (Asked::Budget(*tokens), names::THINKING),
+        Reasoning::Adaptive => (Asked::Free, names::THINKING),
+    };
+    match asked {
+        Asked::Off if traits.always_reasons => report.unsupported(field, "the model always thinks"),
+        // A model that cannot think does not.
+        Asked::Off if !traits.reasoning => {}
+        Asked::Free if !traits.reasoning => report.advisory(field, "the model does not think"),
+        // It decides by itself how much.
+        Asked::Free if traits.always_reasons => {}
+        _ if !traits.reasoning => report.unsupported(field, "the model does not think"),
+        asked => return Some((asked, field)),
+    }
+    None
+}
+
+/// The word of the model's own that says what is asked, or the nearest.
+fn known_word<'r>(asked: &Asked<'r>, field: Field, traits: ModelTraits, report: &mut Report<'_>) -> Option<&'r str> {
+    let word = effort_word(asked);
+    let sent = traits.efforts.map_or(Some(word), |efforts| efforts.nearest(word));
+    match sent {
+        None => report.unsupported(field, "the model has no such effort"),
+        Some(sent) if sent != word || !matches!(asked, Asked::Effort(_) | Asked::Off) => {
+            report.converted(field, &format!("sent as the effort `{sent}`"));
+        }
+        Some(_) => {}
+    }
+    sent
 }
 
 /// Budgets in effort words: the bounds between which the words' usual budgets lie (see [`budget_of`]).

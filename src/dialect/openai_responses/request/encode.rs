@@ -2,12 +2,13 @@
 //! member at its default is left out without a word, because leaving it out says the same.
 
 use super::turns;
-use crate::dialect::canonical::{ChatRequest, Extra, Format, Reasoning, Tool, ToolChoice};
+use crate::dialect::canonical::{ChatRequest, Extra, Format, Tool, ToolChoice};
 use crate::dialect::openai_chat::profile;
 use crate::dialect::openai_chat::request::names::{self, Report};
-use crate::dialect::openai_chat::request::schema_name;
+use crate::dialect::openai_chat::request::{schema_name, thinking};
 use crate::dialect::openai_chat::write::Object;
-use crate::dialect::{fields, Dialect, Encoded, Target};
+use crate::dialect::{family, fields, Dialect, Encoded, Target};
+use crate::json::write_quoted;
 
 /// Writes a request for a target.
 #[must_use]
@@ -20,8 +21,18 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>) -> Encoded {
     out.text("model", target.model);
     turns::write(out.key("input"), request, target, own, &mut report);
     bounds(&mut out, request, own, &mut report);
-    sampling(&mut out, request, target, &mut report);
-    thinking(&mut out, request, target, &mut report);
+    let logprobs = sampling(&mut out, request, target, &mut report);
+    if let Some(effort) = thinking::effort(request, target.traits, &mut report) {
+        out.object("reasoning", |reasoning| reasoning.text("effort", effort));
+    }
+    // What was thought comes back encrypted by default at OpenAI (the SDK's `ResponseReasoningItem`), on request elsewhere;
+    // a model that does not think refuses the request for it.
+    let thinks = family::of(target.provider, target.model).thinking == family::Thinking::Effort;
+    let beside = [(logprobs, "message.output_text.logprobs"), (thinks, "reasoning.encrypted_content")];
+    let beside: Vec<&str> = beside.into_iter().filter(|(wanted, _)| *wanted).map(|(_, name)| name).collect();
+    if !beside.is_empty() {
+        out.list("include", beside, write_quoted);
+    }
     tools(&mut out, request, target, &mut report);
     text(&mut out, request, target, own, &mut report);
     if let Some(user) = &request.user {
@@ -66,8 +77,10 @@ fn bounds(out: &mut Object<'_>, request: &ChatRequest, own: bool, report: &mut R
     }
 }
 
-fn sampling(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, report: &mut Report<'_>) {
-    let accepts = target.traits.sampling;
+/// Writes what bends the drawing of tokens; whether log probabilities are wanted, which have to be included.
+fn sampling(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, report: &mut Report<'_>) -> bool {
+    let rests = thinking::is_off(request) == Some(true);
+    let accepts = target.traits.sampling || (target.traits.sampling_at_rest && rests);
     for (name, field, value) in
         [("temperature", names::TEMPERATURE, request.temperature), ("top_p", names::TOP_P, request.top_p)]
     {
@@ -87,43 +100,16 @@ fn sampling(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, re
         report.unsupported(field, "Responses has no such member");
     }
     match request.logprobs {
-        Some(top) if accepts => {
-            out.raw("include", r#"["message.output_text.logprobs"]"#);
+        Some(top) if accepts && target.traits.logprobs => {
             if top > 0 {
                 out.number("top_logprobs", top);
             }
+            return true;
         }
         Some(_) => report.unsupported(names::LOGPROBS, "the model gives no log probabilities"),
         None => {}
     }
-}
-
-fn thinking(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, report: &mut Report<'_>) {
-    let Some(asked) = &request.reasoning else { return };
-    let (word, field) = match asked {
-        Reasoning::Effort(word) => (word.as_str(), names::EFFORT),
-        Reasoning::Budget(0) | Reasoning::Disabled => ("none", names::THINKING),
-        // The bounds between which the words' usual budgets lie.
-        Reasoning::Budget(tokens) if *tokens < 4_096 => ("low", names::THINKING),
-        Reasoning::Budget(tokens) if *tokens < 16_384 => ("medium", names::THINKING),
-        Reasoning::Budget(_) => ("high", names::THINKING),
-        Reasoning::Adaptive => ("medium", names::THINKING),
-    };
-    let (off, free) = (word == "none", *asked == Reasoning::Adaptive);
-    match target.traits {
-        t if off && t.always_reasons => return report.unsupported(field, "the model always thinks"),
-        // A model that cannot think does not.
-        t if off && !t.reasoning => return,
-        t if free && !t.reasoning => return report.advisory(field, "the model does not think"),
-        // It decides by itself how much.
-        t if free && t.always_reasons => return,
-        t if !t.reasoning => return report.unsupported(field, "the model does not think"),
-        _ => {}
-    }
-    if !off && !matches!(asked, Reasoning::Effort(_)) {
-        report.converted(field, &format!("sent as the effort `{word}`"));
-    }
-    out.object("reasoning", |reasoning| reasoning.text("effort", word));
+    false
 }
 
 fn tools(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, report: &mut Report<'_>) {
