@@ -1,7 +1,8 @@
 //! The ledger's books: which attempts are open, which are settled, and what they sum up to. One ledger per principal.
 //!
-//! Messages come in batches, late, twice or in the wrong order; each carries the whole of what its attempt is, so that the
-//! sums depend on the set of messages alone:
+//! A batch holds two things. Attempts that were over before anything of them was told come as sums, made by the sender.
+//! Of all others each message carries the whole of what its attempt is, and messages may come late, twice or in the wrong
+//! order; what they sum up to depends on the set of messages alone:
 //!
 //! - an open that follows its settle, or its twin, changes nothing;
 //! - a settle without its open is the attempt;
@@ -9,15 +10,19 @@
 //! - an attempt that is still open [`GRACE_MS`] after its deadline is closed with the estimate made before the call; if its
 //!   settle comes after all, it replaces that estimate.
 //!
-//! An ended attempt is remembered for [`KEEP_MS`] to know its twins; messages older than [`LATE_MS`] are refused, because
-//! what they speak of may be forgotten. [`store`] has the SQL; who runs it is the edge. Read `tests` first.
+//! A sender numbers its batches and sends the next one when the last is acknowledged, so a number that is not above the
+//! sender's last one is a repetition: sums in it have been entered. An ended attempt and a sender are remembered for
+//! [`KEEP_MS`]; what is older than [`LATE_MS`] is refused, because what it speaks of may be forgotten. [`store`] has the SQL;
+//! who runs it is the edge. Read `tests` first.
 
+mod batch;
 pub mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+
+pub use batch::{Batch, Sent};
 
 use super::cost::Cost;
 use super::counters::Counters;
@@ -157,15 +162,29 @@ pub enum End {
     Expired,
 }
 
-impl Attempt {
+impl Opened {
     /// Where it is counted.
     #[must_use]
     pub fn place(&self) -> Place {
-        (day_of(self.opened.ts_ms), format!("{}/{}", self.opened.provider, self.opened.model))
+        (day_of(self.ts_ms), format!("{}/{}", self.provider, self.model))
     }
+}
 
-    /// When the ledger must look at it again, Unix ms: to expire it while it is open, to forget it afterwards. The latter
-    /// falls on whole hours, so that a busy ledger wakes once an hour for it.
+impl Sender {
+    /// When it can be forgotten, Unix ms.
+    #[must_use]
+    pub fn due_ms(&self) -> u64 {
+        forgotten_at(self.made_ms)
+    }
+}
+
+/// [`KEEP_MS`] later, on a whole hour, so that a busy ledger wakes once an hour for it.
+fn forgotten_at(ended_ms: u64) -> u64 {
+    (ended_ms.saturating_add(KEEP_MS) / HOUR_MS).saturating_add(1).saturating_mul(HOUR_MS)
+}
+
+impl Attempt {
+    /// When the ledger must look at it again, Unix ms: to expire it while it is open, to forget it afterwards.
     #[must_use]
     pub fn due_ms(&self) -> u64 {
         match self.end {
@@ -173,59 +192,35 @@ impl Attempt {
                 let longest = self.opened.ts_ms.saturating_add(LONGEST_MS);
                 self.opened.deadline_ms.min(longest).saturating_add(GRACE_MS)
             }
-            Some(_) => (self.ended_ms.saturating_add(KEEP_MS) / HOUR_MS).saturating_add(1).saturating_mul(HOUR_MS),
+            Some(_) => forgotten_at(self.ended_ms),
         }
     }
 }
 
-/// A batch as it arrives.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// The messages that can be read, in order.
-    pub rows: Vec<Row>,
-    /// How many cannot.
-    pub malformed: u64,
-}
-
-impl Batch {
-    /// Reads `{"rows":[…]}`. One bad message does not cost the others their place in the books.
-    ///
-    /// # Errors
-    /// The sender's: not an object with a list of rows.
-    pub fn parse(body: &[u8]) -> Result<Self, serde_json::Error> {
-        #[derive(Deserialize)]
-        struct Envelope<'a> {
-            #[serde(borrow)]
-            rows: Vec<&'a RawValue>,
-        }
-        let Envelope { rows } = serde_json::from_slice(body)?;
-        let mut batch = Self::default();
-        for raw in rows {
-            match serde_json::from_str(raw.get()) {
-                Ok(row) => batch.rows.push(row),
-                Err(_) => batch.malformed += 1,
-            }
-        }
-        Ok(batch)
-    }
-
-    /// The attempts it speaks of.
-    #[must_use]
-    pub fn keys(&self) -> BTreeSet<Key> {
-        self.rows.iter().map(|row| (row.opened().id.clone(), row.opened().attempt)).collect()
-    }
-}
-
-/// The part of the books that is in memory: all of them, or those that a batch speaks of.
+/// The part of the books that is in memory: all of them, or those that a batch speaks of and what was needed before.
 #[derive(Debug, Default)]
 pub struct Book {
     attempts: BTreeMap<Key, Attempt>,
     counters: BTreeMap<Place, Counters>,
+    senders: BTreeMap<String, Sender>,
     changed: BTreeSet<Key>,
     moved: BTreeSet<Place>,
+    heard: BTreeSet<String>,
 }
 
-/// What became of a batch.
+/// Sums and senders that [`Book::tidy`] keeps in memory.
+const KEPT_PLACES: usize = 64;
+
+/// A sender of batches: one isolate's life.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sender {
+    /// Number of its last batch.
+    pub number: u64,
+    /// When that was made, Unix ms.
+    pub made_ms: u64,
+}
+
+/// What became of a batch: messages, and attempts that came summed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Receipt {
     /// Messages that changed the books.
@@ -249,16 +244,41 @@ impl Book {
         self.counters.insert(place, counters);
     }
 
-    /// The sums that a batch can change, given the loaded attempts.
+    /// Puts a stored sender on the desk.
+    pub fn load_sender(&mut self, name: String, sender: Sender) {
+        self.senders.insert(name, sender);
+    }
+
+    /// Whether a sender is on the desk.
+    #[must_use]
+    pub fn knows(&self, name: &str) -> bool {
+        self.senders.contains_key(name)
+    }
+
+    /// The sums that a batch can change, given the loaded attempts, and that are not on the desk yet.
     #[must_use]
     pub fn places(&self, batch: &Batch) -> BTreeSet<Place> {
-        let new = batch.rows.iter().map(|row| Attempt { opened: row.opened().clone(), end: None, ended_ms: 0 }.place());
-        self.attempts.values().map(Attempt::place).chain(new).collect()
+        let new = batch.rows.iter().map(|row| row.opened().place());
+        let loaded = self.attempts.values().map(|attempt| attempt.opened.place());
+        let summed = batch.sums.iter().map(|(place, _)| place.clone());
+        loaded.chain(new).chain(summed).filter(|place| !self.counters.contains_key(place)).collect()
     }
 
     /// Enters a batch.
     pub fn enter(&mut self, batch: Batch, now_ms: u64) -> Receipt {
         let mut receipt = Receipt { malformed: batch.malformed, ..Receipt::default() };
+        let summed: u64 = batch.sums.iter().map(|(_, sum)| sum.attempts).sum();
+        match self.hear(&batch.sent, now_ms) {
+            Heard::First => {
+                receipt.applied += summed;
+                for (place, sum) in batch.sums {
+                    self.counters.entry(place.clone()).or_default().add(&sum);
+                    self.moved.insert(place);
+                }
+            }
+            Heard::Before => receipt.repeated += summed,
+            Heard::TooLate => receipt.late += summed,
+        }
         for row in batch.rows {
             let counter = if row.opened().ts_ms.saturating_add(LATE_MS) < now_ms {
                 &mut receipt.late
@@ -282,6 +302,34 @@ impl Book {
             Row::Settle { opened, settled } => {
                 self.put(key, Attempt { opened, end: Some(End::Settled(settled)), ended_ms: now_ms })
             }
+        }
+    }
+
+    fn hear(&mut self, sent: &Sent, now_ms: u64) -> Heard {
+        if sent.made_ms.saturating_add(LATE_MS) < now_ms {
+            return Heard::TooLate;
+        }
+        let known = self.senders.entry(sent.by.clone()).or_default();
+        if sent.number <= known.number {
+            return Heard::Before;
+        }
+        *known = Sender { number: sent.number, made_ms: sent.made_ms };
+        self.heard.insert(sent.by.clone());
+        Heard::First
+    }
+
+    /// Clears the desk after what has changed is stored. Sums and senders stay, as far as they are few: who is alone in
+    /// changing the store needs not read them again.
+    pub fn tidy(&mut self) {
+        self.attempts.clear();
+        self.changed.clear();
+        self.moved.clear();
+        self.heard.clear();
+        if self.counters.len() > KEPT_PLACES {
+            self.counters.clear();
+        }
+        if self.senders.len() > KEPT_PLACES {
+            self.senders.clear();
         }
     }
 
@@ -314,10 +362,16 @@ impl Book {
         )
     }
 
-    /// When the earliest of the changed attempts is due, Unix ms.
+    /// Senders of which something new was heard.
+    pub fn heard(&self) -> impl Iterator<Item = (&String, &Sender)> {
+        self.heard.iter().filter_map(|name| self.senders.get_key_value(name))
+    }
+
+    /// When the earliest of the changed attempts and senders is due, Unix ms.
     #[must_use]
     pub fn next_due_ms(&self) -> Option<u64> {
-        self.changes().0.map(|(_, attempt)| attempt.due_ms()).min()
+        let attempts = self.changes().0.map(|(_, attempt)| attempt.due_ms());
+        attempts.chain(self.heard().map(|(_, sender)| sender.due_ms())).min()
     }
 
     /// The loaded sums, in order of day and model.
@@ -335,10 +389,16 @@ impl Book {
     }
 
     fn count(&mut self, attempt: &Attempt, how: fn(&mut Counters, &Counters)) {
-        let place = attempt.place();
+        let place = attempt.opened.place();
         how(self.counters.entry(place.clone()).or_default(), &Counters::of(attempt));
         self.moved.insert(place);
     }
+}
+
+enum Heard {
+    First,
+    Before,
+    TooLate,
 }
 
 #[cfg(test)]

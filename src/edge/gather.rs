@@ -9,10 +9,10 @@ use worker::Context;
 
 use crate::accounting::gather::{Gatherer, WINDOW_MS};
 use crate::accounting::Row;
-use crate::edge::platform::{call_object, now_ms, sleep};
+use crate::edge::platform::{call_object, now_ms, random, sleep};
 
 thread_local! {
-    static GATHERER: RefCell<Gatherer> = RefCell::new(Gatherer::default());
+    static GATHERER: RefCell<Gatherer> = RefCell::new(Gatherer::new(random()));
 }
 
 /// How long one request's background work is a flusher; the platform ends it half a minute after its answer.
@@ -42,20 +42,15 @@ pub async fn flush(ledgers: &JsValue, principal: &str) {
     while send(ledgers, principal).await {}
 }
 
-/// Sends one batch; false: there was none, or it is kept for the next push because the ledger did not take it.
+/// Sends one batch; false: there was none, or it waits for the next push because the ledger did not take it.
 async fn send(ledgers: &JsValue, principal: &str) -> bool {
     // The borrow ends before the wait: other requests push meanwhile.
-    let Some(bundle) = GATHERER.with(|g| g.borrow_mut().take(principal, now_ms())) else { return false };
-    let delivered = call_object(ledgers, principal, "POST", "/rows", &bundle.body()).await;
+    let Some(batch) = GATHERER.with(|g| g.borrow_mut().take(principal, now_ms())) else { return false };
+    let delivered = call_object(ledgers, principal, "POST", "/rows", &batch.body).await;
     let taken = matches!(delivered, Some((200..=299, _)));
-    if !taken {
-        GATHERER.with(|g| g.borrow_mut().put_back(principal, bundle));
-    }
+    GATHERER.with(|g| match taken {
+        true => g.borrow_mut().taken(principal, batch.number),
+        false => g.borrow_mut().refused(principal),
+    });
     taken
-}
-
-/// Rows given up since the isolate began.
-#[must_use]
-pub fn lost() -> u64 {
-    GATHERER.with(|g| g.borrow().lost)
 }

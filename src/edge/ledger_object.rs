@@ -5,7 +5,7 @@
 
 #![allow(missing_docs)] // of what the macro adds
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 
 use worker::{durable_object, Date, DurableObject, Env, Method, Request, Response, SqlStorage, SqlStorageValue, State};
@@ -22,11 +22,13 @@ pub struct Ledger {
     state: State,
     /// When the alarm rings, Unix ms, as far as this instance knows.
     alarm_ms: AssertUnwindSafe<Cell<Option<u64>>>,
+    /// What has been read or written lately. Nobody else writes, so it need not be read again.
+    desk: AssertUnwindSafe<RefCell<Book>>,
 }
 
 impl DurableObject for Ledger {
     fn new(state: State, _env: Env) -> Self {
-        Self { state, alarm_ms: AssertUnwindSafe(Cell::new(None)) }
+        Self { state, alarm_ms: AssertUnwindSafe(Cell::new(None)), desk: AssertUnwindSafe::default() }
     }
 
     async fn fetch(&self, request: Request) -> worker::Result<Response> {
@@ -70,11 +72,21 @@ impl Ledger {
         let Ok(body) = request.bytes().await else { return Err(unreadable) };
         let Ok(batch) = Batch::parse(&body) else { return Err(unreadable) };
         let sql = self.tables()?;
-        let mut book = Book::default();
-        load(&sql, &mut book, store::SELECT_ATTEMPTS, store::keys(&batch.keys()), &batch)?;
-        let receipt = book.enter(batch, now_ms());
-        write(&sql, &book, &[])?;
-        if let Some(due_ms) = book.next_due_ms() {
+        let (receipt, due_ms) = self.at_desk(|book| {
+            if !book.knows(&batch.sent.by) {
+                let name = batch.sent.by.clone();
+                let sender = text(&sql, store::SELECT_SENDER, Some(name.clone()))?.ok_or(Failure::STORED)?;
+                store::load_sender(book, &name, &sender).map_err(|_| Failure::STORED)?;
+            }
+            if !batch.rows.is_empty() {
+                load_attempts(&sql, book, store::SELECT_ATTEMPTS, store::keys(&batch.keys()))?;
+            }
+            load_sums(&sql, book, &batch)?;
+            let receipt = book.enter(batch, now_ms());
+            write(&sql, book, &[])?;
+            Ok((receipt, book.next_due_ms()))
+        })?;
+        if let Some(due_ms) = due_ms {
             self.arm(&sql, due_ms).await?;
         }
         serde_json::to_string(&receipt).map(|body| (200, body)).map_err(|_| Failure::STORE)
@@ -83,11 +95,26 @@ impl Ledger {
     async fn sweep(&self) -> Result<(), Failure> {
         let sql = self.tables()?;
         let now = now_ms();
-        let mut book = Book::default();
-        load(&sql, &mut book, store::SELECT_DUE, now.to_string(), &Batch::default())?;
-        let forgotten = book.sweep(now);
-        write(&sql, &book, &forgotten)?;
+        self.at_desk(|book| {
+            load_attempts(&sql, book, store::SELECT_DUE, now.to_string())?;
+            load_sums(&sql, book, &Batch::default())?;
+            let forgotten = book.sweep(now);
+            write(&sql, book, &forgotten)?;
+            // A sender that is due cannot be heard again: what it might send is too old by then.
+            sql.exec(store::DELETE_SENDERS, vec![SqlStorageValue::String(now.to_string())])
+                .map_err(|_| Failure::STORE)?;
+            Ok(())
+        })?;
         self.arm(&sql, 0).await
+    }
+
+    /// Works on the books without a wait. What a failure leaves on the desk may not be what is stored, so nothing stays.
+    fn at_desk<T>(&self, work: impl FnOnce(&mut Book) -> Result<T, Failure>) -> Result<T, Failure> {
+        let mut book = self.desk.take();
+        let done = work(&mut book)?;
+        book.tidy();
+        self.desk.replace(book);
+        Ok(done)
     }
 
     fn usage(&self) -> Result<(u16, String), Failure> {
@@ -130,11 +157,19 @@ impl Ledger {
     }
 }
 
-/// Puts on the desk the attempts that a statement selects, and every sum that they and a batch are counted in.
-fn load(sql: &SqlStorage, book: &mut Book, select: &str, parameter: String, batch: &Batch) -> Result<(), Failure> {
+/// Puts on the desk the attempts that a statement selects.
+fn load_attempts(sql: &SqlStorage, book: &mut Book, select: &str, parameter: String) -> Result<(), Failure> {
     let attempts = text(sql, select, Some(parameter))?.ok_or(Failure::STORED)?;
-    store::load_attempts(book, &attempts).map_err(|_| Failure::STORED)?;
-    let sums = text(sql, store::SELECT_COUNTERS, Some(store::places(&book.places(batch))))?.ok_or(Failure::STORED)?;
+    store::load_attempts(book, &attempts).map_err(|_| Failure::STORED)
+}
+
+/// Puts on the desk every sum that a batch and the attempts there are counted in, unless it is there.
+fn load_sums(sql: &SqlStorage, book: &mut Book, batch: &Batch) -> Result<(), Failure> {
+    let places = book.places(batch);
+    if places.is_empty() {
+        return Ok(());
+    }
+    let sums = text(sql, store::SELECT_COUNTERS, Some(store::places(&places)))?.ok_or(Failure::STORED)?;
     store::load_counters(book, &sums).map_err(|_| Failure::STORED)
 }
 
@@ -143,6 +178,7 @@ fn write(sql: &SqlStorage, book: &Book, forgotten: &[Key]) -> Result<(), Failure
     for (statement, rows) in [
         (store::UPSERT_ATTEMPTS, store::attempt_rows(book)),
         (store::UPSERT_COUNTERS, store::counter_rows(book)),
+        (store::UPSERT_SENDERS, store::sender_rows(book)),
         (store::DELETE_ATTEMPTS, forgotten),
     ] {
         if let Some(rows) = rows {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::{Attempt, Book, Key, Place};
+use super::{Attempt, Book, Key, Place, Sender};
 use crate::accounting::counters::Counters;
 
 /// Creates the tables; harmless when they are there.
@@ -20,6 +20,9 @@ CREATE INDEX IF NOT EXISTS attempts_due ON attempts (due_ms);
 CREATE TABLE IF NOT EXISTS counters (
   day TEXT NOT NULL, model TEXT NOT NULL, body TEXT NOT NULL,
   PRIMARY KEY (day, model)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS senders (
+  name TEXT PRIMARY KEY, number INTEGER NOT NULL, made_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL
 ) WITHOUT ROWID;";
 
 /// Attempts by [`keys`] → one text for [`load_attempts`].
@@ -40,6 +43,18 @@ pub const UPSERT_COUNTERS: &str = "INSERT INTO counters (day, model, body) \
      SELECT value->>0, value->>1, value->>2 FROM json_each(?) WHERE true \
      ON CONFLICT (day, model) DO UPDATE SET body = excluded.body";
 
+/// A sender by name → one text for [`load_sender`].
+pub const SELECT_SENDER: &str =
+    "SELECT json_array(s.number, s.made_ms) FROM (SELECT ? AS name) AS k LEFT JOIN senders AS s ON s.name = k.name";
+
+/// Writes [`sender_rows`].
+pub const UPSERT_SENDERS: &str = "INSERT INTO senders (name, number, made_ms, due_ms) \
+     SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?) WHERE true \
+     ON CONFLICT (name) DO UPDATE SET number = excluded.number, made_ms = excluded.made_ms, due_ms = excluded.due_ms";
+
+/// Forgets senders that are due at a time in Unix ms (as text).
+pub const DELETE_SENDERS: &str = "DELETE FROM senders WHERE due_ms <= CAST(? AS INTEGER)";
+
 /// Forgets attempts by [`keys`].
 pub const DELETE_ATTEMPTS: &str =
     "DELETE FROM attempts WHERE (id, attempt) IN (SELECT value->>0, value->>1 FROM json_each(?))";
@@ -52,7 +67,8 @@ pub const SELECT_DUE: &str = "SELECT json_group_array(json(body)) FROM \
 pub const DUE_AT_ONCE: usize = 500;
 
 /// When something is due next, Unix ms as text, or null.
-pub const SELECT_NEXT_DUE: &str = "SELECT CAST(MIN(due_ms) AS TEXT) FROM attempts";
+pub const SELECT_NEXT_DUE: &str = "SELECT CAST(MIN(due_ms) AS TEXT) FROM \
+     (SELECT MIN(due_ms) AS due_ms FROM attempts UNION ALL SELECT MIN(due_ms) FROM senders)";
 
 /// Every sum, one text per row for [`read_counters`].
 pub const SELECT_ALL_COUNTERS: &str = "SELECT json_array(day, model, json(body)) FROM counters ORDER BY day, model";
@@ -81,6 +97,24 @@ pub fn attempt_rows(book: &Book) -> Option<String> {
 pub fn counter_rows(book: &Book) -> Option<String> {
     let rows: Vec<_> = book.changes().1.map(|((day, model), counters)| (day, model, counters)).collect();
     (!rows.is_empty()).then(|| list(rows.iter()))
+}
+
+/// The parameter of [`UPSERT_SENDERS`]; `None` when nothing was heard.
+#[must_use]
+pub fn sender_rows(book: &Book) -> Option<String> {
+    let rows: Vec<_> = book.heard().map(|(name, s)| (name, s.number, s.made_ms, s.due_ms())).collect();
+    (!rows.is_empty()).then(|| list(rows.iter()))
+}
+
+/// Puts a selected sender on the desk; one that is not stored has sent nothing yet.
+///
+/// # Errors
+/// The store's: a text that is not ours.
+pub fn load_sender(book: &mut Book, name: &str, text: &str) -> Result<(), serde_json::Error> {
+    let (number, made_ms): (Option<u64>, Option<u64>) = serde_json::from_str(text)?;
+    let sender = Sender { number: number.unwrap_or_default(), made_ms: made_ms.unwrap_or_default() };
+    book.load_sender(name.to_owned(), sender);
+    Ok(())
 }
 
 /// Puts selected attempts on the desk.

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use serde_json::value::RawValue;
 
 use super::*;
 use crate::money::PicoSum;
@@ -39,7 +40,7 @@ fn settle(o: &Opened, s: &Settled) -> Row {
 }
 
 fn batch(rows: impl IntoIterator<Item = Row>) -> Batch {
-    Batch { rows: rows.into_iter().collect(), malformed: 0 }
+    Batch { rows: rows.into_iter().collect(), ..Batch::default() }
 }
 
 fn totals(book: &Book) -> Counters {
@@ -159,15 +160,59 @@ fn what_is_forgotten_cannot_be_counted_again() {
 fn one_bad_message_does_not_cost_the_others_their_place() {
     let o = opened("r", 1, "m", T0);
     let body = format!(
-        r#"{{"rows":[{{"op":"open"}},{},{{"op":"close","id":"x"}},17]}}"#,
+        r#"{{"sent":{{"by":"s","number":1,"made_ms":0}},"sums":[],"rows":[{{"op":"open"}},{},{{"op":"close","id":"x"}},17]}}"#,
         settle(&o, &settled(u64::MAX)).to_json()
     );
     let read = Batch::parse(body.as_bytes()).unwrap();
     assert_eq!(read.rows, [settle(&o, &settled(u64::MAX))]);
     assert_eq!(Book::default().enter(read, T0), Receipt { applied: 1, malformed: 3, ..Receipt::default() });
-    for bad in ["", "[]", "{}", r#"{"rows":{}}"#] {
+    for bad in ["", "[]", "{}", r#"{"sent":{"by":"s","number":1,"made_ms":0},"sums":[],"rows":{}}"#] {
         assert!(Batch::parse(bad.as_bytes()).is_err(), "{bad}");
     }
+}
+
+fn summed(number: u64, made_ms: u64, attempts: impl IntoIterator<Item = (Opened, Settled)>) -> Batch {
+    let mut sums: BTreeMap<Place, Counters> = BTreeMap::new();
+    for (opened, settled) in attempts {
+        let own = Counters::of(&Attempt { opened: opened.clone(), end: Some(End::Settled(settled)), ended_ms: 0 });
+        sums.entry(opened.place()).or_default().add(&own);
+    }
+    Batch { sent: Sent { by: "s".into(), number, made_ms }, sums: sums.into_iter().collect(), ..Batch::default() }
+}
+
+#[test]
+fn sums_are_entered_once_however_often_their_batch_arrives() {
+    let attempts = || [(opened("q", 1, "m", T0), settled(30)), (opened("r", 1, "m", T0), settled(12))];
+    let mut book = Book::default();
+    assert_eq!(book.enter(summed(4, T0, attempts()), T0).applied, 2);
+    let once = totals(&book);
+    assert_eq!((once.attempts, once.picousd()), (2, PicoSum(42)));
+    for number in [4, 3] {
+        assert_eq!(book.enter(summed(number, T0, attempts()), T0 + 9).repeated, 2);
+    }
+    book.tidy();
+    assert_eq!(book.enter(summed(4, T0, attempts()), T0 + 9).repeated, 2, "known also after the desk was cleared");
+    assert_eq!(totals(&book), once);
+    assert_eq!(book.enter(summed(5, T0, attempts()), T0).applied, 2);
+}
+
+#[test]
+fn sums_whose_sender_may_be_forgotten_are_refused() {
+    let batch = || summed(1, T0, [(opened("r", 1, "m", T0), settled(12))]);
+    assert_eq!(Book::default().enter(batch(), T0 + LATE_MS + 1).late, 1);
+    let mut book = Book::default();
+    assert_eq!(book.enter(batch(), T0 + LATE_MS).applied, 1);
+    let due = book.next_due_ms();
+    assert!(due > Some(T0 + KEEP_MS) && due <= Some(T0 + KEEP_MS + HOUR_MS), "remembered for as long: {due:?}");
+}
+
+#[test]
+fn a_batch_is_read_as_it_was_written() {
+    let o = opened("r", 1, "m", T0);
+    let mut sent = summed(7, T0, [(o.clone(), settled(u64::MAX))]);
+    sent.rows = vec![open(&o), settle(&o, &settled(3))];
+    let read = Batch::parse(sent.write().as_bytes()).unwrap();
+    assert_eq!((read.sent, read.sums, read.rows, read.malformed), (sent.sent, sent.sums, sent.rows, 0));
 }
 
 #[test]
@@ -187,11 +232,14 @@ fn rows_are_the_documented_json() {
 struct Shelf {
     attempts: BTreeMap<Key, String>,
     counters: BTreeMap<Place, String>,
+    senders: BTreeMap<String, String>,
 }
 
 impl Shelf {
     fn desk(&self, keys: &BTreeSet<Key>, batch: &Batch) -> Book {
         let mut book = Book::default();
+        let sender = self.senders.get(&batch.sent.by).map_or("[null,null]", String::as_str);
+        store::load_sender(&mut book, &batch.sent.by, sender).unwrap();
         let found: Vec<&str> = keys.iter().filter_map(|k| self.attempts.get(k)).map(String::as_str).collect();
         store::load_attempts(&mut book, &format!("[{}]", found.join(","))).unwrap();
         let places = book.places(batch);
@@ -207,6 +255,11 @@ impl Shelf {
                 let attempt: Attempt = serde_json::from_str(body.get()).unwrap();
                 assert_eq!(attempt.due_ms(), due);
                 self.attempts.insert((id, n), body.get().to_owned());
+            }
+        }
+        if let Some(rows) = store::sender_rows(book) {
+            for (name, number, made_ms, _) in serde_json::from_str::<Vec<(String, u64, u64, u64)>>(&rows).unwrap() {
+                self.senders.insert(name, format!("[{number},{made_ms}]"));
             }
         }
         if let Some(rows) = store::counter_rows(book) {
@@ -300,6 +353,21 @@ proptest! {
 
         let expected: BTreeMap<Place, Counters> = plain.counters().map(|(p, c)| (p.clone(), c.clone())).collect();
         prop_assert_eq!(shelf.sums(), expected);
+    }
+
+    #[test]
+    fn it_makes_no_difference_who_sums(story in story(), cut in 1usize..9, repeats in prop::collection::vec(1usize..4, 20)) {
+        let now = T0 + 20 * HOUR_MS;
+        let mut plain = Shelf::default();
+        let mut shelf = Shelf::default();
+        for ((number, chunk), repeats) in (1u64..).zip(story.attempts.chunks(cut)).zip(repeats) {
+            let whole = chunk.iter().filter_map(|(o, s)| Some((o.clone(), s.clone()?)));
+            plain.enter(batch(whole.clone().map(|(o, s)| settle(&o, &s))), now);
+            for _ in 0..repeats {
+                shelf.enter(summed(number, now, whole.clone()), now);
+            }
+        }
+        prop_assert_eq!(shelf.sums(), plain.sums());
     }
 
     #[test]
