@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde_json::{json, Value};
 use signalbox::dialect::{Dialect, ReplyContext, Tail};
 use signalbox::sse;
+use signalbox::stream::relay::Relay;
 
 fn whole(from: Dialect, body: &[u8]) -> Value {
     let answer = from.decode_response(body).unwrap();
@@ -152,4 +153,66 @@ fn blocks_of(bytes: &[u8]) -> Vec<Value> {
         }
     }
     blocks
+}
+
+/// A stream as another dialect's callers get it.
+fn relayed(from: Dialect, to: Dialect, bytes: &str) -> (String, Vec<String>) {
+    let context = ReplyContext { upstream: Some(from), include_usage: true, ..ReplyContext::default() };
+    let mut relay = Relay::translated(from, to, context);
+    let mut out = Vec::new();
+    relay.push(bytes.as_bytes(), &mut out).unwrap();
+    relay.conclude(&Tail::default(), &mut out);
+    let losses = relay.losses().iter().map(|loss| loss.field.clone()).collect();
+    (String::from_utf8(out).unwrap(), losses)
+}
+
+#[test]
+fn every_pieces_probabilities_arrive_and_not_the_firsts_alone() {
+    let chunk = |text: &str, logprob: f64| {
+        let logprobs = json!({"content": [{"token": text, "logprob": logprob, "bytes": null, "top_logprobs": []}], "refusal": null});
+        format!(
+            "data: {}\n\n",
+            json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+            "choices": [{"index": 0, "delta": {"content": text}, "logprobs": logprobs, "finish_reason": null}]})
+        )
+    };
+    let end = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    let stream = chunk("first", -0.5) + &chunk(" second", -0.25) + end;
+    let (gemini, losses) = relayed(Dialect::OpenAiChat, Dialect::Gemini, &stream);
+    assert!(losses.is_empty(), "{losses:?}");
+    let told: Vec<Value> = gemini
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok())
+        .flat_map(|chunk| {
+            chunk["candidates"][0]["logprobsResult"]["chosenCandidates"].as_array().cloned().unwrap_or_default()
+        })
+        .collect();
+    assert_eq!(
+        json!(told),
+        json!([{"token": "first", "logProbability": -0.5}, {"token": " second", "logProbability": -0.25}])
+    );
+    let (responses, losses) = relayed(Dialect::OpenAiChat, Dialect::OpenAiResponses, &stream);
+    assert!(losses.is_empty(), "{losses:?}");
+    let last = responses.lines().rev().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    let whole: Value = serde_json::from_str(last).unwrap();
+    let said = &whole["response"]["output"][0]["content"][0]["logprobs"];
+    assert_eq!(said.as_array().map(Vec::len), Some(2), "{said}");
+    let (_, losses) = relayed(Dialect::OpenAiChat, Dialect::AnthropicMessages, &stream);
+    assert_eq!(losses, ["choices[0].logprobs"], "told once");
+}
+
+#[test]
+fn geminis_callers_get_the_pages_that_others_cite() {
+    let text = "\u{1f600} in K\u{f6}ln";
+    let annotation = json!({"type": "url_citation", "url_citation": {"url": "https://a.example", "title": "A", "start_index": 5, "end_index": 9}});
+    let answer = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [{"index": 0, "finish_reason": "stop",
+        "message": {"role": "assistant", "content": text, "annotations": [annotation]}}]});
+    let decoded = Dialect::OpenAiChat.decode_response(answer.to_string().as_bytes()).unwrap();
+    let encoded = Dialect::Gemini.encode_response(&decoded, &ReplyContext::default(), &Tail::default());
+    assert!(encoded.losses.is_empty(), "{:?}", encoded.losses);
+    let value: Value = serde_json::from_slice(&encoded.body).unwrap();
+    let segment = &value["candidates"][0]["groundingMetadata"]["groundingSupports"][0]["segment"];
+    assert_eq!(*segment, json!({"startIndex": 8, "endIndex": 13, "text": "K\u{f6}ln"}), "in bytes");
+    let back = whole(Dialect::Gemini, &encoded.body);
+    assert_eq!(back["choices"][0]["message"]["annotations"], json!([annotation]), "and back again");
 }

@@ -17,6 +17,16 @@ export const REQUESTS = [
   { dialect: 'gemini-embeddings', from: '@google/genai', type: 'EmbedContentParameters', wire: geminiEmbeddingName },
 ];
 
+/** The same for answers. A stream's chunk has the members of the whole, under `delta` instead of `message`. */
+export const ANSWERS = [
+  { dialect: 'openai-chat', from: 'openai/resources/chat/completions/completions', type: 'ChatCompletion', wire: chatAnswerName },
+  { dialect: 'openai-chat', from: 'openai/resources/chat/completions/completions', type: 'ChatCompletionChunk', wire: chatAnswerName },
+  { dialect: 'openai-responses', from: 'openai/resources/responses/responses', type: 'Response' },
+  { dialect: 'anthropic-messages', from: '@anthropic-ai/sdk/resources/messages/messages', type: 'Message', wire: messageName },
+  { dialect: 'anthropic-messages', from: '@anthropic-ai/sdk/resources/beta/messages/messages', type: 'BetaMessage', wire: messageName },
+  { dialect: 'gemini', from: '@google/genai', type: 'GenerateContentResponse', wire: geminiAnswerName },
+];
+
 /** Every field of every request type: `[{dialect, sdk, type, field}]`. */
 export function sdkFields(requests = REQUESTS) {
   const entry = join(root, 'sdk-requests.ts');
@@ -152,4 +162,19 @@ function geminiEmbeddingName(field) {
   if (first) return GEMINI_OWN.includes(first) ? null : first + rest;
   if (!field.startsWith('contents')) return field;
   return /^contents\[\]\.parts\[\]\.(text|inlineData\.|fileData\.)/.test(field) ? field.replace('contents[]', 'content') : null;
+}
+
+function chatAnswerName(field) {
+  return field.replace(/^choices\[\]\.(message\(assistant\)|delta)\./, 'choices[].message.');
+}
+
+function messageName(field) {
+  return field.replace(/^\(message\)\./, '');
+}
+
+/** Members that the SDK adds to what it was sent. */
+const GEMINI_ADDED = ['sdkHttpResponse', 'automaticFunctionCallingHistory', 'text', 'data', 'functionCalls', 'executableCode', 'codeExecutionResult', 'initialPromptTokenCount'];
+
+function geminiAnswerName(field) {
+  return GEMINI_ADDED.includes(/^\w+/.exec(field)[0]) ? null : field;
 }

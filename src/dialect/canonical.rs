@@ -100,6 +100,25 @@ impl Extra {
         NAMES.contains(&self.field.rsplit('.').next().unwrap_or_default())
     }
 
+    /// The choice that a member of an answer belongs to, by the hub's name of it: 1 in `choices[1].logprobs`.
+    #[must_use]
+    pub fn choice(&self) -> Option<u32> {
+        self.field.strip_prefix("choices[")?.split_once(']')?.0.parse().ok()
+    }
+
+    /// Whether a member of an answer stands raw in the `signalbox` member for a caller of a dialect: verdicts always do, and
+    /// sources where the dialect cannot cite them (Anthropic's citations point into documents and searches of its own).
+    #[must_use]
+    pub fn goes_beside(&self, caller: Dialect) -> bool {
+        self.is_verdict() || (caller == Dialect::AnthropicMessages && self.is_source())
+    }
+
+    /// Whether it says where a choice's words are from, in the hub's form or in OpenAI's.
+    #[must_use]
+    pub fn is_source(&self) -> bool {
+        self.choice().is_some() && [".citations", ".annotations"].iter().any(|name| self.field.ends_with(name))
+    }
+
     /// What a verdict says to people, where it says something.
     #[must_use]
     pub fn explains(&self) -> Option<String> {
@@ -323,6 +342,27 @@ pub struct ChatResponse {
     pub extras: Vec<Extra>,
 }
 
+/// The report of calls that were not passed on.
+#[must_use]
+pub fn later_calls(choice: u32) -> Loss {
+    let field = format!("choices[{choice}].message.tool_calls");
+    Loss::converted(field, "the caller takes one call at a time: those after the first are left out")
+}
+
+impl ChatResponse {
+    /// Leaves the first call of each choice, for callers who take one at a time; what was left out is reported.
+    pub fn keep_first_calls(&mut self) -> Vec<Loss> {
+        let mut losses = Vec::new();
+        for choice in &mut self.choices {
+            let (before, mut called) = (choice.parts.len(), false);
+            let is_call = |part: &Part| matches!(part, Part::ToolCall(_));
+            choice.parts.retain(|part| !is_call(part) || !std::mem::replace(&mut called, true));
+            losses.extend((choice.parts.len() < before).then(|| later_calls(choice.index)));
+        }
+        losses
+    }
+}
+
 /// One choice of an answer.
 #[derive(Debug, Clone, Default)]
 pub struct Choice {
@@ -487,6 +527,19 @@ pub enum StreamEvent {
     Usage(Usage),
     /// A member or event that the hub has no word for: reported, not forwarded across dialects.
     Extra(Extra),
+}
+
+impl StreamEvent {
+    /// The choice of the call that an event is about, where it is not the choice's first call.
+    #[must_use]
+    pub fn later_call(&self) -> Option<u32> {
+        match self {
+            Self::ToolCallStart { choice, index, .. }
+            | Self::ToolCallDelta { choice, index, .. }
+            | Self::ToolCallEnd { choice, index } => (*index > 0).then_some(*choice),
+            _ => None,
+        }
+    }
 }
 
 /// What a translation did to one field. An empty list means that everything is exact.

@@ -40,6 +40,37 @@ pub fn of(extra: &Extra, choice: u32) -> Vec<Citation> {
     serde_json::from_str(extra.value.get()).unwrap_or_default()
 }
 
+/// The same, or what OpenAI's annotations of a choice cite: those have their pages, and characters, too.
+#[must_use]
+pub fn in_any_form(extra: &Extra, choice: u32) -> Vec<Citation> {
+    #[derive(Deserialize)]
+    struct Annotation {
+        url_citation: Cited,
+    }
+    #[derive(Deserialize)]
+    struct Cited {
+        url: String,
+        #[serde(default)]
+        title: String,
+        #[serde(default)]
+        start_index: usize,
+        #[serde(default)]
+        end_index: usize,
+    }
+    let member = extra.field.rsplit('.').next().unwrap_or_default();
+    if member != "annotations" || extra.choice() != Some(choice) {
+        return of(extra, choice);
+    }
+    let list: Vec<Annotation> = serde_json::from_str(extra.value.get()).unwrap_or_default();
+    let page = |Annotation { url_citation: cited }: Annotation| Citation {
+        url: cited.url,
+        title: cited.title,
+        start: cited.start_index,
+        end: cited.end_index,
+    };
+    list.into_iter().map(page).collect()
+}
+
 fn field(choice: u32) -> String {
     format!("choices[{choice}].citations")
 }

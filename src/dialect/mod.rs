@@ -14,6 +14,7 @@ mod names;
 pub mod openai_chat;
 pub mod openai_responses;
 mod schema;
+mod tier;
 pub mod view;
 
 use serde::de::value::StrDeserializer;
@@ -172,8 +173,11 @@ pub struct ReplyContext {
     pub answered_by: String,
     /// Responses clients: what the answer repeats of the request (`openai_responses::native::echo`); empty = defaults.
     pub echo: String,
-    /// Gemini clients: thoughts were not asked for (`includeThoughts`), so that none are shown.
+    /// Gemini and chat clients: thoughts were not asked for (`includeThoughts`) or are not wanted (`reasoning.exclude`), so
+    /// that none are shown.
     pub hide_reasoning: bool,
+    /// The caller takes one call at a time: [`canonical::ChatResponse::keep_first_calls`].
+    pub one_call: bool,
 }
 
 /// What is known once an answer is complete.
@@ -514,6 +518,17 @@ pub enum StreamEncoder {
 }
 
 impl StreamEncoder {
+    /// What it writes.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Self::OpenAiChat(_) => Dialect::OpenAiChat,
+            Self::AnthropicMessages(_) => Dialect::AnthropicMessages,
+            Self::Gemini(_) => Dialect::Gemini,
+            Self::OpenAiResponses(_) => Dialect::OpenAiResponses,
+        }
+    }
+
     /// Appends the wire form of one event; what the dialect cannot carry goes to `losses`.
     pub fn event(&mut self, event: &StreamEvent, out: &mut Vec<u8>, losses: &mut Vec<Loss>) {
         match self {

@@ -5,7 +5,8 @@ use super::openai_chat::response::CUSTOM_CALL;
 use super::{openai_responses, Dialect};
 
 /// The hub's names (OpenAI's), Anthropic's and Google's.
-const NAMES: [(&str, &str, &str); 16] = [
+const NAMES: [(&str, &str, &str); 17] = [
+    ("max_tokens", "max_tokens", "generationConfig.maxOutputTokens"),
     ("temperature", "temperature", "generationConfig.temperature"),
     ("top_p", "top_p", "generationConfig.topP"),
     ("top_k", "top_k", "generationConfig.topK"),
@@ -26,6 +27,20 @@ const NAMES: [(&str, &str, &str); 16] = [
 
 /// The hub's name of the thinking settings.
 pub(super) const EFFORT: &str = "reasoning_effort";
+
+/// Why a bound of 0 cannot be said elsewhere.
+pub(super) const NO_ANSWER: &str = "a bound of 0 asks for no answer, only that Anthropic's prompt cache be filled";
+
+/// Whether a request of another dialect bounds its answer to nothing (`wire.md` §1.3 "Request"): Anthropic's callers fill a
+/// prompt cache so, and nobody else has a call for that.
+pub(super) fn wants_no_answer(request: &ChatRequest, target: Dialect) -> bool {
+    request.max_output_tokens == Some(0) && request.origin.is_some_and(|origin| origin != target)
+}
+
+/// How one call at a time is had of a model that cannot be asked for it: [`ChatResponse::keep_first_calls`].
+///
+/// [`ChatResponse::keep_first_calls`]: super::canonical::ChatResponse::keep_first_calls
+pub(super) const FIRST_CALL: &str = "cannot be asked for here: of several calls in a turn the first is passed on";
 
 /// Gives losses the names of the caller's dialect; an unknown one is taken for OpenAI's.
 pub(super) fn in_callers_words(losses: &mut [Loss], request: &ChatRequest) {

@@ -15,7 +15,8 @@ pub struct View<'a> {
     pub stream: bool,
     /// Whether the caller asked for usage in the stream (always true where the dialect always sends it).
     pub include_usage: bool,
-    /// Thoughts were not asked for where a dialect shows them on request only (Gemini's `includeThoughts`).
+    /// Thoughts were not asked for where a dialect shows them on request only (Gemini's `includeThoughts`), or are not wanted
+    /// (OpenRouter's `reasoning.exclude` and `include_reasoning` in chat).
     pub hide_reasoning: bool,
     /// Bound on generated tokens.
     pub max_output_tokens: Option<u64>,
@@ -29,6 +30,14 @@ pub struct View<'a> {
     pub turns: u32,
     /// Text that tells the task: the last user turn, at most 8 kB from each end. Stays inside the process.
     pub sample: Cow<'a, str>,
+}
+
+impl View<'_> {
+    /// Whether the body names this model, so that its text can stay as it is.
+    #[must_use]
+    pub fn names(&self, model: &str) -> bool {
+        self.model == model && self.members.present("model").is_some()
+    }
 }
 
 /// What a request needs of a model; each set bit is a capability that must be there.

@@ -72,7 +72,7 @@ fn inputs<'a>(members: &Members<'a>) -> Result<Vec<Input<'a>>, GatewayError> {
 pub fn native(view: &View<'_>, model: &str) -> Vec<u8> {
     let mut edits: Vec<Edit<'_>> =
         BODY_MEMBERS.iter().filter(|name| view.members.raw(name).is_some()).map(|name| Edit::Remove(name)).collect();
-    if view.model != model {
+    if !view.names(model) {
         edits.push(Edit::Set("model", String::from_utf8(quoted(model)).unwrap_or_default().into()));
     }
     view.members.edit(&edits)

@@ -60,8 +60,9 @@ pub struct Run<'a, P: Platform> {
     pub sent_losses: Vec<Loss>,
     /// What the answer's translation could not carry.
     pub answer_losses: Vec<Loss>,
-    /// The provider's safety verdicts on the answer, raw.
-    pub verdicts: Vec<Extra>,
+    /// Members of the answer for the `signalbox` member, raw: safety verdicts, and sources that the caller's dialect cannot
+    /// cite.
+    pub beside: Vec<Extra>,
     /// Candidates that have refused signed reasoning of the history: they are sent none.
     pub unsigned: Vec<usize>,
 }
@@ -95,7 +96,7 @@ impl<'a, P: Platform> Run<'a, P> {
             upstream_told: Headers::new(),
             sent_losses: Vec::new(),
             answer_losses: Vec::new(),
-            verdicts: Vec::new(),
+            beside: Vec::new(),
             unsigned: Vec::new(),
         }
     }

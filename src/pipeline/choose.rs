@@ -75,14 +75,18 @@ pub struct Candidate<'g> {
     pub losses: Vec<Loss>,
     /// What it has no word for is left out, as the caller allowed.
     pub drops: bool,
+    /// The caller wants to see no thoughts.
+    pub hides_reasoning: bool,
 }
 
 impl Candidate<'_> {
     /// Whether the caller can be shown its answers as they are.
     #[must_use]
     pub fn answers_in(&self, caller: Dialect) -> bool {
-        let translated =
-            self.dialect == Dialect::OpenAiChat && !openai_chat::native::shows_answers(&self.provider.profile);
+        let profile = self.provider.profile.as_str();
+        let translated = self.dialect == Dialect::OpenAiChat
+            && (!openai_chat::native::shows_answers(profile)
+                || (self.hides_reasoning && openai_chat::native::shows_thoughts(profile)));
         self.dialect == caller && !translated
     }
 
@@ -98,13 +102,17 @@ impl Candidate<'_> {
     }
 }
 
-/// What the caller says about where the request goes.
+/// What the caller says about where the request goes. The first of a list of models is the request's model where the body
+/// names none.
 ///
 /// # Errors
 /// 400 naming the member or header: a word that is unknown, or known and not implemented yet.
-pub fn asked<P: Platform>(exchange: &Exchange<'_, P>, view: &View<'_>) -> Result<RoutingRequest, GatewayError> {
+pub fn asked<P: Platform>(exchange: &Exchange<'_, P>, view: &mut View<'_>) -> Result<RoutingRequest, GatewayError> {
     let headers = &exchange.request.headers;
     let asked = RoutingRequest::read(exchange.dialect, &view.members, headers, &exchange.gateway.config)?;
+    if let Some(first) = asked.models.first().filter(|_| view.model.is_empty()) {
+        view.model = first.clone().into();
+    }
     if asked.resumable {
         return Err(GatewayError::invalid("x-signalbox-resumable", "Resumable streams are not part of this version."));
     }
@@ -168,7 +176,7 @@ pub fn dry_run<P: Platform>(exchange: &mut Exchange<'_, P>, body: &[u8]) -> Resu
     if exchange.dialect == Dialect::Gemini {
         view.model = gemini::path::model_of_body(&view.members)?;
     }
-    let asked = asked(exchange, &view)?;
+    let asked = asked(exchange, &mut view)?;
     let mut inquiry = Inquiry::new(exchange, &view, asked, Work::answer(body))?;
     let request = inquiry.input.request.clone();
     let pool = names::candidates(&request, &exchange.gateway.config)?;
@@ -186,6 +194,7 @@ fn asked_to_explain(request: &RequestView) -> bool {
 struct Inquiry<'i, 'g, 'w, P: Platform> {
     exchange: &'i Exchange<'g, P>,
     stream: bool,
+    hides_reasoning: bool,
     input: Input,
     work: Work<'w>,
     losses: BTreeMap<String, Vec<Loss>>,
@@ -214,7 +223,8 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
             signed_by: work.signed_by(exchange.dialect),
             signals: BTreeMap::new(),
         };
-        Ok(Self { exchange, stream: view.stream, input, work, losses: BTreeMap::new() })
+        let (stream, hides_reasoning) = (view.stream, view.hide_reasoning);
+        Ok(Self { exchange, stream, hides_reasoning, input, work, losses: BTreeMap::new() })
     }
 
     /// Decides with what is known of health, then looks at what translation would lose, at the best `most` candidates, and
@@ -287,6 +297,7 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
                 expected_ms: choice.estimate.latency_ms(),
                 losses: self.losses_told(choice),
                 drops: !choice.dropped.is_empty(),
+                hides_reasoning: self.hides_reasoning,
             });
         }
         list

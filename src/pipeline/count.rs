@@ -51,7 +51,7 @@ pub async fn count<P: Platform>(
     view.stream = false;
     view.max_output_tokens = Some(0);
     let around = (inner.len() != body.len()).then_some(body.as_slice());
-    let asked = choose::asked(exchange, &view)?;
+    let asked = choose::asked(exchange, &mut view)?;
     exchange.explain = asked.explain;
     let work = Work::Count(Count { chat, around });
     let choice = choose::choose(exchange, &view, asked, work)?;

@@ -18,8 +18,8 @@ pub async fn embed<P: Platform>(
     path_model: Option<String>,
 ) -> Result<(), GatewayError> {
     let body = enter::body(exchange).await?;
-    let (wanted, view) = embedding::read(form, path_model, &body)?;
-    let mut asked = choose::asked(exchange, &view)?;
+    let (wanted, mut view) = embedding::read(form, path_model, &body)?;
+    let mut asked = choose::asked(exchange, &mut view)?;
     if asked.on_unsupported == OnUnsupported::Drop && wanted.has_native_input() {
         // Fields may be dropped; what is to be embedded may not.
         asked.on_unsupported = OnUnsupported::Route;

@@ -94,8 +94,15 @@ pub async fn identify<P: Platform>(exchange: &Exchange<'_, P>) -> Result<Rc<Prin
 /// The request's body.
 ///
 /// # Errors
-/// 413 over the configured limit; 400 when it broke off.
+/// 415 where it is compressed; 413 over the configured limit; 400 when it broke off.
 pub async fn body<P: Platform>(exchange: &Exchange<'_, P>) -> Result<Vec<u8>, GatewayError> {
+    const CODING: &str = "content-encoding";
+    let coding = exchange.request.headers.value(CODING).map(str::trim);
+    if coding.is_some_and(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")) {
+        let refused =
+            GatewayError::invalid(CODING, "Request bodies are taken uncompressed: leave content-encoding out.");
+        return Err(GatewayError { status: Some(415), code: Some("unsupported_content_encoding".into()), ..refused });
+    }
     let limit = exchange.gateway.config.max_body_bytes;
     match exchange.platform.body(usize::try_from(limit).unwrap_or(usize::MAX)).await {
         Ok(body) if body.is_empty() => {

@@ -109,7 +109,7 @@ async fn generate<P: Platform>(
         view.model = model.into();
         view.stream = stream;
     }
-    let asked = choose::asked(exchange, &view)?;
+    let asked = choose::asked(exchange, &mut view)?;
     exchange.explain = asked.explain;
     let choice = choose::choose(exchange, &view, asked, Work::answer(&body))?;
     let mut run = attempts::Run::new(exchange, &view, &choice);

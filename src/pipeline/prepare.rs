@@ -136,7 +136,7 @@ pub fn native_body(
 ) -> Vec<u8> {
     let model = chosen.model.as_str();
     let mut edits = RoutingRequest::removals(dialect, &view.members);
-    if dialect != Dialect::Gemini && view.model != model {
+    if dialect != Dialect::Gemini && !view.names(model) {
         edits.push(Edit::Set("model", String::from_utf8(quoted(model)).unwrap_or_default().into()));
     }
     if dialect == Dialect::OpenAiChat && view.stream && openai_chat::native::has_usage_option(&chosen.provider.profile)

@@ -134,7 +134,7 @@ pub fn finish_native(dialect: Dialect, body: Vec<u8>, tail: &Tail) -> Vec<u8> {
 }
 
 /// `[{"field", "value"}]`, the values as their provider wrote them.
-fn raw_members(extras: &[Extra]) -> Vec<u8> {
+fn raw_members(extras: &[&Extra]) -> Vec<u8> {
     let mut out = b"[".to_vec();
     for (at, extra) in extras.iter().enumerate() {
         if at > 0 {
@@ -166,14 +166,16 @@ impl<P: Platform> Run<'_, P> {
             estimated_input_tokens: self.view.estimated_input_tokens,
             echo: exchange.dialect.echo(&self.view.members),
             hide_reasoning: self.view.hide_reasoning,
+            one_call: self.choice.work.canonical().is_some_and(|asked| asked.parallel_tool_calls == Some(false)),
         }
     }
 
-    /// The `signalbox` member: decision, attempts with their costs, losses, safety verdicts. `None` unless the caller asked to
-    /// explain, the stream was opened before anyone had answered, or there is a verdict to pass on.
+    /// The `signalbox` member: decision, attempts with their costs, losses, safety verdicts,
+    /// sources without another place. `None` unless the caller asked to
+    /// explain, the stream was opened before anyone had answered, or there is something of the answer to pass on.
     pub fn explanation(&self) -> Option<String> {
         let opened_early = self.opened_early;
-        if !self.exchange.explain && !opened_early && self.verdicts.is_empty() {
+        if !self.exchange.explain && !opened_early && self.beside.is_empty() {
             return None;
         }
         let mut out = Vec::with_capacity(1024);
@@ -193,9 +195,12 @@ impl<P: Platform> Run<'_, P> {
         if self.malformed > 0 {
             out.extend_from_slice(format!(",\"malformed_events\":{}", self.malformed).as_bytes());
         }
-        if !self.verdicts.is_empty() {
-            out.extend_from_slice(b",\"safety\":");
-            out.extend_from_slice(&raw_members(&self.verdicts));
+        let (verdicts, sources): (Vec<&Extra>, Vec<&Extra>) = self.beside.iter().partition(|extra| extra.is_verdict());
+        for (name, list) in [("safety", verdicts), ("sources", sources)] {
+            if !list.is_empty() {
+                out.extend_from_slice(format!(",\"{name}\":").as_bytes());
+                out.extend_from_slice(&raw_members(&list));
+            }
         }
         if self.exchange.explain {
             out.extend_from_slice(b",\"decision\":");

@@ -296,7 +296,7 @@ impl<P: Platform> Run<'_, P> {
             }
         }
         self.answer_losses.extend_from_slice(relay.losses());
-        self.verdicts.extend_from_slice(relay.verdicts());
+        self.beside.extend_from_slice(relay.beside());
         self.report_pause(candidate, relay.observation());
         if relay.writes_usage() {
             self.report_estimate(relay.observation());

@@ -81,7 +81,7 @@ impl<P: Platform> Run<'_, P> {
                 if seen.finish == Some(FinishReason::ContentFilter) {
                     // Rare enough to be read a second time.
                     let read = exchange.dialect.decode_response(&body).map(|answer| answer.extras);
-                    self.verdicts = read.unwrap_or_default().into_iter().filter(Extra::is_verdict).collect();
+                    self.beside = read.unwrap_or_default().into_iter().filter(Extra::is_verdict).collect();
                 }
                 if self.choice.candidates.get(candidate).is_some_and(|c| self.choice.work.tells_estimate(c.dialect)) {
                     self.report_estimate(&seen);
@@ -89,15 +89,18 @@ impl<P: Platform> Run<'_, P> {
                 let tail = self.tail(account);
                 reply::finish_native(exchange.dialect, body, &tail)
             }
-            Answer::Foreign(response, seen) => {
+            Answer::Foreign(mut response, seen) => {
                 let chosen = self.choice.candidates.get(candidate);
                 let context = chosen.map(|chosen| self.context(chosen)).unwrap_or_default();
+                if context.one_call {
+                    self.answer_losses.extend(response.keep_first_calls());
+                }
                 // The losses must be known before the explanation that lists them is written.
                 let encoded = exchange.dialect.encode_response(&response, &context, &Default::default());
                 self.answer_losses.extend(encoded.losses);
                 self.report_estimate(&seen);
                 self.report_pause(candidate, &seen);
-                self.verdicts = response.extras.iter().filter(|extra| extra.is_verdict()).cloned().collect();
+                self.beside = response.extras.iter().filter(|e| e.goes_beside(exchange.dialect)).cloned().collect();
                 let tail = self.tail(account);
                 exchange.dialect.encode_response(&response, &context, &tail).body
             }

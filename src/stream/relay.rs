@@ -5,7 +5,7 @@
 //! events are read and written anew. In the last two forms the end of the stream (usage, terminator) is held back until
 //! [`Relay::conclude`], when the cost is known. Deadlines, opening and writing are the driver's; read `tests.rs` first.
 
-use crate::dialect::canonical::{Extra, FinishReason, Loss, StreamEvent};
+use crate::dialect::canonical::{later_calls, Extra, FinishReason, Loss, StreamEvent};
 use crate::dialect::{
     anthropic_messages, gemini, openai_chat, openai_responses, Dialect, Observation, ProviderError, ReplyContext,
     StreamDecoder, StreamEncoder, StreamFault, Tail,
@@ -25,7 +25,7 @@ pub struct Relay {
     ended: bool,
     inside_event: bool,
     losses: Vec<Loss>,
-    verdicts: Vec<Extra>,
+    beside: Vec<Extra>,
 }
 
 #[derive(Debug)]
@@ -48,6 +48,8 @@ struct Translation {
     encoder: StreamEncoder,
     /// Reused from event to event.
     events: Vec<StreamEvent>,
+    /// The caller takes one call at a time.
+    one_call: bool,
 }
 
 /// What a piece of input meant.
@@ -84,8 +86,9 @@ impl Relay {
     /// Rewrites a stream in the caller's dialect.
     #[must_use]
     pub fn translated(from: Dialect, to: Dialect, context: ReplyContext) -> Self {
+        let one_call = context.one_call;
         let (decoder, encoder) = (from.stream_decoder(), to.stream_encoder(context));
-        Self::new(from, Form::Translated(Box::new(Translation { decoder, encoder, events: Vec::new() })))
+        Self::new(from, Form::Translated(Box::new(Translation { decoder, encoder, events: Vec::new(), one_call })))
     }
 
     fn new(dialect: Dialect, form: Form) -> Self {
@@ -99,7 +102,7 @@ impl Relay {
             ended: false,
             inside_event: false,
             losses: Vec::new(),
-            verdicts: Vec::new(),
+            beside: Vec::new(),
         }
     }
 
@@ -121,10 +124,11 @@ impl Relay {
         &self.losses
     }
 
-    /// The provider's safety verdicts, where the stream is translated: on a native one they stand where it put them.
+    /// What goes raw into the `signalbox` member ([`Extra::goes_beside`]), where the stream is translated: on a native one it
+    /// stands where the provider put it.
     #[must_use]
-    pub fn verdicts(&self) -> &[Extra] {
-        &self.verdicts
+    pub fn beside(&self) -> &[Extra] {
+        &self.beside
     }
 
     /// Whether the platform moves the bytes.
@@ -176,7 +180,7 @@ impl Relay {
                 &mut self.observation,
                 out,
                 &mut self.losses,
-                &mut self.verdicts,
+                &mut self.beside,
             );
             match took {
                 Ok(seen) => {
@@ -214,7 +218,7 @@ impl Relay {
                 &mut self.observation,
                 out,
                 &mut self.losses,
-                &mut self.verdicts,
+                &mut self.beside,
             );
             match took {
                 Ok(seen) => {
@@ -292,8 +296,8 @@ impl Relay {
     }
 }
 
-/// Most verdicts that are kept of one stream: decoders tell each once, however often a provider repeats it.
-const MOST_VERDICTS: usize = 64;
+/// Most members that are kept of one stream: decoders tell each once, however often a provider repeats it.
+const MOST_BESIDE: usize = 64;
 
 /// One event through one form. A free function, because the frame borrows the decoder.
 fn take(
@@ -303,7 +307,7 @@ fn take(
     observation: &mut Observation,
     out: &mut Vec<u8>,
     losses: &mut Vec<Loss>,
-    verdicts: &mut Vec<Extra>,
+    beside: &mut Vec<Extra>,
 ) -> Result<Progress, StreamFault> {
     match form {
         Form::Untouched { so_far } => {
@@ -337,16 +341,29 @@ fn take(
             Ok(Progress { content: seen.content, ended: seen.terminal })
         }
         Form::Translated(translation) => {
-            let Translation { decoder, encoder, events } = &mut **translation;
+            let Translation { decoder, encoder, events, one_call } = &mut **translation;
             events.clear();
             decoder.frame(frame, events)?;
             let mut content = false;
             for event in events.iter() {
                 content |= observe_canonical(event, observation);
-                if let StreamEvent::Extra(extra) = event {
-                    verdicts.extend((extra.is_verdict() && verdicts.len() < MOST_VERDICTS).then(|| extra.clone()));
+                if let Some(choice) = event.later_call().filter(|_| *one_call) {
+                    let loss = later_calls(choice);
+                    losses.extend((!losses.contains(&loss)).then_some(loss));
+                    continue;
                 }
+                if let StreamEvent::Extra(extra) = event {
+                    let kept = beside.len() < MOST_BESIDE && extra.goes_beside(encoder.dialect());
+                    beside.extend(kept.then(|| extra.clone()));
+                }
+                let known = losses.len();
                 encoder.event(event, out, losses);
+                // What comes piece by piece is lost piece by piece, and told once.
+                for loss in losses.split_off(known) {
+                    if !losses.contains(&loss) {
+                        losses.push(loss);
+                    }
+                }
             }
             Ok(Progress { content, ended: decoder.terminated() })
         }

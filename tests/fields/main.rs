@@ -6,6 +6,7 @@ mod answers;
 mod clients;
 mod embeddings;
 mod place;
+mod streams;
 mod table;
 
 use serde_json::Value;

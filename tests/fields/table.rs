@@ -64,6 +64,9 @@ pub struct Row {
     _when: Vec<Value>,
     #[serde(default)]
     to: BTreeMap<String, String>,
+    /// Verdicts on an answer's field that comes in a stream, where they are others.
+    #[serde(default)]
+    stream: BTreeMap<String, String>,
     /// Words that stand in a target's body for the sample, where they are not the sample's own.
     #[serde(default)]
     shows: BTreeMap<String, String>,
@@ -73,6 +76,9 @@ pub struct Row {
     /// The gateway acts on it; no target sees it.
     #[serde(default, rename = "ours")]
     pub is_ours: bool,
+    /// The smallest request or answer for this row alone.
+    #[serde(default)]
+    base: Option<Value>,
     #[serde(default, rename = "of")]
     _of: Option<String>,
     #[serde(default, rename = "depends")]
@@ -85,8 +91,17 @@ pub struct Row {
 
 impl Row {
     pub fn claim(&self, column: &Column) -> Option<Claim> {
+        Self::read(&self.to, column)
+    }
+
+    /// What the row claims of a stream.
+    pub fn stream_claim(&self, column: &Column) -> Option<Claim> {
+        Self::read(&self.stream, column).or_else(|| self.claim(column))
+    }
+
+    fn read(verdicts: &BTreeMap<String, String>, column: &Column) -> Option<Claim> {
         let columns = [column.name, column.dialect.name(), "*"];
-        let text = columns.iter().find_map(|name| self.to.get(*name))?.clone();
+        let text = columns.iter().find_map(|name| verdicts.get(*name))?.clone();
         let disposition = match text.split(':').next().unwrap_or_default() {
             "exact" => None,
             "converted" => Some(Disposition::Converted),
@@ -180,7 +195,7 @@ impl Table {
 
     /// The smallest answer that a row's sample can stand in.
     pub fn answer_base(&self, row: &Row) -> Value {
-        longest(&self.answer_bases, &row.field)
+        row.base.clone().unwrap_or_else(|| longest(&self.answer_bases, &row.field))
     }
 
     /// Targets to which requests of this dialect are translated.
@@ -190,7 +205,7 @@ impl Table {
 
     /// The smallest request that a row's sample can stand in.
     pub fn base(&self, row: &Row) -> Value {
-        longest(&self.bases, &row.field)
+        row.base.clone().unwrap_or_else(|| longest(&self.bases, &row.field))
     }
 }
 

@@ -55,7 +55,7 @@ pub fn differences(said: &Answer, client: Dialect, got: &Got) -> Vec<String> {
             || got.losses.iter().any(|(field, _)| within(field))
             || names.contains(leaf)
             || reported_as_block(path, got)
-            || (leaf == "image_generation_call" && ["images", "inlineData"].iter().any(|name| names.contains(*name)));
+            || ELSEWHERE.iter().any(|(own, others)| *own == leaf && others.iter().any(|name| names.contains(*name)));
         differs(&format!("`{path}` is carried or reported"), &told, &true);
     }
     if said.choices.len() > 1 && expected.choices.len() == 1 {
@@ -68,6 +68,16 @@ pub fn differences(said: &Answer, client: Dialect, got: &Got) -> Vec<String> {
     }
     list
 }
+
+/// Members that other dialects have under other names.
+const ELSEWHERE: [(&str, &[&str]); 6] = [
+    ("annotations", &["groundingMetadata", "sources"]),
+    ("image_generation_call", &["images", "inlineData"]),
+    ("logprobs", &["logprobsResult"]),
+    ("logprobsResult", &["logprobs"]),
+    ("serviceTier", &["service_tier"]),
+    ("service_tier", &["serviceTier"]),
+];
 
 /// Blocks and parts are reported by their place (`content.2`), not by their kind.
 fn reported_as_block(path: &str, got: &Got) -> bool {

@@ -7,7 +7,8 @@ mod encode; // canonical → wire
 mod fields; // typed members with their place
 mod media; // pictures and documents → wire
 mod params; // thinking, sampling, tool choice: canonical → wire
-mod schema; // Anthropic's subset of JSON Schema
+mod schema;
+mod search; // Anthropic's subset of JSON Schema
 mod turns; // turns → messages
 
 pub use decode::decode;

@@ -6,7 +6,7 @@ use super::ids::fingerprint;
 use super::types::{Chunk, Part, Rest};
 use super::write::Json;
 use crate::dialect::canonical::Extra;
-use crate::dialect::{fields, Dialect};
+use crate::dialect::{fields, tier, Dialect};
 
 /// Most members that are remembered to tell a repetition; beyond it repetitions are reported again.
 const REMEMBERED: usize = 64;
@@ -37,7 +37,10 @@ impl Collector {
             list.extend(self.entry("promptFeedback".to_owned(), feedback));
         }
         if let Some(usage) = &chunk.usage {
-            list.extend(self.of_rest("usageMetadata.", &usage.rest));
+            let told = self.of_rest("usageMetadata.", &usage.rest).into_iter();
+            list.extend(
+                told.map(|extra| if extra.field.ends_with("Tier") { tier::in_hubs_words(extra) } else { extra }),
+            );
         }
         list
     }

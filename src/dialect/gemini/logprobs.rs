@@ -1,8 +1,9 @@
-//! Log probabilities: Google's `logprobsResult` → OpenAI's form, which is the hub's (`wire.md` §3.2 "Logprobs").
+//! Log probabilities: Google's `logprobsResult` ↔ OpenAI's form, which is the hub's (`wire.md` §3.2 "Logprobs").
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::write::Json;
 use crate::dialect::canonical::Extra;
 
 #[derive(Deserialize)]
@@ -69,6 +70,47 @@ pub fn of_google(choice: u32, result: &RawValue) -> Option<Extra> {
     Some(Extra { field: format!("choices[{choice}].logprobs"), value, advisory: false, is_default: false })
 }
 
+/// A choice's `logprobs` in OpenAI's form as Google's `logprobsResult`; `None` for other members and for none at all.
+pub fn to_google(extra: &Extra, choice: u32) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Openai {
+        content: Vec<Likely>,
+    }
+    #[derive(Deserialize)]
+    struct Likely {
+        token: String,
+        logprob: f64,
+        #[serde(default)]
+        top_logprobs: Vec<Likely>,
+    }
+    if extra.choice() != Some(choice) || !extra.field.ends_with("].logprobs") {
+        return None;
+    }
+    let content = serde_json::from_str::<Openai>(extra.value.get()).ok()?.content;
+    let mut out = Vec::with_capacity(content.len() * 48);
+    let write = |list: &mut Json<'_>, token: &Likely| {
+        let mut item = list.object_item();
+        item.text("token", &token.token);
+        item.value("logProbability", token.logprob);
+    };
+    {
+        let mut result = Json::object(&mut out);
+        {
+            let mut chosen = result.array_in("chosenCandidates");
+            content.iter().for_each(|token| write(&mut chosen, token));
+        }
+        if content.iter().any(|token| !token.top_logprobs.is_empty()) {
+            let mut top = result.array_in("topCandidates");
+            for token in &content {
+                let mut step = top.object_item();
+                let mut list = step.array_in("candidates");
+                token.top_logprobs.iter().for_each(|token| write(&mut list, token));
+            }
+        }
+    }
+    (!content.is_empty()).then(|| String::from_utf8(out).ok()).flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +131,11 @@ mod tests {
         second["top_logprobs"] = serde_json::json!([]);
         assert_eq!(value, serde_json::json!({"content": [first, second], "refusal": null}));
         assert!(of_google(0, &raw("{}")).is_none() && of_google(0, &raw("[]")).is_none());
+        let back: serde_json::Value = serde_json::from_str(&to_google(&extra, 1).unwrap()).unwrap();
+        let said = |token: &str, logprob: f64| serde_json::json!({"token": token, "logProbability": logprob});
+        assert_eq!(back["chosenCandidates"], serde_json::json!([said("a", -0.5), said("c", -9999.0)]));
+        assert_eq!(back["topCandidates"][0]["candidates"], serde_json::json!([said("a", -0.5), said("b", -2.0)]));
+        assert_eq!(back["topCandidates"][1]["candidates"], serde_json::json!([]));
+        assert!(to_google(&extra, 0).is_none(), "another choice's");
     }
 }

@@ -15,6 +15,7 @@ pub mod view;
 
 mod extras;
 mod finish;
+mod grounding;
 mod foreign;
 mod ids;
 mod logprobs;

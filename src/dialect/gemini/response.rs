@@ -7,12 +7,13 @@ use serde_json::value::RawValue;
 use super::stream::Decoder;
 use super::types::{Blob, Part as WirePart, Text};
 use super::write::Json;
-use super::{finish, foreign, usage};
+use super::{finish, foreign, grounding, logprobs, usage};
 use crate::dialect::canonical::{
     ChatResponse, Choice, Extra, Finish, FinishReason, Loss, Media, MediaSource, Part, ReasoningPart, StreamEvent,
     ToolCall,
 };
-use crate::dialect::{Dialect, Encoded, ReplyContext, StreamFault, Tail};
+use crate::dialect::citation::{self, Citation};
+use crate::dialect::{tier, Dialect, Encoded, ReplyContext, StreamFault, Tail};
 
 /// Reads an answer. A streamed answer that was gathered into one array is read as what it adds up to.
 ///
@@ -152,18 +153,21 @@ pub(super) fn part_kind(mime: &str) -> fn(Media) -> Part {
 #[must_use]
 pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> Encoded {
     let mut body = Vec::with_capacity(512);
-    let mut losses: Vec<Loss> = response.extras.iter().filter_map(unsaid).collect();
+    let mut losses: Vec<Loss> = response.extras.iter().filter(|extra| !is_carried(extra)).filter_map(unsaid).collect();
     let why = response.extras.iter().find_map(Extra::explains);
     {
         let mut wire = Json::object(&mut body);
         {
             let mut candidates = wire.array_in("candidates");
             for choice in &response.choices {
-                write_candidate(choice, context, why.as_deref(), &mut candidates.object_item(), &mut losses);
+                let mut candidate = candidates.object_item();
+                write_candidate(choice, context, why.as_deref(), &mut candidate, &mut losses);
+                write_beside(choice, &response.extras, &mut candidate);
             }
         }
         if let Some(counts) = tail.usage.as_ref().or(response.usage.as_ref()) {
-            usage::encode(counts, wire.member("usageMetadata"));
+            let capacity = response.extras.iter().find_map(|extra| tier::word(extra, &tier::GOOGLE));
+            usage::encode(counts, capacity, wire.member("usageMetadata"));
         }
         wire.text("modelVersion", response.model.as_ref().unwrap_or(&context.model));
         wire.text("responseId", response.id.as_ref().unwrap_or(&context.request_id));
@@ -172,6 +176,25 @@ pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> E
         }
     }
     Encoded { body, losses }
+}
+
+/// Whether a member of the answer has a place in Google's: sources, log probabilities, the capacity that answered.
+pub(super) fn is_carried(extra: &Extra) -> bool {
+    let of_choice =
+        |choice| !citation::in_any_form(extra, choice).is_empty() || logprobs::to_google(extra, choice).is_some();
+    tier::word(extra, &tier::GOOGLE).is_some() || extra.choice().is_some_and(of_choice)
+}
+
+fn write_beside(choice: &Choice, extras: &[Extra], candidate: &mut Json<'_>) {
+    let cited: Vec<Citation> = extras.iter().flat_map(|extra| citation::in_any_form(extra, choice.index)).collect();
+    if !cited.is_empty() {
+        let texts =
+            choice.parts.iter().filter_map(|part| if let Part::Text(text) = part { Some(text.as_str()) } else { None });
+        grounding::encode(&cited, &texts.collect::<String>(), candidate.member("groundingMetadata"));
+    }
+    if let Some(result) = extras.iter().find_map(|extra| logprobs::to_google(extra, choice.index)) {
+        candidate.raw("logprobsResult", &result);
+    }
 }
 
 fn write_candidate(

@@ -134,14 +134,6 @@ impl Decoder {
         // Index 0 is left out in this JSON form.
         let index = candidate.index.map_or(0, |Int(index)| u32::try_from(index).unwrap_or(0));
         let choice = self.choices.entry(index).or_insert_with(|| Choice { index, ..Choice::default() });
-        for (name, value) in &candidate.rest {
-            if name == "groundingMetadata" {
-                choice.grounding = Some((*value).to_owned());
-            }
-            let told = (name == "logprobsResult").then(|| logprobs::of_google(index, value)).flatten();
-            let extra = told.or_else(|| self.extras.entry(format!("candidates[{index}].{name}"), value));
-            out.extend(extra.map(StreamEvent::Extra));
-        }
         for part in candidate.content.and_then(|content| content.parts).map(|parts| parts.0).unwrap_or_default() {
             if let Some((kind, value)) = native(&part) {
                 choice.content(out);
@@ -154,6 +146,14 @@ impl Decoder {
                 }
                 choice.part(part, &mut self.minter, out)?;
             }
+        }
+        for (name, value) in &candidate.rest {
+            if name == "groundingMetadata" {
+                choice.grounding = Some((*value).to_owned());
+            }
+            let told = (name == "logprobsResult").then(|| logprobs::of_google(index, value)).flatten();
+            let extra = told.or_else(|| self.extras.entry(format!("candidates[{index}].{name}"), value));
+            out.extend(extra.map(StreamEvent::Extra));
         }
         let raw = candidate.finish_reason.as_deref().unwrap_or_default();
         if let Some(finish) = finish::decode(raw, choice.calls > 0) {

@@ -42,8 +42,8 @@ fn sum(counts: &[Option<u64>]) -> Option<u64> {
     counts.iter().flatten().fold(None, |all, count| Some(all.unwrap_or(0_u64).saturating_add(*count)))
 }
 
-/// Writes the `usageMetadata` object. Tokens written to a cache are prompt tokens here: Google has no count for them.
-pub fn encode(usage: &Usage, out: &mut Vec<u8>) {
+/// Writes the `usageMetadata` object, with Google's word for the capacity that answered. Tokens written to a cache are prompt tokens here: Google has no count for them.
+pub fn encode(usage: &Usage, capacity: Option<&str>, out: &mut Vec<u8>) {
     let mut wire = Json::object(out);
     let (prompt, thoughts) = (usage.prompt_tokens(), usage.reasoning_tokens);
     wire.value("promptTokenCount", prompt);
@@ -55,6 +55,9 @@ pub fn encode(usage: &Usage, out: &mut Vec<u8>) {
         wire.value("thoughtsTokenCount", thoughts);
     }
     wire.value("totalTokenCount", prompt.saturating_add(usage.completion_tokens()));
+    if let Some(capacity) = capacity {
+        wire.text("serviceTier", capacity);
+    }
     for (name, audio, all) in [
         ("promptTokensDetails", usage.audio_input_tokens, prompt),
         ("candidatesTokensDetails", usage.audio_output_tokens, usage.output_tokens),
@@ -126,7 +129,7 @@ mod tests {
             ..Usage::default()
         };
         let mut out = Vec::new();
-        encode(&usage, &mut out);
+        encode(&usage, None, &mut out);
         assert_eq!(read(std::str::from_utf8(&out).unwrap()), Some(usage));
     }
 }

@@ -129,18 +129,32 @@ pub fn ask_for_usage(members: &Members<'_>) -> Option<Edit<'static>> {
     set(String::from_utf8(options.edit(&[Edit::Set("include_usage", "true".into())])).ok()?)
 }
 
-/// The edits that put OpenRouter's `reasoning.effort` into OpenAI's word for it, for servers that refuse what they do not
-/// know; none where the caller wrote both, or something that has no such word.
+/// Whether a server's thoughts are to be taken out where the caller does not want them: it shows some, and does not know
+/// the word for that itself.
 #[must_use]
-pub fn effort_in_own_words(members: &Members<'_>, provider: &str) -> Option<[Edit<'static>; 2]> {
+pub fn shows_thoughts(profile: &str) -> bool {
+    let profile = profile::of(profile);
+    profile.replay != profile::Replay::None && profile.thinking != profile::Thinking::OpenRouter
+}
+
+/// The edits that put OpenRouter's `reasoning.effort` into OpenAI's word for it, for servers that refuse what they do not
+/// know; none where the caller wrote both, or something that has no such word. `reasoning.exclude` asks for what such
+/// servers do.
+#[must_use]
+pub fn effort_in_own_words(members: &Members<'_>, provider: &str) -> Option<Vec<Edit<'static>>> {
     let profile = profile::of(provider);
-    let openais = profile.takes("safety_identifier") && profile.thinking == profile::Thinking::Effort;
-    if !openais || members.present("reasoning_effort").is_some() {
+    if !profile.takes("safety_identifier") || profile.thinking != profile::Thinking::Effort {
         return None;
     }
     let reasoning = Members::read(members.present("reasoning")?.get().as_bytes()).ok()?;
-    let effort = reasoning.present("effort")?.get().to_owned();
-    Some([Edit::Remove("reasoning"), Edit::Set("reasoning_effort", effort.into())])
+    let only_excludes = reasoning.iter().all(|(name, value)| name == "exclude" && value.get() == "true");
+    match reasoning.present("effort").filter(|_| members.present("reasoning_effort").is_none()) {
+        Some(effort) => {
+            let effort = effort.get().to_owned();
+            Some(vec![Edit::Remove("reasoning"), Edit::Set("reasoning_effort", effort.into())])
+        }
+        None => only_excludes.then(|| vec![Edit::Remove("reasoning")]),
+    }
 }
 
 #[cfg(test)]

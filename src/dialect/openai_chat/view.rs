@@ -44,13 +44,17 @@ pub(in crate::dialect) fn unreadable(error: MembersError) -> GatewayError {
     }
 }
 
-/// The model as the caller wrote it.
+/// The model as the caller wrote it; empty where a list of models may stand instead (OpenRouter's `models`), which routing
+/// reads.
 ///
 /// # Errors
-/// It is absent, empty or no string.
+/// It is empty or no string, or neither it nor a list is there.
 pub(in crate::dialect) fn model<'a>(members: &Members<'a>) -> Result<Cow<'a, str>, GatewayError> {
     let Some(raw) = members.present("model") else {
-        return Err(GatewayError::invalid("model", "`model` is required"));
+        return match members.present("models") {
+            Some(_) => Ok(Cow::Borrowed("")),
+            None => Err(GatewayError::invalid("model", "`model` is required")),
+        };
     };
     match string(raw) {
         Some(model) if !model.trim().is_empty() => Ok(model),
@@ -80,6 +84,8 @@ fn read_thinking<'a>(members: &Members<'a>, view: &mut View<'a>) {
         || entry(openrouter, "max_tokens").is_some()
         || entry(source(members, "thinking"), "type").is_some_and(|kind| kind != "\"disabled\"")
         || source(members, "enable_thinking") == "true";
+    view.hide_reasoning =
+        entry(openrouter, "exclude") == Some("true") || source(members, "include_reasoning") == "false";
     view.needs.reasoning = asked || view.effort.as_ref().is_some_and(|effort| effort != "none");
 }
 

@@ -5,7 +5,7 @@ mod decode;
 mod encode;
 mod usage;
 
-pub(super) use beside::{annotations, logprobs, other_item, top_extras};
+pub(super) use beside::{annotations, item_extras, logprobs, other_item, top_extras};
 pub use decode::decode;
 pub(super) use decode::{call, reasoning};
 pub use encode::encode;

@@ -45,6 +45,7 @@ wire_object! {
         result: &'a RawValue = "result",
         output_format: &'a RawValue = "output_format",
     }
+    rest without "role" "status"
 }
 
 wire_object! {

@@ -4,8 +4,8 @@ use serde_json::value::RawValue;
 
 use super::super::write::{Elements, Object};
 use super::params::{self, Model, ThinkingPlan, Wire};
-use super::schema;
 use super::turns::{bracketed, Conversation};
+use super::{schema, search};
 use crate::dialect::canonical::{ChatRequest, Format, Loss, Tool};
 use crate::dialect::names::in_callers_words;
 use crate::dialect::{fields, Dialect, Encoded, Target};
@@ -125,7 +125,8 @@ fn messages(object: &mut Object<'_>, conversation: &Conversation<'_>) {
 }
 
 fn tools(object: &mut Object<'_>, request: &ChatRequest, model: &Model<'_>, losses: &mut Vec<Loss>) {
-    if request.tools.is_empty() {
+    let search = request.extras.iter().find(|extra| search::is_asked(extra, request));
+    if request.tools.is_empty() && search.is_none() {
         return;
     }
     if !model.target.traits.tools {
@@ -135,6 +136,9 @@ fn tools(object: &mut Object<'_>, request: &ChatRequest, model: &Model<'_>, loss
     let mut list = Elements::default();
     for (index, tool) in request.tools.iter().enumerate() {
         tool_definition(&mut list, tool, index, model, losses);
+    }
+    if let Some(extra) = search {
+        search::write(&mut list, &extra.value, request, losses);
     }
     bracketed(object.key("tools"), &list);
 }
@@ -280,7 +284,7 @@ fn unsayable(request: &ChatRequest, losses: &mut Vec<Loss>) {
 }
 
 fn extras(object: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, losses: &mut Vec<Loss>) {
-    for extra in &request.extras {
+    for extra in request.extras.iter().filter(|extra| !search::is_asked(extra, request)) {
         if extra.field == "service_tier" {
             let tier = serde_json::from_str::<String>(extra.value.get()).unwrap_or_default();
             let said = match tier.as_str() {

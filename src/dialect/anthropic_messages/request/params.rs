@@ -2,6 +2,7 @@
 
 use crate::dialect::canonical::{ChatRequest, Loss, Part, Reasoning, Role, ToolChoice, Turn};
 use crate::dialect::family::{self, Family, Sampling, Thinking};
+use crate::dialect::names::{wants_no_answer, NO_ANSWER};
 use crate::dialect::{Dialect, Target};
 
 /// Bound on generated tokens where neither the caller nor the catalogue names one: every Claude since 3.5 can do it.
@@ -41,7 +42,11 @@ impl<'t> Model<'t> {
 
 /// `max_tokens`: required by the dialect.
 pub(super) fn max_tokens(request: &ChatRequest, model: &Model<'_>, losses: &mut Vec<Loss>) -> u64 {
-    match (request.max_output_tokens, model.target.max_output_tokens) {
+    let wanted = request.max_output_tokens.filter(|_| !wants_no_answer(request, Dialect::AnthropicMessages));
+    if wanted != request.max_output_tokens {
+        losses.push(Loss::unsupported("max_tokens", NO_ANSWER));
+    }
+    match (wanted, model.target.max_output_tokens) {
         (Some(wanted), Some(most)) if wanted > most => {
             losses.push(Loss::converted("max_tokens", format!("{} generates at most {most} tokens", model.name())));
             most

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::super::error;
 use super::super::types::{self, Block, Kind, Text, WireUsage};
 use crate::dialect::canonical::{ChatResponse, Choice, Extra, Part, ReasoningPart, ToolCall, Usage};
-use crate::dialect::{citation, fields, Dialect, StreamFault};
+use crate::dialect::{citation, fields, tier, Dialect, StreamFault};
 use crate::json::Members;
 
 /// Reads an answer. Blocks without a word in the hub (server tools, their results, compaction) and citations become
@@ -38,8 +38,8 @@ pub fn decode(body: &[u8]) -> Result<ChatResponse, StreamFault> {
         parts.extend(part);
     }
     extras.extend(citation::extra(0, &cited));
-    let finish = text("stop_reason")?
-        .map(|reason| -> Result<_, StreamFault> { Ok(types::finish(&reason, text("stop_sequence")?.as_deref())) });
+    let finish =
+        text("stop_reason")?.map(|reason| types::finish(&reason, text("stop_sequence").ok().flatten().as_deref()));
     let mut usage = None;
     if let Some(raw) = members.present("usage") {
         let wire: WireUsage<'_> = serde_json::from_str(raw.get()).map_err(malformed)?;
@@ -52,7 +52,7 @@ pub fn decode(body: &[u8]) -> Result<ChatResponse, StreamFault> {
         id: text("id")?,
         model: text("model")?,
         created: None,
-        choices: vec![Choice { index: 0, parts, finish: finish.transpose()? }],
+        choices: vec![Choice { index: 0, parts, finish }],
         usage,
         extras,
     })
@@ -123,7 +123,8 @@ pub(in super::super) fn usage_extras(raw: &RawValue, extras: &mut Vec<Extra>) {
     ];
     let Ok(members) = Members::read(raw.get().as_bytes()) else { return };
     for (name, value) in members.iter().filter(|(name, _)| !COUNTED.contains(name)) {
-        extras.push(extra(format!("usage.{name}"), value, true));
+        let told = extra(format!("usage.{name}"), value, true);
+        extras.push(if name == tier::FIELD && !told.is_default { tier::in_hubs_words(told) } else { told });
     }
 }
 

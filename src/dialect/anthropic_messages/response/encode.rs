@@ -5,7 +5,7 @@ use super::super::write::{Elements, Object};
 use crate::dialect::canonical::{
     ChatResponse, Extra, Finish, FinishReason, Loss, Part, ReasoningPart, ToolCall, Usage,
 };
-use crate::dialect::{Dialect, Encoded, ReplyContext, Tail};
+use crate::dialect::{tier, Dialect, Encoded, ReplyContext, Tail};
 
 /// Writes an answer. Only the first choice has a place here; the others are reported.
 #[must_use]
@@ -44,11 +44,13 @@ pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> E
         }
     }
     let finish = first.and_then(|choice| choice.finish.as_ref());
-    let (mut details, mut why) = (None, None);
+    let (mut details, mut why, mut capacity) = (None, None, None);
     for extra in &response.extras {
         why = why.or_else(|| extra.explains());
         if extra.field == "stop_details" {
             details = Some(extra.value.get().to_owned());
+        } else if let Some(word) = tier::word(extra, &tier::ANTHROPIC) {
+            capacity = Some(word);
         } else {
             losses.extend(answer_loss(extra));
         }
@@ -71,7 +73,7 @@ pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> E
         losses.push(Loss::converted("usage", "the provider reported none: estimated"));
     }
     let estimate = estimated(context.estimated_input_tokens, written_bytes);
-    message.object("usage", |wire| usage_members(wire, &usage.unwrap_or(estimate)));
+    message.object("usage", |wire| usage_members(wire, &usage.unwrap_or(estimate), capacity));
     if let Some(signalbox) = &tail.signalbox {
         message.raw("signalbox", signalbox);
     }
@@ -196,8 +198,8 @@ pub(in super::super) fn filtered(finish: Option<&Finish>, why: Option<&str>) -> 
     String::from_utf8(out).ok()
 }
 
-/// Anthropic's counts: `input_tokens` without what was read from or written to a cache.
-pub(in super::super) fn usage_members(wire: &mut Object<'_>, usage: &Usage) {
+/// Anthropic's counts, `input_tokens` without what was read from or written to a cache, and the capacity that answered.
+pub(in super::super) fn usage_members(wire: &mut Object<'_>, usage: &Usage, capacity: Option<&str>) {
     wire.count("input_tokens", usage.input_tokens);
     if usage.cache_write_5m_tokens.is_some() || usage.cache_write_1h_tokens.is_some() {
         wire.count("cache_creation_input_tokens", usage.cache_write_tokens());
@@ -215,6 +217,9 @@ pub(in super::super) fn usage_members(wire: &mut Object<'_>, usage: &Usage) {
     if let Some(tokens) = usage.reasoning_tokens {
         wire.object("output_tokens_details", |details| details.count("thinking_tokens", tokens));
     }
+    if let Some(capacity) = capacity {
+        wire.text(tier::FIELD, capacity);
+    }
 }
 
 /// Counts for an answer whose provider named none: clients of this dialect cannot do without.
@@ -226,6 +231,9 @@ pub(in super::super) fn estimated(input_tokens: u64, written_bytes: u64) -> Usag
 pub(in super::super) fn answer_loss(extra: &Extra) -> Option<Loss> {
     if extra.is_default || extra.is_verdict() {
         None
+    } else if extra.is_source() {
+        let reason = "raw under `signalbox.sources`: Anthropic cites documents and its own searches only";
+        Some(Loss::converted(extra.field.clone(), reason))
     } else if extra.advisory {
         Some(Loss::advisory(extra.field.clone(), "no place in an Anthropic answer"))
     } else {

@@ -10,7 +10,7 @@ use super::super::request::tool_id;
 use super::super::response::{answer_loss, estimated, filtered, message_id, stop_reason, usage_members};
 use super::super::write::Object;
 use crate::dialect::canonical::{Finish, FinishReason, Loss, StreamEvent, Usage};
-use crate::dialect::{Dialect, ReplyContext, Tail};
+use crate::dialect::{tier, Dialect, ReplyContext, Tail};
 use crate::json::write_quoted;
 
 /// The event that keeps a connection open while the model is silent.
@@ -33,6 +33,8 @@ pub struct Encoder {
     /// Another provider's explanation of its verdict.
     why: Option<String>,
     usage: Option<Usage>,
+    /// Which capacity answers, in Anthropic's word. Told at the end, because the beginning is out by then.
+    capacity: Option<&'static str>,
     written_bytes: u64,
     /// Other choices were reported already.
     alone: bool,
@@ -73,6 +75,7 @@ impl Encoder {
             stop_details: None,
             why: None,
             usage: None,
+            capacity: None,
             written_bytes: 0,
             alone: false,
         }
@@ -129,6 +132,9 @@ impl Encoder {
             StreamEvent::Extra(extra) if extra.field == "stop_details" => {
                 self.stop_details = Some(extra.value.get().to_owned());
             }
+            StreamEvent::Extra(extra) if tier::word(extra, &tier::ANTHROPIC).is_some() => {
+                self.capacity = tier::word(extra, &tier::ANTHROPIC);
+            }
             StreamEvent::Extra(extra) => {
                 self.why = self.why.take().or_else(|| extra.explains());
                 losses.extend(answer_loss(extra));
@@ -155,7 +161,7 @@ impl Encoder {
                     delta.raw("stop_details", &details);
                 }
             });
-            object.object("usage", |wire| usage_members(wire, &usage));
+            object.object("usage", |wire| usage_members(wire, &usage, self.capacity));
             if let Some(signalbox) = &tail.signalbox {
                 object.raw("signalbox", signalbox);
             }
@@ -191,7 +197,7 @@ impl Encoder {
                 message.raw("content", "[]");
                 message.raw("stop_reason", "null");
                 message.raw("stop_sequence", "null");
-                message.object("usage", |wire| usage_members(wire, &usage));
+                message.object("usage", |wire| usage_members(wire, &usage, None));
             });
         });
     }

@@ -80,7 +80,7 @@ fn a_stream_is_read_in_wire_order() {
         [
             "start Some(\"msg_1\") Some(\"claude-x\")",
             "usage 27 1",
-            "extra usage.service_tier \"priority\"",
+            "extra service_tier \"priority\"",
             "thinking hm",
             "end Some(\"S=\") false",
             "end Some(\"D=\") true",

@@ -20,7 +20,7 @@ struct Message<'a> {
     #[serde(borrow)]
     stop_reason: Option<Text<'a>>,
     #[serde(borrow)]
-    stop_sequence: Option<Text<'a>>,
+    stop_sequence: Option<&'a RawValue>,
     #[serde(borrow)]
     usage: Option<WireUsage<'a>>,
     #[serde(borrow)]
@@ -43,7 +43,8 @@ pub fn observe_response(body: &[u8]) -> Result<Observation, StreamFault> {
     keep(&mut seen.id, message.id);
     keep(&mut seen.model, message.model);
     merge(&mut seen.usage, message.usage.as_ref());
-    finish(&mut seen, message.stop_reason.as_ref(), message.stop_sequence.as_ref());
+    let sequence = message.stop_sequence.and_then(|raw| parse::<Text<'_>>(raw).ok());
+    finish(&mut seen, message.stop_reason.as_ref(), sequence.as_ref());
     for raw in content {
         if let Ok(block) = serde_json::from_str::<Block<'_>>(raw.get()) {
             seen.output_bytes = seen.output_bytes.saturating_add(block_bytes(&block));

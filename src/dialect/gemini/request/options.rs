@@ -6,8 +6,8 @@ use crate::dialect::canonical::{ChatRequest, Disposition, Format, Loss, Media, P
 use crate::dialect::gemini::model::{Control, Model};
 use crate::dialect::gemini::schema;
 use crate::dialect::gemini::write::Json;
-use crate::dialect::names::EFFORT;
-use crate::dialect::Target;
+use crate::dialect::names::{wants_no_answer, EFFORT, FIRST_CALL, NO_ANSWER};
+use crate::dialect::{Dialect, Target};
 
 /// Most stop sequences.
 const MAX_STOPS: usize = 5;
@@ -53,8 +53,7 @@ pub fn write_tools(
     let offer = Offer { functions, mixed: functions && !server_tools.is_empty() };
     write_calling(request, target, passed, offer, wire, losses);
     if functions && request.parallel_tool_calls == Some(false) {
-        let reason = "Gemini has no way to allow one call at a time only";
-        losses.push(Loss::unsupported("parallel_tool_calls", reason));
+        losses.push(Loss::converted("parallel_tool_calls", FIRST_CALL));
     }
 }
 
@@ -200,7 +199,9 @@ fn write_sampling(
     config: &mut Json<'_>,
     losses: &mut Vec<Loss>,
 ) {
-    if let Some(bound) = request.max_output_tokens {
+    if wants_no_answer(request, Dialect::Gemini) {
+        losses.push(Loss::unsupported("max_tokens", NO_ANSWER));
+    } else if let Some(bound) = request.max_output_tokens {
         config.value("maxOutputTokens", bound);
     }
     let mut refuse = |field: &str, reason: &str| losses.push(Loss::unsupported(field, reason));

@@ -113,9 +113,10 @@ impl<'r> Passed<'r> {
 
     fn web_search(&mut self, value: &'r RawValue, losses: &mut Vec<Loss>) -> bool {
         let Some(Object(options)) = Object::read(value) else { return false };
-        for (name, _) in options.iter().filter(|(_, value)| value.get() != "null") {
+        for (name, value) in options.iter().filter(|(_, value)| value.get() != "null") {
             let field = format!("web_search_options.{name}");
             losses.push(match name.as_ref() {
+                "search_context_size" if value.get() == "\"medium\"" => continue,
                 "search_context_size" => Loss::advisory(field, "Google Search has no such setting"),
                 _ => Loss::unsupported(field, "Google Search takes no place from here"),
             });

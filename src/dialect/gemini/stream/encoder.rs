@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::dialect::canonical::{Finish, Loss, ReasoningPart, StreamEvent, Usage};
+use crate::dialect::canonical::{Extra, Finish, Loss, ReasoningPart, StreamEvent, Usage};
+use crate::dialect::citation::{self, Citation};
 use crate::dialect::gemini::write::Json;
-use crate::dialect::gemini::{finish, foreign, response, usage};
-use crate::dialect::{Dialect, ReplyContext, Tail};
+use crate::dialect::gemini::{finish, foreign, grounding, logprobs, response, usage};
+use crate::dialect::{tier, Dialect, ReplyContext, Tail};
 
 /// Writes a stream: one event per piece of text, whole calls, and a last event with the finish reasons and the usage. It
 /// has no terminator; lines end with CRLF, as Google's do. [`super::super::array::Joiner`] makes an array of it.
@@ -14,6 +15,8 @@ pub struct Encoder {
     context: ReplyContext,
     choices: BTreeMap<u32, Choice>,
     usage: Option<Usage>,
+    /// Which capacity answers, in Google's word.
+    capacity: Option<&'static str>,
     /// The provider's explanation of its verdict.
     why: Option<String>,
 }
@@ -27,6 +30,9 @@ struct Choice {
     thoughts: Vec<ReasoningPart>,
     /// The text of the block that has not ended.
     thinking: String,
+    /// The visible text so far, in whose bytes its sources are told at the end.
+    said: String,
+    cited: Vec<Citation>,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +48,7 @@ impl Encoder {
     /// A writer with nothing written.
     #[must_use]
     pub fn new(context: ReplyContext) -> Self {
-        Self { context, choices: BTreeMap::new(), usage: None, why: None }
+        Self { context, choices: BTreeMap::new(), usage: None, capacity: None, why: None }
     }
 
     /// Writes one event. Finish reasons and usage wait for [`Encoder::end`], because a later one replaces an earlier one.
@@ -89,10 +95,7 @@ impl Encoder {
             }
             StreamEvent::Finish { choice, finish } => self.choice(*choice).finish = Some(finish.clone()),
             StreamEvent::Usage(counts) => self.usage = Some(*counts),
-            StreamEvent::Extra(extra) => {
-                self.why = self.why.take().or_else(|| extra.explains());
-                losses.extend(response::unsaid(extra));
-            }
+            StreamEvent::Extra(extra) => self.extra(extra, out, losses),
         }
     }
 
@@ -126,10 +129,13 @@ impl Encoder {
                         response::write_finish_message(end, self.why.as_deref(), &mut candidate);
                     }
                     candidate.value("index", index);
+                    if !choice.cited.is_empty() {
+                        grounding::encode(&choice.cited, &choice.said, candidate.member("groundingMetadata"));
+                    }
                 }
             }
             if let Some(counts) = tail.usage.as_ref().or(self.usage.as_ref()) {
-                usage::encode(counts, body.member("usageMetadata"));
+                usage::encode(counts, self.capacity, body.member("usageMetadata"));
             }
             if let Some(signalbox) = &tail.signalbox {
                 body.raw("signalbox", signalbox);
@@ -137,9 +143,31 @@ impl Encoder {
         });
     }
 
+    fn extra(&mut self, extra: &Extra, out: &mut Vec<u8>, losses: &mut Vec<Loss>) {
+        self.why = self.why.take().or_else(|| extra.explains());
+        if let Some(word) = tier::word(extra, &tier::GOOGLE) {
+            self.capacity = Some(word);
+            return;
+        }
+        let choice = extra.choice().unwrap_or_default();
+        let cited = citation::in_any_form(extra, choice);
+        if !cited.is_empty() {
+            self.choice(choice).cited.extend(cited);
+        } else if let Some(result) = logprobs::to_google(extra, choice) {
+            self.candidate(
+                choice,
+                out,
+                |candidate| candidate.raw("logprobsResult", &result),
+                |part| part.text("text", ""),
+            );
+        } else {
+            losses.extend(response::unsaid(extra));
+        }
+    }
+
     fn text(&mut self, choice: u32, text: &str, out: &mut Vec<u8>) {
+        self.choice(choice).said.push_str(text);
         if text.is_empty() {
-            self.choice(choice);
             return;
         }
         let sealed = self.sealed(choice, false);
@@ -219,6 +247,17 @@ impl Encoder {
 
     /// An event with one part of one choice.
     fn chunk(&mut self, choice: u32, out: &mut Vec<u8>, part: impl FnOnce(&mut Json<'_>)) {
+        self.candidate(choice, out, |_| {}, part);
+    }
+
+    /// The same with members beside the content.
+    fn candidate(
+        &mut self,
+        choice: u32,
+        out: &mut Vec<u8>,
+        beside: impl FnOnce(&mut Json<'_>),
+        part: impl FnOnce(&mut Json<'_>),
+    ) {
         self.choice(choice);
         self.write(out, |body| {
             let mut list = body.array_in("candidates");
@@ -232,6 +271,7 @@ impl Encoder {
                 content.text("role", "model");
             }
             candidate.value("index", choice);
+            beside(&mut candidate);
         });
     }
 

@@ -177,10 +177,10 @@ fn what_has_no_word_is_reported_once() {
         [
             "extra modelStatus \"x\"",
             "extra usageMetadata.trafficType \"ON_DEMAND\"",
-            "extra candidates[0].safetyRatings [1]",
-            "extra candidates[0].groundingMetadata {\"g\":1}",
             "extra candidates[0].content.parts[].partMetadata {\"k\":1}",
             "0 text a",
+            "extra candidates[0].safetyRatings [1]",
+            "extra candidates[0].groundingMetadata {\"g\":1}",
             "0 text a"
         ]
     );

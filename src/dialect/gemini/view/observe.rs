@@ -1,6 +1,9 @@
 //! What answers and events of a native Gemini upstream tell in passing.
 
-use serde::Deserialize;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::dialect::canonical::FinishReason;
@@ -9,55 +12,71 @@ use crate::dialect::gemini::{error, finish, stream, types, usage};
 use crate::dialect::{Observation, Seen, StreamFault};
 use crate::sse::Frame;
 
-/// An answer at arm's length: texts stay source text.
-#[derive(Deserialize)]
-struct Chunk<'a> {
-    #[serde(borrow, default)]
-    candidates: Option<Many<Candidate<'a>>>,
-    #[serde(borrow, default, rename = "promptFeedback", alias = "prompt_feedback")]
-    prompt_feedback: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "usageMetadata", alias = "usage_metadata")]
-    usage: Option<UsageMetadata<'a>>,
-    #[serde(borrow, default, rename = "modelVersion", alias = "model_version")]
-    model: Option<Text<'a>>,
-    #[serde(borrow, default, rename = "responseId", alias = "response_id")]
-    id: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
+/// Declares shapes as the decoder's, which read as leniently (a member that stands twice counts once, as its last), without
+/// keeping what has no place.
+macro_rules! lean {
+    ($($(#[$doc:meta])* $name:ident { $($field:ident: $ty:ty = $key:literal $(| $alias:literal)?,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Default)]
+        struct $name<'a> {
+            $($field: Option<$ty>,)*
+            _source: PhantomData<&'a ()>,
+        }
+
+        impl<'de: 'a, 'a> Deserialize<'de> for $name<'a> {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct ShapeVisitor<'a>(PhantomData<&'a ()>);
+                impl<'de: 'a, 'a> Visitor<'de> for ShapeVisitor<'a> {
+                    type Value = $name<'a>;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("an object")
+                    }
+                    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                        let mut shape = $name::default();
+                        while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
+                            match key.as_ref() {
+                                $($key $(| $alias)? => shape.$field = map.next_value()?,)*
+                                _ => {
+                                    map.next_value::<IgnoredAny>()?;
+                                }
+                            }
+                        }
+                        Ok(shape)
+                    }
+                }
+                deserializer.deserialize_map(ShapeVisitor(PhantomData))
+            }
+        }
+    )*};
 }
 
-#[derive(Deserialize)]
-struct Candidate<'a> {
-    #[serde(default)]
-    index: Option<Int>,
-    #[serde(borrow, default)]
-    content: Option<Content<'a>>,
-    #[serde(borrow, default, rename = "finishReason", alias = "finish_reason")]
-    finish_reason: Option<Text<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Content<'a> {
-    #[serde(borrow, default)]
-    parts: Option<Many<Part<'a>>>,
-}
-
-#[derive(Deserialize)]
-struct Part<'a> {
-    #[serde(borrow, default)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "functionCall", alias = "function_call")]
-    function_call: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "executableCode", alias = "executable_code")]
-    executable_code: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "codeExecutionResult", alias = "code_execution_result")]
-    code_result: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "inlineData", alias = "inline_data")]
-    inline_data: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "toolCall", alias = "tool_call")]
-    tool_call: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "toolResponse", alias = "tool_response")]
-    tool_response: Option<&'a RawValue>,
+lean! {
+    /// An answer at arm's length: texts stay source text.
+    Chunk {
+        candidates: Many<Candidate<'a>> = "candidates",
+        prompt_feedback: &'a RawValue = "promptFeedback" | "prompt_feedback",
+        usage: UsageMetadata<'a> = "usageMetadata" | "usage_metadata",
+        model: Text<'a> = "modelVersion" | "model_version",
+        id: Text<'a> = "responseId" | "response_id",
+        error: &'a RawValue = "error",
+    }
+    Candidate {
+        index: Int = "index",
+        content: Content<'a> = "content",
+        finish_reason: Text<'a> = "finishReason" | "finish_reason",
+    }
+    Content {
+        parts: Many<Part<'a>> = "parts",
+    }
+    Part {
+        text: &'a RawValue = "text",
+        function_call: &'a RawValue = "functionCall" | "function_call",
+        executable_code: &'a RawValue = "executableCode" | "executable_code",
+        code_result: &'a RawValue = "codeExecutionResult" | "code_execution_result",
+        inline_data: &'a RawValue = "inlineData" | "inline_data",
+        tool_call: &'a RawValue = "toolCall" | "tool_call",
+        tool_response: &'a RawValue = "toolResponse" | "tool_response",
+    }
 }
 
 /// Reads usage, finish and ids of a whole answer.

@@ -86,6 +86,8 @@ fn member(name: &str, raw: &RawValue, members: &Members<'_>, request: &mut ChatR
         "reasoning" => openrouter_reasoning(raw, members, request),
         "thinking" | "enable_thinking" | "thinking_budget" => switched_thinking(name, raw, members, request),
         "stream_options" => stream_options(raw, request),
+        // Servers of this dialect may know it; to the others thoughts are kept back on the way to the caller.
+        "include_reasoning" if raw.get() == "false" => extra(request, name, raw, Meaning::Default),
         _ => leftover(request, name, raw),
     }
     Ok(())
@@ -289,7 +291,9 @@ fn openrouter_reasoning(raw: &RawValue, members: &Members<'_>, request: &mut Cha
         request.reasoning = asked.or(request.reasoning.take());
     }
     for (name, raw) in reasoning.iter() {
-        if !["effort", "max_tokens", "enabled"].contains(&name) {
+        // Thoughts are kept back on the way to the caller.
+        let kept_back = name == "exclude" && raw.get() == "true";
+        if !kept_back && !["effort", "max_tokens", "enabled"].contains(&name) {
             leftover(request, format!("reasoning.{name}"), raw);
         }
     }

@@ -9,6 +9,7 @@ use super::names::{self, Report};
 use super::thinking::{self, thinking};
 use super::turns;
 use crate::dialect::canonical::{ChatRequest, Extra, Format, Tool, ToolChoice};
+use crate::dialect::names::{wants_no_answer, FIRST_CALL, NO_ANSWER};
 use crate::dialect::schema::beyond_openai_strict;
 use crate::dialect::{family, fields, Dialect, Encoded, Target};
 
@@ -53,6 +54,7 @@ fn bounds(
     report: &mut Report<'_>,
 ) {
     match request.max_output_tokens {
+        Some(_) if wants_no_answer(request, Dialect::OpenAiChat) => report.unsupported(names::BOUND, NO_ANSWER),
         Some(most) => out.number(&profile.max_tokens, most),
         None if profile.bound_required => {
             let most = target.max_output_tokens.unwrap_or(DEFAULT_BOUND);
@@ -179,7 +181,7 @@ fn tools(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, profi
         if profile.parallel_switch {
             out.flag("parallel_tool_calls", false);
         } else {
-            report.unsupported(names::PARALLEL, "parallel calls cannot be switched off");
+            report.converted(names::PARALLEL, FIRST_CALL);
         }
     }
 }

@@ -21,8 +21,7 @@ pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> E
     out.text("object", "chat.completion");
     out.number("created", response.created.unwrap_or(context.now_secs));
     out.text("model", response.model.as_deref().unwrap_or(&context.model));
-    let by = context.answered_by.as_str();
-    out.list("choices", &response.choices, |body, choice| write_choice(body, choice, response, by, &mut losses));
+    out.list("choices", &response.choices, |body, choice| write_choice(body, choice, response, context, &mut losses));
     if let Some(counts) = tail.usage.as_ref().or(response.usage.as_ref()) {
         out.object("usage", |out| usage::encode(out, counts, tail.cost_usd.as_deref()));
     }
@@ -76,12 +75,18 @@ pub(in super::super) fn choice_member(extra: &Extra, choice: u32) -> Option<&str
     .then_some(member)
 }
 
-fn write_choice(body: &mut Vec<u8>, choice: &Choice, response: &ChatResponse, by: &str, losses: &mut Vec<Loss>) {
+fn write_choice(
+    body: &mut Vec<u8>,
+    choice: &Choice,
+    response: &ChatResponse,
+    context: &ReplyContext,
+    losses: &mut Vec<Loss>,
+) {
     let members = || response.extras.iter().filter_map(|e| Some((choice_member(e, choice.index)?, e.value.get())));
     let mut out = Object::begin(body);
     out.number("index", choice.index);
     out.object("message", |out| {
-        write_message(out, choice, by, losses);
+        write_message(out, choice, context, losses);
         for (member, value) in members() {
             if let Some(name) = member.strip_prefix("message.") {
                 out.raw(name, value);
@@ -127,7 +132,9 @@ pub(in super::super) fn write_raw_finish(out: &mut Object<'_>, raw: &str, stop_s
     }
 }
 
-fn write_message(out: &mut Object<'_>, choice: &Choice, by: &str, losses: &mut Vec<Loss>) {
+/// Thoughts that are not wanted stay out of sight; what a tool loop needs of them travels behind the calls' ids all the same.
+fn write_message(out: &mut Object<'_>, choice: &Choice, context: &ReplyContext, losses: &mut Vec<Loss>) {
+    let (by, shows) = (context.answered_by.as_str(), !context.hide_reasoning);
     let (mut text, mut refusal, mut thought) = (None::<String>, None::<String>, None::<String>);
     let mut calls: Vec<(String, &ToolCall)> = Vec::new();
     // Signed reasoning since the last call: it travels behind the next one's id.
@@ -171,7 +178,7 @@ fn write_message(out: &mut Object<'_>, choice: &Choice, by: &str, losses: &mut V
     out.text("role", "assistant");
     nullable(out, "content", text.as_deref());
     nullable(out, "refusal", refusal.as_deref());
-    if let Some(thought) = &thought {
+    if let Some(thought) = thought.as_ref().filter(|_| shows) {
         out.text("reasoning_content", thought);
     }
     if !calls.is_empty() || !custom_calls.is_empty() {
@@ -185,7 +192,7 @@ fn write_message(out: &mut Object<'_>, choice: &Choice, by: &str, losses: &mut V
         // OpenRouter's place for generated pictures; OpenAI has none.
         out.list("images", pictures, write_picture);
     }
-    if !signed.is_empty() {
+    if shows && !signed.is_empty() {
         out.object("signalbox", |ours| {
             ours.list("reasoning", signed.iter().enumerate(), |body, (at, block)| {
                 let signature = block.signature.as_deref().unwrap_or_default();

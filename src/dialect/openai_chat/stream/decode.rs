@@ -102,10 +102,13 @@ impl Decoder {
         });
     }
 
-    /// Passes on what has not been reported yet.
+    /// Passes on what has not been reported yet. Probabilities, sources and sound come piece by piece.
     fn report(&mut self, extras: Vec<Extra>, out: &mut Vec<StreamEvent>) {
+        const PIECES: [&str; 3] = ["].logprobs", ".annotations", ".audio"];
         for extra in extras {
-            if !self.reported.contains(&extra.field) {
+            if PIECES.iter().any(|end| extra.field.ends_with(end)) {
+                out.push(StreamEvent::Extra(extra));
+            } else if !self.reported.contains(&extra.field) {
                 self.reported.push(extra.field.clone());
                 out.push(StreamEvent::Extra(extra));
             }
@@ -136,15 +139,16 @@ impl Decoder {
                 extras.push(Extra { field, value: (*raw).to_owned(), advisory: false, is_default: false });
             }
         }
-        self.report(extras, out);
         let at = self.choices.iter().position(|state| state.index == index).unwrap_or_else(|| {
             self.choices.push(ChoiceState { index, ..ChoiceState::default() });
             self.choices.len() - 1
         });
-        let Some(state) = self.choices.get_mut(at) else { return };
-        if let Some(delta) = &wire.delta {
+        if let (Some(state), Some(delta)) = (self.choices.get_mut(at), &wire.delta) {
             state.delta(delta, content, chunk, out);
         }
+        // Behind the words that they are about.
+        self.report(extras, out);
+        let Some(state) = self.choices.get_mut(at) else { return };
         if let (false, Some(reason)) = (state.finished, filled(wire.finish_reason)) {
             state.finished = true;
             state.stop_thinking(out);

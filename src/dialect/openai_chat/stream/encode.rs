@@ -65,6 +65,12 @@ impl Encoder {
             StreamEvent::RefusalDelta { choice, text } => {
                 self.delta(*choice, out, |_, delta| delta.text("refusal", text));
             }
+            StreamEvent::ReasoningDelta { choice, text } if self.context.hide_reasoning => {
+                let at = self.open(*choice, out);
+                if let Some(state) = self.choices.get_mut(at) {
+                    state.thought.push_str(text);
+                }
+            }
             StreamEvent::ReasoningDelta { choice, text } => self.delta(*choice, out, |state, delta| {
                 state.thought.push_str(text);
                 delta.text("reasoning_content", text);
@@ -253,15 +259,20 @@ impl Encoder {
             }
             return;
         };
-        self.delta(choice, out, |state, delta| {
-            let text = if redacted { String::new() } else { std::mem::take(&mut state.thought) };
-            let at = state.signed_blocks;
-            state.signed_blocks += 1;
-            if let Some(origin) = origin {
-                let signature = Some(signature.to_owned());
-                let part = ReasoningPart { text: text.clone(), signature, redacted, origin };
-                state.pending.push(Block { at: state.said, part });
-            }
+        let at = self.open(choice, out);
+        let Some(state) = self.choices.get_mut(at) else { return };
+        let text = if redacted { String::new() } else { std::mem::take(&mut state.thought) };
+        let at = state.signed_blocks;
+        state.signed_blocks += 1;
+        if let Some(origin) = origin {
+            let signature = Some(signature.to_owned());
+            let part = ReasoningPart { text: text.clone(), signature, redacted, origin };
+            state.pending.push(Block { at: state.said, part });
+        }
+        if self.context.hide_reasoning {
+            return;
+        }
+        self.delta(choice, out, |_, delta| {
             delta.object("signalbox", |ours| {
                 ours.list("reasoning", [at], |body, at| reasoning_item(body, at, &text, signature, redacted, origin));
             });
@@ -291,12 +302,15 @@ impl Encoder {
             self.repeated.push(extra.clone());
             return;
         }
-        let place = self.choices.iter().find_map(|c| Some((c.index, choice_member(extra, c.index)?)));
+        let place = extra.choice().and_then(|choice| Some((choice, choice_member(extra, choice)?)));
         match place {
-            Some((choice, "logprobs")) => self.chunk(choice, None, out, |entry| {
-                entry.raw("delta", "{}");
-                entry.raw("logprobs", extra.value.get());
-            }),
+            Some((choice, "logprobs")) => {
+                self.open(choice, out);
+                self.chunk(choice, None, out, |entry| {
+                    entry.raw("delta", "{}");
+                    entry.raw("logprobs", extra.value.get());
+                });
+            }
             Some((choice, "citations")) => {
                 let cited = citation::of(extra, choice);
                 self.delta(choice, out, |_, delta| delta.list("annotations", &cited, annotation));

@@ -12,6 +12,9 @@ use crate::dialect::{Dialect, ModelTraits};
 use crate::error::GatewayError;
 use crate::json::Members;
 
+/// How the kind of a content part that only this dialect has begins: unlike an item of its own, it stays in its message.
+pub(super) const IN_MESSAGE: &str = "content part ";
+
 /// Reads a string or a list of parts; an empty text counts only where nothing else is said.
 ///
 /// # Errors
@@ -50,6 +53,7 @@ fn part(raw: &RawValue, path: &str, request: &mut ChatRequest) -> Result<Part, G
         "input_file" => (Part::File(file(&read, path)?), &["type", "file_data", "file_id", "file_url", "filename"]),
         _ => {
             let kind = kind.into_owned();
+            let kind = format!("{IN_MESSAGE}{kind}");
             return Ok(Part::Native { dialect: Dialect::OpenAiResponses, kind, raw: raw.to_owned() });
         }
     };

@@ -3,6 +3,7 @@
 
 use super::turns;
 use crate::dialect::canonical::{ChatRequest, Extra, Format, Tool, ToolChoice};
+use crate::dialect::names::{wants_no_answer, NO_ANSWER};
 use crate::dialect::openai_chat::profile;
 use crate::dialect::openai_chat::request::names::{self, Report};
 use crate::dialect::openai_chat::request::{schema_name, thinking};
@@ -62,7 +63,9 @@ fn speaks_openai(request: &ChatRequest) -> bool {
 const LEAST_OUTPUT: u64 = 16;
 
 fn bounds(out: &mut Object<'_>, request: &ChatRequest, own: bool, report: &mut Report<'_>) {
-    if let Some(most) = request.max_output_tokens {
+    if wants_no_answer(request, Dialect::OpenAiResponses) {
+        report.unsupported(names::BOUND, NO_ANSWER);
+    } else if let Some(most) = request.max_output_tokens {
         let sent = if own { most.max(LEAST_OUTPUT) } else { most };
         if sent != most {
             report.converted(names::MAX_TOKENS, "raised to 16, the least that Responses takes");

@@ -48,7 +48,9 @@ impl Writer<'_, '_> {
                     self.item(at, nth, part);
                 }
                 // A whole item that only this dialect has, read from a request's `input`.
-                Part::Native { dialect: Dialect::OpenAiResponses, raw, .. } if turn.role != Role::System => {
+                Part::Native { dialect: Dialect::OpenAiResponses, raw, kind }
+                    if turn.role != Role::System && !kind.starts_with(content::IN_MESSAGE) =>
+                {
                     self.message(turn.role, &mut said, &mut texts);
                     self.items.push(raw.get().as_bytes().to_vec());
                 }

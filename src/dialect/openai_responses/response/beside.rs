@@ -4,7 +4,7 @@
 
 use serde_json::value::RawValue;
 
-use super::super::types::{list, Response};
+use super::super::types::{list, Item, Response};
 use crate::dialect::canonical::Extra;
 use crate::dialect::openai_chat::types::{count, filled, says_something};
 use crate::dialect::openai_chat::write::Object;
@@ -71,6 +71,15 @@ const PROGRESS: [&str; 7] = [
 pub(in super::super) fn other_item(raw: &RawValue, at: usize, kind: &str) -> Extra {
     let advisory = PROGRESS.contains(&kind);
     Extra { field: format!("output[{at}].{kind}"), value: raw.to_owned(), advisory, is_default: false }
+}
+
+/// What an item says besides its content: in which phase a message was said, who made a call.
+pub(in super::super) fn item_extras(item: &Item<'_>, at: u64, extras: &mut Vec<Extra>) {
+    let told =
+        |name: &str, raw: &RawValue| says_something(raw) && !(name == "caller" && raw.get().contains("\"direct\""));
+    for (name, raw) in item.rest.iter().filter(|(name, raw)| told(name, raw)) {
+        push(extras, format!("output[{at}].{name}"), raw.get().as_bytes().to_vec(), true);
+    }
 }
 
 /// Members of the answer that the hub has no word for.

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::super::request::reasoning_text;
 use super::super::types::{list, read, Item, Piece};
 use super::super::{finish, observe};
-use super::{annotations, logprobs, other_item, top_extras};
+use super::{annotations, item_extras, logprobs, other_item, top_extras};
 use crate::dialect::canonical::{ChatResponse, Choice, Extra, Media, MediaSource, Part, ReasoningPart, ToolCall};
 use crate::dialect::openai_chat::response::minted_id;
 use crate::dialect::openai_chat::types::{count, filled, string, word};
@@ -38,7 +38,11 @@ pub fn decode(body: &[u8]) -> Result<ChatResponse, StreamFault> {
 
 fn item(raw: &RawValue, at: usize, parts: &mut Vec<Part>, extras: &mut Vec<Extra>) {
     let item: Item<'_> = read(raw).unwrap_or_default();
-    match filled(item.kind).as_deref() {
+    let kind = filled(item.kind);
+    if matches!(kind.as_deref(), Some("message" | "reasoning" | "function_call")) {
+        item_extras(&item, at as u64, extras);
+    }
+    match kind.as_deref() {
         Some("message") => message(&item, at, parts, extras),
         Some("reasoning") => parts.extend(reasoning(&item).map(Part::Reasoning)),
         Some("function_call") => parts.push(Part::ToolCall(call(&item, at as u64))),

@@ -5,7 +5,7 @@
 use serde_json::value::RawValue;
 
 use super::super::observe::{malformed, read_event, Told};
-use super::super::response::{annotations, call, logprobs, other_item, reasoning, top_extras};
+use super::super::response::{annotations, call, item_extras, logprobs, other_item, reasoning, top_extras};
 use super::super::types::{list, read, Event, Item, Piece, Response};
 use super::super::{error, finish};
 use crate::dialect::canonical::{Extra, StreamEvent};
@@ -217,7 +217,13 @@ impl Decoder {
         }
         let (heard, output_index, before) = (state.heard, state.output_index, state.before);
         let item: Item<'_> = read(raw).unwrap_or_default();
-        match filled(item.kind).as_deref() {
+        let kind = filled(item.kind);
+        if matches!(kind.as_deref(), Some("message" | "reasoning" | "function_call")) {
+            let mut extras = Vec::new();
+            item_extras(&item, output_index, &mut extras);
+            out.extend(extras.into_iter().map(StreamEvent::Extra));
+        }
+        match kind.as_deref() {
             Some("message") => self.message_done(at, &item, before, out),
             Some("reasoning") => {
                 let Some(block) = reasoning(&item) else { return self.thought_ends(heard != 0, None, out) };

@@ -70,7 +70,8 @@ fn each_member_without_a_place_says_what_its_absence_means() {
         ),
         (r#""tool_choice":{"type":"custom","custom":{"name":"g"}}"#, ("tool_choice", "matters")),
         (r#""response_format":{"type":"grammar","grammar":"x"}"#, ("response_format", "matters")),
-        (r#""reasoning":{"effort":"low","exclude":true}"#, ("reasoning.exclude", "matters")),
+        (r#""reasoning":{"effort":"low","exclude":"yes"}"#, ("reasoning.exclude", "matters")),
+        (r#""include_reasoning":false"#, ("include_reasoning", "default")),
     ] {
         assert_eq!(extras(&with(members)), [expected], "{members}");
     }
@@ -80,7 +81,7 @@ fn each_member_without_a_place_says_what_its_absence_means() {
 fn members_at_rest_and_routings_members_leave_nothing() {
     let request = with(
         r#""n":1,"frequency_penalty":0,"presence_penalty":0.0,"logprobs":false,"response_format":{"type":"text"},"seed":null,
-           "tools":null,"stop":null,"models":["a"],"provider":{"order":["x"]},"session_id":"s","stream_options":{"include_usage":true}"#,
+           "tools":null,"stop":null,"models":["a"],"provider":{"order":["x"]},"session_id":"s","stream_options":{"include_usage":true},"reasoning":{"exclude":true}"#,
     );
     assert_eq!(extras(&request), []);
     assert_eq!(

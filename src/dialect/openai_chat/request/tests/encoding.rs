@@ -206,7 +206,8 @@ fn tools_and_choices_are_sent_or_refused() {
     let (body, losses) = to(&request, "deepseek");
     assert_eq!(
         told(&losses),
-        [("tools[*].strict", "unsupported"), ("tool_choice.disable_parallel_tool_use", "unsupported")]
+        [("tools[*].strict", "unsupported"), ("tool_choice.disable_parallel_tool_use", "converted")],
+        "one call at a time is kept on the way back"
     );
     assert!(body["tools"][0]["function"].get("strict").is_none());
     assert_eq!(
