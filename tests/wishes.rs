@@ -1,7 +1,7 @@
 //! What callers may ask of an answer besides its words: one of several models, no thoughts, one call at a time; and what
 //! they may not send. Each goes the whole path over the scripted world.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // of helpers; tests may fail loudly
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // of helpers; tests may fail loudly
 
 mod support;
 

@@ -1,10 +1,12 @@
 //! Fuzzing on the stable toolchain (ADR 0014): seeded mutations of a small corpus, as many as the time allows.
 //!
 //! `npm run fuzz -- --minutes N [--seed S] [TARGET]` gives N minutes to one target, or shared out among all. A finding is
-//! written to `fuzz/findings` and repeated by `npm run fuzz -- --input FILE TARGET`.
+//! written to `fuzz/findings` and repeated by `npm run fuzz -- --input FILE TARGET`. `tests/fuzz.rs` runs the same targets
+//! on a fixed number of inputs.
 
 #![allow(clippy::disallowed_methods)] // time is what bounds a run
 
+mod corpus;
 mod mutate;
 mod random;
 mod targets;
@@ -16,9 +18,6 @@ use std::time::{Duration, Instant};
 
 use random::Random;
 use targets::Target;
-
-/// Longest input: readers are linear, more bytes only take more time.
-const MOST_BYTES: usize = 40_000;
 
 #[derive(Default)]
 struct Options {
@@ -76,7 +75,8 @@ fn options() -> Result<Options, String> {
 
 /// Runs a target for a time; the number of findings (it stops at the first).
 fn fuzz(target: Target, share: Duration, seed: u64) -> usize {
-    let corpus = corpus(target);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let corpus = corpus::of(target, &root);
     if corpus.is_empty() {
         println!("{:<28} has no corpus: not run", target.name());
         return 0;
@@ -88,9 +88,7 @@ fn fuzz(target: Target, share: Duration, seed: u64) -> usize {
         if began.elapsed() >= share {
             break None;
         }
-        let seed = seed.wrapping_mul(0x0100_0000_01b3).wrapping_add(runs);
-        let mut random = Random::new(seed);
-        let input = input(target, &corpus, &mut random, runs);
+        let (input, mut random) = corpus::input(target, &corpus, seed, runs);
         runs += 1;
         let held = catch_unwind(AssertUnwindSafe(|| target.run(&input, &mut random)));
         if held.is_err() {
@@ -113,52 +111,4 @@ fn fuzz(target: Target, share: Duration, seed: u64) -> usize {
     let mut random = Random::new(seed);
     let _ = catch_unwind(AssertUnwindSafe(|| (0..50).for_each(|_| target.run(&input, &mut random))));
     1
-}
-
-fn input(target: Target, corpus: &[Vec<u8>], random: &mut Random, runs: u64) -> Vec<u8> {
-    let mut input = match usize::try_from(runs).ok().and_then(|at| corpus.get(at)) {
-        // First the corpus as it is.
-        Some(whole) => return whole.clone(),
-        None => random.pick(corpus).clone(),
-    };
-    if !random.one_in(3) {
-        input = match target {
-            Target::Stream(_) | Target::Sse => mutate::events(&input, corpus, random),
-            _ => mutate::json_text(&input, corpus, random).unwrap_or(input),
-        };
-    }
-    if random.one_in(2) {
-        mutate::bytes(&mut input, corpus, random);
-    }
-    input.truncate(MOST_BYTES);
-    input
-}
-
-/// The repository's own fixtures of the target's kind, and what was found before.
-fn corpus(target: Target) -> Vec<Vec<u8>> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (folders, files): (Vec<&str>, &[&str]) = match target {
-        Target::Request(dialect) => (vec![dialect.name()], &["request.json"]),
-        Target::Response(dialect) => (vec![dialect.name()], &["response.json"]),
-        Target::Stream(dialect) => (vec![dialect.name()], &["response.sse"]),
-        Target::Sse => (vec!["openai-chat", "deepseek", "anthropic-messages", "gemini"], &["response.sse"]),
-        Target::Json => (vec!["openai-chat", "anthropic-messages", "gemini"], &["request.json", "response.json"]),
-    };
-    let folders =
-        folders.into_iter().flat_map(|name| if name == "openai-chat" { vec![name, "deepseek"] } else { vec![name] });
-    let mut list: Vec<Vec<u8>> = Vec::new();
-    for folder in folders {
-        for case in files_in(&here.join("../tests/fixtures").join(folder)) {
-            list.extend(files.iter().filter_map(|file| std::fs::read(case.join(file)).ok()));
-        }
-    }
-    list.extend(files_in(&here.join("corpus").join(target.name())).iter().filter_map(|path| std::fs::read(path).ok()));
-    list
-}
-
-fn files_in(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten();
-    let mut list: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    list.sort();
-    list
 }

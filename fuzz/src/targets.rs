@@ -84,9 +84,12 @@ fn response(dialect: Dialect, input: &[u8]) {
     let _ = dialect.decode_error(input);
     let observed = dialect.observe_response(input);
     let Ok(answer) = dialect.decode_response(input) else { return };
-    // The pipeline watches first: what cannot be watched, and a turn that failed, is never written.
+    if let Err(fault) = observed {
+        panic!("what can be read is watched: {fault:?}\n{}", String::from_utf8_lossy(input));
+    }
+    // A turn that failed is never written.
     let failed = |choice: &Choice| choice.finish.as_ref().is_some_and(|finish| finish.reason == FinishReason::Failed);
-    if observed.is_err() || answer.choices.is_empty() || answer.choices.iter().any(failed) {
+    if answer.choices.is_empty() || answer.choices.iter().any(failed) {
         return;
     }
     for client in dialects() {
