@@ -5,12 +5,13 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use crate::accounting::Outcome;
 use crate::attempt::budget::RetryBudget;
 use crate::catalogue::price::{self, Prices};
+use crate::config::provider::Provider;
 use crate::config::{self, Config, ConfigProblem, Environment, Mode};
 use crate::error::{ErrorKind, GatewayError};
-use crate::health::meter::Observed;
+use crate::health::share::{Delta, Message, Seen};
+use crate::health::watch::{Attempt, Watch};
 use crate::health::Health;
 use crate::identity::Gate;
 
@@ -31,7 +32,7 @@ pub struct Gateway {
 #[derive(Debug, Default)]
 pub struct Memory {
     budgets: RefCell<HashMap<String, RetryBudget>>,
-    seen: RefCell<HashMap<String, Observed>>,
+    watch: RefCell<Watch>,
     without_usage_option: RefCell<HashSet<String>>,
 }
 
@@ -70,15 +71,18 @@ impl Gateway {
         &self.prices.version
     }
 
-    /// A call goes out: traffic feeds the retry budget.
-    pub fn sent(&self, provider: &str, now_ms: u64) {
+    /// A call to a candidate (`provider/model`) goes out: traffic feeds the retry budget.
+    pub fn sent(&self, provider: &str, candidate: &str, now_ms: u64) {
         self.budget(provider, |budget| budget.deposit(now_ms));
+        self.memory.watch.borrow_mut().sent(candidate, now_ms);
     }
 
-    /// Whether a retry at a provider still is within its share of traffic; if so it is taken from it.
+    /// Whether a retry at a provider still is within its share of traffic; if so it is taken from it. Not where the
+    /// candidate's circuit has opened, unless it is the `only` one.
     #[must_use]
-    pub fn may_retry(&self, provider: &str, now_ms: u64) -> bool {
-        self.budget(provider, |budget| budget.withdraw(now_ms))
+    pub fn may_retry(&self, provider: &str, candidate: &str, only: bool, now_ms: u64) -> bool {
+        (only || self.memory.watch.borrow().lets_retry(candidate, now_ms))
+            && self.budget(provider, |budget| budget.withdraw(now_ms))
     }
 
     fn budget<T>(&self, provider: &str, act: impl FnOnce(&mut RetryBudget) -> T) -> T {
@@ -103,28 +107,25 @@ impl Gateway {
     /// What is known of a candidate's present state.
     #[must_use]
     pub fn health(&self, candidate: &str, now_ms: u64) -> Health {
-        self.memory.seen.borrow().get(candidate).map_or_else(Health::default, |seen| seen.health(now_ms))
+        self.memory.watch.borrow().health(candidate, now_ms)
     }
 
-    /// An attempt at a candidate (`provider/model`) is over.
-    pub fn ended(
-        &self,
-        candidate: &str,
-        outcome: Outcome,
-        ttft_ms: Option<u64>,
-        duration_ms: u64,
-        output_tokens: u64,
-        now_ms: u64,
-    ) {
-        if outcome == Outcome::ClientGone {
-            return;
-        }
-        let mut seen = self.memory.seen.borrow_mut();
-        let observed = match seen.get_mut(candidate) {
-            Some(observed) => observed,
-            None => seen.entry(candidate.to_owned()).or_default(),
-        };
-        observed.attempt(outcome == Outcome::Completed, ttft_ms, duration_ms, output_tokens, now_ms);
+    /// An attempt at a candidate (`provider/model`) is over. `random` is uniform.
+    pub fn ended(&self, provider: &Provider, candidate: &str, attempt: &Attempt, now_ms: u64, random: u64) {
+        self.memory.watch.borrow_mut().ended(candidate, attempt, now_ms, random, &provider.breaker);
+    }
+
+    /// What the boards of providers are to be told now. The caller sends it and hands the answers to
+    /// [`Gateway::board_said`]; nothing is lost but freshness if it does not.
+    #[must_use]
+    pub fn boards_due(&self, now_ms: u64) -> Vec<(String, Message<Delta>)> {
+        self.memory.watch.borrow_mut().due(now_ms)
+    }
+
+    /// What a provider's board has answered.
+    pub fn board_said(&self, provider: &str, answer: Message<Seen>, now_ms: u64) {
+        let settings = self.config.providers.get(provider).map(|p| p.breaker).unwrap_or_default();
+        self.memory.watch.borrow_mut().told(answer, now_ms, &settings);
     }
 }
 

@@ -329,7 +329,7 @@ fn read_attempts(policy: &Object<'_>) -> Option<AttemptLimits> {
 
 /// Callers bound the number: both conversions stay far inside their types, and neither is negative.
 #[allow(clippy::cast_possible_truncation)]
-fn micro(number: f64) -> i64 {
+pub(super) fn micro(number: f64) -> i64 {
     (number * 1e6 + 0.5) as i64
 }
 

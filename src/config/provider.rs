@@ -9,6 +9,7 @@ use super::{Environment, Mode};
 use crate::dialect::openai_chat::profile;
 use crate::dialect::Dialect;
 use crate::document::{Item, Object};
+use crate::health::circuit;
 
 /// An account at somebody who serves models.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct Provider {
     pub trains_on_data: bool,
     /// `false` = kept in the configuration, never called.
     pub enabled: bool,
+    /// When its models are left alone for a while.
+    pub breaker: circuit::Settings,
 }
 
 /// How a provider is spoken to.
@@ -212,7 +215,11 @@ pub const PROVIDER: &[&str] = &[
     "reseller",
     "trains_on_data",
     "enabled",
+    "breaker",
 ];
+/// Members of a provider's circuit breakers.
+pub const BREAKER: &[&str] =
+    &["enabled", "consecutive_failures", "failure_share", "min_requests", "ejection_ms", "max_ejection_ms"];
 
 /// What reading a provider depends on beyond the document.
 pub(super) struct Surroundings<'e> {
@@ -250,6 +257,27 @@ pub(super) fn read(item: &Item<'_>, around: &Surroundings<'_>) -> Option<Provide
         reseller: flag("reseller", false)?,
         trains_on_data: flag("trains_on_data", false)?,
         enabled: flag("enabled", true)?,
+        breaker: object.member("breaker").map_or_else(|| Some(circuit::Settings::default()), |item| breaker(&item))?,
+    })
+}
+
+fn breaker(item: &Item<'_>) -> Option<circuit::Settings> {
+    const LONGEST_MS: u64 = 600_000;
+    let object = item.object(BREAKER)?;
+    let standard = circuit::Settings::default();
+    let count = |member, min, max, standard| object.member(member).map_or(Some(standard), |v| v.count(min, max));
+    let small = |member, standard: u32| count(member, 1, 10_000, standard.into()).and_then(|n| u32::try_from(n).ok());
+    let share = match object.member("failure_share") {
+        Some(item) => u32::try_from(super::choice::micro(item.number(0.01, 1.0)?)).ok()?,
+        None => standard.failure_share_micro,
+    };
+    Some(circuit::Settings {
+        enabled: object.member("enabled").map_or(Some(true), |v| v.flag())?,
+        consecutive_failures: small("consecutive_failures", standard.consecutive_failures)?,
+        failure_share_micro: share,
+        min_requests: small("min_requests", standard.min_requests)?,
+        ejection_ms: count("ejection_ms", 1, LONGEST_MS, standard.ejection_ms)?,
+        max_ejection_ms: count("max_ejection_ms", 1, LONGEST_MS, standard.max_ejection_ms)?,
     })
 }
 

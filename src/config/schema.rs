@@ -4,10 +4,11 @@ use super::{choice, limits, provider, telemetry};
 use crate::catalogue::model;
 
 /// Definition → members. The empty name is the document itself.
-pub const SHAPES: [(&str, &[&str]); 17] = [
+pub const SHAPES: [(&str, &[&str]); 18] = [
     ("", super::ROOT),
     ("cors", super::CORS),
     ("provider", provider::PROVIDER),
+    ("breaker", provider::BREAKER),
     ("model", model::MODEL),
     ("quality", model::QUALITY),
     ("alias", choice::ALIAS),

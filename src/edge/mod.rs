@@ -1,7 +1,9 @@
 //! The platform, wasm32 only: Cloudflare's request, storage and crypto behind the ports of the core. Thin on purpose:
 //! what can be decided without the platform is decided elsewhere.
 
+pub mod boards;
 pub mod gather;
+pub mod health_object;
 pub mod ledger_object;
 pub mod platform;
 pub mod state;
@@ -39,7 +41,11 @@ pub fn fetch(request: web_sys::Request, env: Env, ctx: worker_sys::Context) -> j
     let response = platform.response();
     task::begin(name, step, async move {
         let gateway = state::gateway(&env, &platform.context()).await;
+        let known = gateway.as_ref().ok().map(Rc::clone);
         pipeline::handle(&platform, gateway, platform.request_head()).await;
+        if let Some(gateway) = known {
+            boards::sync(&binding(&env, "HEALTH"), &platform.context(), &gateway);
+        }
         platform.finish();
     });
     response

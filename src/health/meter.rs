@@ -38,6 +38,23 @@ impl Observed {
         }
     }
 
+    /// Takes in attempts of which only the number is known.
+    pub fn counted(&mut self, ok: u32, failed: u32, now_ms: u64) {
+        let all = u64::from(ok) + u64::from(failed);
+        let Some(share) = (u64::from(failed) * 1_000_000).checked_div(all) else { return };
+        self.errors_micro = self.errors_at(now_ms);
+        self.last_ms = now_ms;
+        let share = i64::try_from(share).unwrap_or(1_000_000);
+        for _ in 0..all.min(64) {
+            self.errors_micro += (share - self.errors_micro) >> SHARE;
+        }
+    }
+
+    /// A probe has been answered: what was before it is over.
+    pub fn recovered(&mut self) {
+        self.errors_micro = 0;
+    }
+
     /// As the policy reads it. Breakers stay closed: they are not measured here.
     #[must_use]
     pub fn health(&self, now_ms: u64) -> Health {

@@ -1,7 +1,11 @@
 //! What is known of a candidate's present state, as values. Who measures them is elsewhere; decisions only read them, and
 //! they are recorded with the decision so that it can be replayed.
 
+pub mod circuit;
+pub mod histogram;
 pub mod meter;
+pub mod share;
+pub mod watch;
 
 /// One candidate's recent behaviour, as one isolate sees it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -19,7 +23,8 @@ pub struct Health {
     pub breaker: Breaker,
 }
 
-/// A circuit breaker: closed lets traffic through, open refuses, half-open lets one probe through.
+/// A circuit breaker, see [`circuit`]: closed lets traffic through, open refuses (also while a probe is under way), half-open
+/// lets the next request through as a probe.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Breaker {
@@ -45,14 +50,14 @@ impl Health {
         }
     }
 
-    /// Share of attempts expected to fail, in millionths. A candidate on probation counts as failing half of the time
-    /// at least.
+    /// Share of attempts expected to fail, in millionths. A candidate that is refused and tried all the same counts as
+    /// failing half of the time at least.
     #[must_use]
     pub fn risk_micro(&self) -> i64 {
         let errors = self.errors_micro.clamp(0, 1_000_000);
         match self.breaker {
-            Breaker::Closed => errors,
-            Breaker::HalfOpen | Breaker::Open { .. } => errors.max(500_000),
+            Breaker::Closed | Breaker::HalfOpen => errors,
+            Breaker::Open { .. } => errors.max(500_000),
         }
     }
 }

@@ -158,8 +158,10 @@ impl<'a, P: Platform> Run<'a, P> {
         let gateway = self.exchange.gateway;
         let choice = self.choice;
         let now = platform.now_ms();
+        let only = choice.candidates.len() == 1;
         self.machine.step(event, now, platform.random(), &mut |candidate| {
-            choice.candidates.get(candidate).is_some_and(|c| gateway.may_retry(&c.provider.name, now))
+            let chosen = choice.candidates.get(candidate);
+            chosen.is_some_and(|c| gateway.may_retry(&c.provider.name, &c.name, only, now))
         })
     }
 

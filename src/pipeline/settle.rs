@@ -5,6 +5,8 @@ use crate::accounting::ledger::Estimate;
 use crate::accounting::{cost, estimate, Cost, Opened, Outcome, Provenance, ServiceTier, Settled};
 use crate::dialect::canonical::{FinishReason, Loss, Usage};
 use crate::dialect::{Observation, Tail};
+use crate::health::circuit::Sign;
+use crate::health::watch::Attempt;
 use crate::pipeline::attempts::Run;
 use crate::ports::Platform;
 use crate::upstream::failure::{AttemptFailure, FailureClass};
@@ -64,7 +66,7 @@ impl<P: Platform> Run<'_, P> {
             price_version: chosen.rates.as_ref().map(|_| exchange.gateway.price_version().to_owned()),
             estimate: Estimate { usage, cost: expected },
         };
-        exchange.gateway.sent(&chosen.provider.name, now);
+        exchange.gateway.sent(&chosen.provider.name, &chosen.name, now);
         exchange.record_open(opened.clone());
         self.accounts.push(AttemptAccount { candidate, opened, first_content_ms: None, settled: None });
         self.accounts.len().saturating_sub(1)
@@ -122,10 +124,16 @@ impl<P: Platform> Run<'_, P> {
         account.settled = Some(settled.clone());
         exchange.record_settled(account.opened.clone(), settled);
         let ttft = account.first_content_ms.map(|t| t.saturating_sub(account.opened.ts_ms));
-        // How fast and well a model counts says nothing of how it answers.
-        if charged {
-            exchange.gateway.ended(&chosen.name, outcome, ttft, duration_ms, usage.completion_tokens(), now);
-        }
+        let attempt = Attempt {
+            sent_ms: account.opened.ts_ms,
+            sign: sign(&ending),
+            // How fast a model counts says nothing of how fast it answers.
+            completed: charged && outcome == Outcome::Completed,
+            ttft_ms: ttft,
+            duration_ms,
+            output_tokens: usage.completion_tokens(),
+        };
+        exchange.gateway.ended(chosen.provider, &chosen.name, &attempt, now, exchange.platform.random());
     }
 
     /// What the end of the answer says of usage, cost and explanation.
@@ -159,6 +167,28 @@ impl<P: Platform> Run<'_, P> {
     /// Cost of all attempts together.
     pub fn total_cost(&self) -> Cost {
         self.accounts.iter().filter_map(|a| Some(a.settled.as_ref()?.cost)).fold(Cost::NOTHING, Cost::plus)
+    }
+}
+
+/// What an ending says of the candidate's state: a request that is refused for its own sake was answered.
+fn sign(ending: &Ending<'_>) -> Sign {
+    let failure = match ending {
+        Ending::Complete(_) => return Sign::Alive,
+        Ending::Abandoned(_) | Ending::Unanswered(None) => return Sign::Unknown,
+        Ending::Refused(failure) | Ending::Broken(failure, _) | Ending::Unanswered(Some(failure)) => failure,
+    };
+    match failure.class {
+        FailureClass::InvalidRequest | FailureClass::ContentFiltered | FailureClass::ContextLength => Sign::Alive,
+        FailureClass::Auth | FailureClass::QuotaExhausted => {
+            Sign::Failed { retry_after_ms: failure.retry_after_ms, account: true }
+        }
+        FailureClass::RateLimited
+        | FailureClass::Overloaded
+        | FailureClass::Timeout
+        | FailureClass::Server
+        | FailureClass::Connect
+        | FailureClass::Cut
+        | FailureClass::NotFound => Sign::Failed { retry_after_ms: failure.retry_after_ms, account: false },
     }
 }
 

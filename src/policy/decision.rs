@@ -178,9 +178,13 @@ impl Decision {
     }
 
     fn nearest_miss(&self) -> GatewayError {
+        // A breaker that is open as well passes by itself; what will not pass is what the caller must know.
         let only = |codes: &[Code]| {
-            let fits = |e: &&Exclusion| !e.reasons.is_empty() && e.reasons.iter().all(|r| codes.contains(&r.code));
-            self.excluded.iter().find(fits).and_then(|e| Some((e, e.reasons.first()?)))
+            self.excluded.iter().find_map(|e| {
+                let mut lasting = e.reasons.iter().filter(|r| r.code != Code::BreakerOpen);
+                let first = lasting.next().filter(|r| codes.contains(&r.code))?;
+                lasting.all(|r| codes.contains(&r.code)).then_some((e, first))
+            })
         };
         if self.excluded.iter().any(|e| e.reasons.iter().all(|r| r.code == Code::BreakerOpen)) {
             let until = self.excluded.iter().flat_map(|e| &e.reasons).filter_map(|r| r.until_ms).min();
