@@ -180,6 +180,15 @@ fn our_own_streams_are_complete_in_every_form() {
 }
 
 #[test]
+fn a_usage_event_without_its_blank_line_does_not_swallow_the_terminator() {
+    let text = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}\n\n";
+    let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4,\"total_tokens\":7}}";
+    let input = format!("{text}{usage}");
+    let got = run(Relay::whole_events(Dialect::OpenAiChat, context()), std::iter::once(input.as_bytes()));
+    assert_eq!(String::from_utf8(got.bytes).unwrap(), format!("{input}\n\ndata: [DONE]\n\n"));
+}
+
+#[test]
 fn usage_is_told_once_where_a_stream_ends_without_a_finish_reason() {
     let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4,\"total_tokens\":7}}\n\n";
     let text = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}\n\n";

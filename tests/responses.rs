@@ -279,6 +279,46 @@ fn a_failure_before_content_is_invisible_and_one_after_it_is_a_typed_end() {
 }
 
 #[test]
+fn a_translated_turn_that_fails_after_content_has_one_end_and_it_is_the_typed_one() {
+    let chunk = |delta: &str, finish: &str| {
+        format!("data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{delta}\"}},\"finish_reason\":{finish}}}]}}\n\n")
+    };
+    let part = |rest: &str| {
+        format!("data: {{\"candidates\":[{{\"content\":{{\"role\":\"model\",\"parts\":[{{\"text\":\"Hel\"}}]}}{rest}}}]}}\r\n\r\n")
+    };
+    let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n\ndata: [DONE]\n\n";
+    for (model, script) in [
+        ("other/m", Script::stream([chunk("Hel", "null"), chunk("", "\"error\""), usage.to_owned()])),
+        ("gemini/gemini-2.5-flash", Script::stream([part(""), part(",\"finishReason\":\"MALFORMED_FUNCTION_CALL\"")])),
+    ] {
+        let fake = Fake::new([script]);
+        ask(&fake, &format!(r#"{{"model":"{model}","input":"q","stream":true}}"#));
+        let events = events(&fake);
+        let ends: Vec<&str> = kinds(&events)
+            .into_iter()
+            .filter(|kind| ["error", "response.failed", "response.completed", "response.incomplete"].contains(kind))
+            .collect();
+        assert_eq!(ends, ["error"], "{}", fake.body());
+        assert_eq!(events.last().unwrap()["type"], "error");
+        assert!(fake.body().contains("\"delta\":\"Hel\""));
+    }
+}
+
+#[test]
+fn an_end_without_its_blank_line_carries_the_cost_all_the_same() {
+    let bare = COMPLETED.trim_end();
+    for tail in ["", "\n"] {
+        let fake = Fake::new([Script::stream([CREATED, ADDED, HELLO, &format!("{bare}{tail}")])]);
+        ask(&fake, r#"{"model":"openai/gpt-4o-mini","input":"q","stream":true}"#);
+        let body = fake.body();
+        assert!(body.ends_with("\n\n"), "{body}");
+        let last = events(&fake).pop().unwrap();
+        assert_eq!(last["type"], "response.completed");
+        assert!(last["response"]["usage"]["cost"].is_number() && body.contains("\"cost\":0.00000255"), "{body}");
+    }
+}
+
+#[test]
 fn a_verdict_of_the_provider_is_told_as_its_own() {
     let failed = r#"{"id":"r","object":"response","status":"failed","error":{"code":"invalid_prompt","message":"no"},"output":[]}"#;
     let fake = Fake::new([Script::json(200, failed)]);

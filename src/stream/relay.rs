@@ -440,8 +440,9 @@ fn conclude_native(
             out.extend_from_slice(&changed.unwrap_or(raw));
         }
         (Dialect::OpenAiResponses, Some(raw)) => out.extend_from_slice(&raw),
-        (_, None) => {}
+        (_, None) => return,
     }
+    close_event(out);
 }
 
 /// An event that came without its blank line gets one, so that what follows is an event of its own.
@@ -456,6 +457,9 @@ fn close_event(out: &mut Vec<u8>) {
 fn with_frame(raw: &[u8], change: impl Fn(&Frame<'_>) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
     let mut decoder = sse::Decoder::new();
     decoder.push(raw).ok()?;
-    let frame = decoder.next_frame()?;
-    change(&frame)
+    if let Some(frame) = decoder.next_frame() {
+        return change(&frame);
+    }
+    // The last one of a stream may lack its blank line.
+    change(&decoder.finish()?.frame)
 }
