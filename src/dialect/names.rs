@@ -91,7 +91,7 @@ pub(super) fn in_callers_words(losses: &mut [Loss], request: &ChatRequest) {
 
 /// The place of a turn's part in a chat message, where the hub's `messages[1].content[2]` is not it: thoughts, calls and
 /// refusals are members of their own there.
-fn place_in_chat(field: &str, request: &ChatRequest) -> Option<String> {
+pub(super) fn place_in_chat(field: &str, request: &ChatRequest) -> Option<String> {
     let (turn, inside) = field.strip_prefix("messages[")?.split_once("].content[")?;
     let (part, rest) = inside.split_once(']')?;
     let parts = &request.turns.get(turn.parse::<usize>().ok()?)?.parts;

@@ -1,7 +1,7 @@
 //! Field names in losses: the caller reads them, so they are the caller's own.
 
 use crate::dialect::canonical::{ChatRequest, Disposition, Loss};
-use crate::dialect::Dialect;
+use crate::dialect::{names, Dialect};
 
 /// A member of the hub's request, as its name in each dialect.
 #[derive(Debug, Clone, Copy)]
@@ -43,15 +43,15 @@ fields! {
 /// Writes losses down in the caller's words, each once.
 #[derive(Debug)]
 pub(in crate::dialect) struct Report<'r> {
-    origin: Option<Dialect>,
+    request: &'r ChatRequest,
     provider: &'r str,
     losses: Vec<Loss>,
 }
 
 impl<'r> Report<'r> {
     /// A report without entries.
-    pub fn new(request: &ChatRequest, provider: &'r str) -> Self {
-        Self { origin: request.origin, provider, losses: Vec::new() }
+    pub fn new(request: &'r ChatRequest, provider: &'r str) -> Self {
+        Self { request, provider, losses: Vec::new() }
     }
 
     /// The provider's name, for reasons.
@@ -61,7 +61,7 @@ impl<'r> Report<'r> {
 
     /// A member's name.
     pub fn name(&self, field: Field) -> &'static str {
-        match self.origin {
+        match self.request.origin {
             None | Some(Dialect::OpenAiChat) => field.openai,
             Some(Dialect::AnthropicMessages) => field.anthropic,
             Some(Dialect::Gemini) => field.gemini,
@@ -71,8 +71,11 @@ impl<'r> Report<'r> {
 
     /// A part of a turn. Turns of other dialects need not be one message each, so only this one's have positions.
     pub fn part(&self, turn: usize, part: usize) -> String {
-        match self.origin {
-            Some(Dialect::OpenAiChat) => format!("messages[{turn}].content[{part}]"),
+        match self.request.origin {
+            Some(Dialect::OpenAiChat) => {
+                let place = format!("messages[{turn}].content[{part}]");
+                names::place_in_chat(&place, self.request).unwrap_or(place)
+            }
             None | Some(Dialect::AnthropicMessages) => "messages[*].content[*]".to_owned(),
             Some(Dialect::Gemini) => "contents[*].parts[*]".to_owned(),
             Some(Dialect::OpenAiResponses) => "input[*]".to_owned(),

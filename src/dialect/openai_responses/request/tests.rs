@@ -378,3 +378,21 @@ fn files_by_id_are_openais_in_both_of_its_dialects() {
     let losses = Dialect::AnthropicMessages.encode_request(&request, &target("anthropic")).losses;
     assert_eq!(fields(&losses, Disposition::Unsupported).len(), 2, "{losses:?}");
 }
+
+#[test]
+fn what_is_lost_of_a_chat_message_is_named_by_its_place_there() {
+    let call = |id: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let mut signed = call("c2");
+    signed["extra_content"] = json!({"google": {"thought_signature": "U2ln"}});
+    let (_, losses) = crossed(
+        Dialect::OpenAiChat,
+        &json!({"model": "m", "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "q"}, {"type": "input_audio", "input_audio": {"data": "QQ==", "format": "wav"}}]},
+            {"role": "assistant", "content": "t", "reasoning_content": "hm", "tool_calls": [call("c1"), signed]},
+            {"role": "tool", "tool_call_id": "c1", "content": "r"}, {"role": "tool", "tool_call_id": "c2", "content": "r"},
+        ]}),
+    );
+    assert_eq!(fields(&losses, Disposition::Unsupported), ["messages[0].content[1]"]);
+    let advisory = fields(&losses, Disposition::Advisory);
+    assert_eq!(advisory, ["messages[1].reasoning_content", "messages[1].tool_calls[1]"], "{losses:?}");
+}
