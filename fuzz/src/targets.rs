@@ -89,7 +89,7 @@ fn response(dialect: Dialect, input: &[u8]) {
     }
     // A turn that failed is never written.
     let failed = |choice: &Choice| choice.finish.as_ref().is_some_and(|finish| finish.reason == FinishReason::Failed);
-    if answer.choices.is_empty() || answer.choices.iter().any(failed) {
+    if answer.choices.iter().any(failed) {
         return;
     }
     for client in dialects() {

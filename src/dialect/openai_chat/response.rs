@@ -22,7 +22,7 @@ pub(in crate::dialect) const CUSTOM_CALL: &str = "custom_tool_call";
 /// Reads an answer. Blank lines before the body (DeepSeek's keep-alive) are no fault.
 ///
 /// # Errors
-/// An error in a 200, or foreign bytes.
+/// An error in a 200, foreign bytes, or an answer without a choice, which answers nothing.
 pub fn decode(body: &[u8]) -> Result<ChatResponse, StreamFault> {
     let chunk = observe::whole(body)?;
     let mut response = ChatResponse {
@@ -48,6 +48,9 @@ pub fn decode(body: &[u8]) -> Result<ChatResponse, StreamFault> {
         });
         choice_extras(wire, index, &mut response.extras);
         response.choices.push(choice);
+    }
+    if response.choices.is_empty() {
+        return Err(observe::malformed("the answer has no choices"));
     }
     Ok(response)
 }

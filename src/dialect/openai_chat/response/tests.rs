@@ -145,7 +145,15 @@ fn errors_in_a_200_and_foreign_bytes_are_no_answers() {
             "{body}"
         );
     }
-    for body in ["", "{}", "null", "<html>", r#"{"choices":{}}"#, r#"{"choices":[{"message":{"content":5}}]}"#] {
+    for body in [
+        "",
+        "{}",
+        "null",
+        "<html>",
+        r#"{"choices":[]}"#,
+        r#"{"choices":{}}"#,
+        r#"{"choices":[{"message":{"content":5}}]}"#,
+    ] {
         assert!(matches!(decode(body.as_bytes()), Err(StreamFault::Malformed(_))), "{body}");
     }
 }
