@@ -16,7 +16,8 @@ const CONFIG: &str = r#"{
   "providers": {
     "openai": {"base_url": "http://127.0.0.1:9/openai/v1", "api_key": "k-openai"},
     "anthropic": {"base_url": "http://127.0.0.1:9/anthropic", "api_key": "k-anthropic"},
-    "gemini": {"base_url": "http://127.0.0.1:9/gemini", "api_key": "k-gemini"}
+    "gemini": {"base_url": "http://127.0.0.1:9/gemini", "api_key": "k-gemini"},
+    "deepseek": {"base_url": "http://127.0.0.1:9/deepseek", "api_key": "k-deepseek"}
   }
 }"#;
 const CLAUDE: &str = "anthropic/claude-haiku-4-5";
@@ -139,15 +140,34 @@ fn a_model_of_the_other_dialect_counts_what_it_would_be_sent() {
 }
 
 #[test]
+fn openais_models_count_at_their_own_counter_and_it_is_said_whose_request_was_counted() {
+    let counted = || Script::json(200, r#"{"object": "response.input_tokens", "input_tokens": 23}"#);
+    let tools = r#", "system": "Be brief", "tools": [{"name": "look", "input_schema": {"type": "object"}}], "tool_choice": {"type": "any"}"#;
+    let fake = Fake::new([counted()]);
+    anthropic(&fake, "openai/gpt-5.6-sol", tools, &[]);
+    assert_eq!((fake.status(), got(&fake)), (200, json!({"input_tokens": 23})), "{}", fake.body());
+    assert_eq!(fake.calls()[0].request.url, "http://127.0.0.1:9/openai/v1/responses/input_tokens");
+    let body = sent(&fake, 0);
+    let names: Vec<&str> = body.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["input", "model", "tool_choice", "tools"], "nothing that belongs to an answer: {body}");
+    assert_eq!((&body["input"][0]["content"], &body["tools"][0]["name"]), (&json!("Be brief"), &json!("look")));
+    assert_eq!(fake.header("x-signalbox-losses").as_deref(), Some("count_tokens:converted"));
+
+    let fake = Fake::new([counted()]);
+    google(&fake, "openai/gpt-4o-mini", r#"{"contents": [{"parts": [{"text": "Hi"}]}]}"#);
+    assert_eq!((fake.status(), got(&fake)), (200, json!({"totalTokens": 23})), "{}", fake.body());
+}
+
+#[test]
 fn a_provider_without_a_counter_gives_no_count_unless_an_estimate_is_asked_for() {
     let fake = Fake::new([]);
-    anthropic(&fake, "openai/gpt-4o-mini", "", &[]);
+    anthropic(&fake, "deepseek/deepseek-v4-pro", "", &[]);
     assert_eq!((fake.status(), fake.calls().len()), (400, 0));
     assert!(got(&fake)["error"]["message"].as_str().unwrap().contains("count_tokens"), "{}", fake.body());
     assert_eq!(got(&fake)["error"]["type"], "invalid_request_error");
 
     let fake = Fake::new([]);
-    anthropic(&fake, "openai/gpt-4o-mini", "", &[("x-signalbox-on-unsupported", "drop")]);
+    anthropic(&fake, "deepseek/deepseek-v4-pro", "", &[("x-signalbox-on-unsupported", "drop")]);
     let answer = got(&fake);
     assert_eq!((fake.status(), fake.calls().len(), &answer["signalbox"]["estimated"]), (200, 0, &json!(true)));
     assert!(answer["input_tokens"].as_u64().unwrap() > 0);

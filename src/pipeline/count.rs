@@ -5,8 +5,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::dialect::canonical::Loss;
+use crate::dialect::openai_chat::profile;
 use crate::dialect::view::View;
-use crate::dialect::{anthropic_messages, carried, gemini, Dialect, Observation, StreamFault, Target};
+use crate::dialect::{
+    anthropic_messages, carried, gemini, openai_responses, Dialect, Observation, StreamFault, Target,
+};
 use crate::error::{ErrorKind, GatewayError};
 use crate::json::{quoted, Edit, Members};
 use crate::pipeline::choose::{self, Candidate};
@@ -55,7 +58,8 @@ pub async fn count<P: Platform>(
     exchange.explain = asked.explain;
     let work = Work::Count(Count { chat, around });
     let choice = choose::choose(exchange, &view, asked, work)?;
-    if let Some(first) = choice.candidates.first().filter(|first| !has_counter(first.dialect)) {
+    if let Some(first) = choice.candidates.first().filter(|first| !has_counter(first.dialect, &first.provider.profile))
+    {
         let mut head = reply::json_head(exchange, 200);
         head.headers.push("x-signalbox-losses", reply::losses_text(&first.losses));
         exchange.platform.reply(head, estimate(dialect, view.estimated_input_tokens));
@@ -80,10 +84,15 @@ impl Count<'_> {
         dialect: Dialect,
         target: &Target<'_>,
     ) -> Result<Vec<Loss>, GatewayError> {
-        if !has_counter(dialect) {
+        if !has_counter(dialect, target.provider) {
             return Ok(vec![Loss::unsupported("count_tokens", "the model's provider has no counter")]);
         }
-        Ok(dialect.encode_request(self.chat.canonical(from, asked)?, target).losses)
+        let mut losses = dialect.encode_request(self.chat.canonical(from, asked)?, target).losses;
+        if dialect == Dialect::OpenAiResponses {
+            let reason = "counted as Responses is asked; Chat Completions frames a prompt in its own way";
+            losses.push(Loss::converted("count_tokens", reason));
+        }
+        Ok(losses)
     }
 
     /// The body for a candidate.
@@ -102,10 +111,10 @@ impl Count<'_> {
                 // As an answer would be asked for: without reasoning that another provider signed.
                 let changed = carried::without_signed(request, &chosen.provider.name, unsigned);
                 let body = dialect.encode_request(changed.as_ref().unwrap_or(request), &chosen.target()).body;
-                if dialect == Dialect::Gemini {
-                    as_member(&body, &chosen.model)
-                } else {
-                    anthropic_messages::count::prompt_only(&body)
+                match dialect {
+                    Dialect::Gemini => as_member(&body, &chosen.model),
+                    Dialect::OpenAiChat | Dialect::OpenAiResponses => prompt_only(&body, &openai_responses::COUNTED),
+                    Dialect::AnthropicMessages => prompt_only(&body, &anthropic_messages::COUNTED),
                 }
             }
             (Dialect::Gemini, None) => {
@@ -125,7 +134,7 @@ impl Count<'_> {
             return Err(StreamFault::Provider(error));
         }
         let counted: Counted = serde_json::from_slice(&body).unwrap_or_default();
-        let tokens = if source == Dialect::Gemini { counted.gemini } else { counted.anthropic };
+        let tokens = if source == Dialect::Gemini { counted.gemini } else { counted.others };
         let tokens = tokens.ok_or_else(|| StreamFault::Malformed("a count without a number".to_owned()))?;
         let body = if caller == source { body } else { write(caller, tokens) };
         Ok((body, Observation { done: true, ..Observation::default() }))
@@ -135,7 +144,7 @@ impl Count<'_> {
 #[derive(Deserialize, Default)]
 struct Counted {
     #[serde(default, rename = "input_tokens")]
-    anthropic: Option<u64>,
+    others: Option<u64>,
     #[serde(default, rename = "totalTokens")]
     gemini: Option<u64>,
 }
@@ -152,10 +161,22 @@ fn estimate(caller: Dialect, tokens: u64) -> Vec<u8> {
     Members::read(&body).map(|members| members.edit(&[mark])).unwrap_or_default()
 }
 
-/// Whether providers of a dialect count (`wire.md` §1.3; ai.google.dev/api/tokens).
+/// Whether a provider of a dialect and profile counts (`wire.md` §1.2, §1.3; ai.google.dev/api/tokens).
 #[must_use]
-pub fn has_counter(dialect: Dialect) -> bool {
-    matches!(dialect, Dialect::AnthropicMessages | Dialect::Gemini)
+pub fn has_counter(dialect: Dialect, profile: &str) -> bool {
+    match dialect {
+        Dialect::AnthropicMessages | Dialect::Gemini => true,
+        Dialect::OpenAiResponses => profile::of(profile).counter,
+        Dialect::OpenAiChat => false,
+    }
+}
+
+/// A request that we wrote, without what belongs to its answer: counters refuse members that they do not know.
+fn prompt_only(request: &[u8], counted: &[&str]) -> Vec<u8> {
+    let Ok(members) = Members::read(request) else { return request.to_vec() };
+    let others = members.iter().map(|(name, _)| name).filter(|name| !counted.contains(name));
+    let edits: Vec<Edit<'_>> = others.map(Edit::Remove).collect();
+    members.edit(&edits)
 }
 
 fn whole_request(dialect: Dialect, body: &[u8]) -> Result<&[u8], GatewayError> {

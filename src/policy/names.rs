@@ -56,10 +56,11 @@ pub enum Named {
 impl Candidate<'_> {
     /// The dialect to speak, `None` where this version has none for the provider. Where the provider has Responses beside
     /// Chat Completions, callers of Responses are answered by it, and so is a request whose tools the model takes only
-    /// there (`wire.md` §1.1 "Model rules").
+    /// there (`wire.md` §1.1 "Model rules"), or whose prompt is to be counted.
     #[must_use]
     pub fn dialect(&self, input: &Input) -> Option<Dialect> {
-        let wants = || input.request.dialect == Dialect::OpenAiResponses || self.needs_responses(&input.features);
+        let asks = input.request.dialect == Dialect::OpenAiResponses || input.request.purpose == Purpose::Count;
+        let wants = || asks || self.needs_responses(&input.features);
         self.provider.dialect(self.provider.serves_responses() && wants())
     }
 

@@ -71,6 +71,7 @@ pub fn request(
             }
             let path = match (operation, dialect) {
                 (Operation::Embed | Operation::EmbedOne, _) => "embeddings",
+                (Operation::CountTokens, _) => "responses/input_tokens",
                 (_, Dialect::OpenAiResponses) => "responses",
                 _ => "chat/completions",
             };

@@ -22,12 +22,12 @@ describe('vectors and counts', () => {
   after(() => gateway?.close());
   beforeEach(() => gateway.sim.reset());
 
-  test('@google/genai counts tokens, at Google and at Anthropic', async () => {
-    for (const model of [MODELS.Gemini, MODELS.Anthropic]) {
+  test('@google/genai counts tokens, at every provider that can', async () => {
+    for (const model of Object.values(MODELS)) {
       const { totalTokens } = await google.models.countTokens({ model, contents });
       assert.ok(totalTokens > 0, model);
     }
-    const error = await google.models.countTokens({ model: MODELS.OpenAI, contents }).catch(thrown => thrown);
+    const error = await google.models.countTokens({ model: 'flaky/m', contents }).catch(thrown => thrown);
     assert.ok(error instanceof ApiError && error.status === 400 && /count_tokens/.test(error.message), String(error));
   });
 
@@ -66,13 +66,13 @@ describe('vectors and counts', () => {
     await assert.rejects(openai.embeddings.create({ model: 'openai/text-embedding-3-small', input: 'a' }), OpenAI.RateLimitError);
   });
 
-  test('anthropic counts tokens, at Anthropic and at Google', async () => {
+  test('anthropic counts tokens, at every provider that can', async () => {
     const messages = [{ role: 'user', content: contents }];
-    for (const model of [MODELS.Anthropic, MODELS.Gemini]) {
+    for (const model of Object.values(MODELS)) {
       const { input_tokens: tokens } = await anthropic.messages.countTokens({ model, messages, system: 'Be brief.', tools: [{ name: 'get_weather', input_schema: weather }] });
       assert.ok(tokens > 0, model);
     }
-    await assert.rejects(anthropic.messages.countTokens({ model: MODELS.OpenAI, messages }), error => error instanceof Anthropic.BadRequestError && /count_tokens/.test(error.message));
+    await assert.rejects(anthropic.messages.countTokens({ model: 'flaky/m', messages }), error => error instanceof Anthropic.BadRequestError && /count_tokens/.test(error.message));
     await assert.rejects(anthropic.messages.countTokens({ model: MODELS.Anthropic, messages: [] }), Anthropic.BadRequestError);
   });
 });

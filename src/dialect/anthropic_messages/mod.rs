@@ -3,7 +3,6 @@
 //! The facts about Claude families that a translation depends on are data (`dialect::family`). Read `tests/dialect_anthropic.rs`
 //! first: it runs both directions over recorded traffic.
 
-pub mod count;
 pub mod error; // ProviderError ↔ `{type: error}`
 pub mod foreign; // thinking of other providers inside Anthropic's thinking blocks
 pub mod native; // additions to native answers
@@ -14,3 +13,7 @@ pub mod stream; // events ↔ canonical
 mod types; // wire shapes, borrowed
 pub mod view; // what routing and the native path need
 mod write; // JSON objects, written in order
+
+/// What `/v1/messages/count_tokens` takes (SDK type `MessageCountTokensParams`).
+pub const COUNTED: [&str; 9] =
+    ["cache_control", "messages", "model", "output_config", "speed", "system", "thinking", "tool_choice", "tools"];

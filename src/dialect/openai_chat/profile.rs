@@ -29,6 +29,8 @@ pub struct Profile {
     pub urls: Urls,
     /// It has `/responses` beside `/chat/completions`.
     pub responses: bool,
+    /// It counts a prompt's tokens at `/responses/input_tokens`.
+    pub counter: bool,
     /// What becomes of a body that a caller wrote in this dialect.
     pub native: Native,
     /// What becomes of an answer for a caller of this dialect.
@@ -290,6 +292,7 @@ members! {
     key: |item: &Item<'_>| item.word(&[("bearer", Key::Bearer), ("api-key", Key::ApiKey)]);
     urls: |item: &Item<'_>| item.word(&[("plain", Urls::Plain), ("azure", Urls::Azure)]);
     responses: Item::flag;
+    counter: Item::flag;
     native: |item: &Item<'_>| item.word(&[("untouched", Native::Untouched), ("adapted", Native::Adapted)]);
     answers: |item: &Item<'_>| item.word(&[("native", Answers::Native), ("translated", Answers::Translated)]);
     max_tokens: |item: &Item<'_>| item.text().map(str::to_owned);

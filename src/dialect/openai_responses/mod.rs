@@ -18,3 +18,7 @@ pub mod response;
 pub mod stream;
 mod types;
 pub mod view;
+
+/// What `/v1/responses/input_tokens` takes of what we write (SDK type `InputTokenCountParams`).
+pub const COUNTED: [&str; 8] =
+    ["input", "instructions", "model", "parallel_tool_calls", "reasoning", "text", "tool_choice", "tools"];

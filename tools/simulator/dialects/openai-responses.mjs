@@ -1,5 +1,5 @@
 // OpenAI Responses: whole answers and the typed event stream.
-import { compose, pieces } from '../script.mjs';
+import { compose, countTokens, pieces } from '../script.mjs';
 import { imagesIn, json, namedEvent, stream, textOf, unknownMember, words } from './common.mjs';
 import { argumentsText, bearer, openaiChat } from './openai-chat.mjs';
 
@@ -8,10 +8,12 @@ const KNOWN = words(`access_programs background background_options context_manag
   prompt_cache_options prompt_cache_retention reasoning safety_identifier service_tier store stream stream_options temperature text
   tool_choice tools top_logprobs top_p truncation user`);
 
+const COUNTED = words('conversation input instructions model parallel_tool_calls personality previous_response_id reasoning text tool_choice tools truncation');
+
 export const openaiResponses = {
   name: 'openai-responses',
 
-  match: (method, path) => (method === 'POST' && /^(\/v\d+)?\/responses$/.test(path) ? {} : undefined),
+  match: (method, path) => (method === 'POST' && /^(\/v\d+)?\/responses(\/input_tokens)?$/.test(path) ? { count: path.endsWith('input_tokens') } : undefined),
 
   read: body => ({ model: body.model, stream: body.stream === true }),
 
@@ -19,16 +21,17 @@ export const openaiResponses = {
 
   errorEvent: status => namedEvent('end', { type: 'error', code: status === 429 ? 'rate_limit_exceeded' : 'server_error', message: 'The server had an error while processing your request.', param: null, sequence_number: 99 }),
 
-  validate(body, { headers, provider }) {
+  validate(body, { headers, provider, match }) {
     const refuse = (message, param = null) => this.error(400, { message, param });
     if (!bearer(headers)) return this.error(401, { message: "You didn't provide an API key." });
     if (typeof body.model !== 'string' || !body.model) return refuse("Missing required parameter: 'model'.", 'model');
     if (body.input === undefined || body.input === '' || body.input?.length === 0) return refuse("Missing required parameter: 'input'.", 'input');
-    const unknown = provider === 'openai' && unknownMember(body, KNOWN);
+    const unknown = provider === 'openai' && unknownMember(body, match.count ? COUNTED : KNOWN);
     return unknown ? refuse(`Unknown parameter: '${unknown}'.`, unknown) : undefined;
   },
 
-  answer(body, { given, cache, id }) {
+  answer(body, { given, cache, id, match }) {
+    if (match.count) return json(200, { object: 'response.input_tokens', input_tokens: countTokens(asked(body).turns) }, { 'x-request-id': `req_${id}` });
     const answer = compose(asked(body), given, cache);
     const whole = response(body, answer, id, given);
     const headers = { 'x-request-id': `req_${id}`, 'openai-processing-ms': '412', 'openai-version': '2020-10-01' };
