@@ -265,3 +265,38 @@ fn a_bound_of_nothing_is_anthropics_alone() {
     assert_eq!(fake.status(), 400, "a cache is not filled by chance: {}", fake.body());
     assert!(fake.body().contains("maxOutputTokens"), "{}", fake.body());
 }
+
+#[test]
+fn cache_marks_go_where_prompts_can_be_marked_and_only_the_last_four_count() {
+    let marked =
+        |text: &str| json!({"type": "text", "text": text, "cache_control": {"type": "ephemeral", "ttl": "1h"}});
+    let asks = |model: &str| {
+        json!({"model": model, "max_tokens": 9, "system": [marked("rules"), {"type": "text", "text": "more"}],
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, marked("b")]}]})
+    };
+    let fake = serve([hello()], "/v1/messages", &asks("openai/gpt-4o-mini"), &[]);
+    assert!(!sent(&fake, 0).to_string().contains("breakpoint"), "earlier models have no marks: {}", sent(&fake, 0));
+    let fake = serve([hello()], "/v1/messages", &asks("openai/gpt-5.6"), &[]);
+    assert_eq!(fake.status(), 200, "{}", fake.body());
+    let breakpoint = json!({"mode": "explicit"});
+    assert_eq!(
+        sent(&fake, 0).pointer("/messages/0/content/0/prompt_cache_breakpoint"),
+        Some(&breakpoint),
+        "{}",
+        sent(&fake, 0)
+    );
+    assert_eq!(sent(&fake, 0).pointer("/messages/0/content/1/prompt_cache_breakpoint"), None);
+    assert_eq!(sent(&fake, 0).pointer("/messages/1/content/1/prompt_cache_breakpoint"), Some(&breakpoint));
+    assert!(fake.header("x-signalbox-losses").unwrap().contains("messages.0.content.1.cache_control"), "told");
+
+    let part = |text: &str| json!({"type": "text", "text": text, "prompt_cache_breakpoint": {"mode": "explicit"}});
+    let asks = json!({"model": "anthropic/claude-opus-4-6", "messages": [
+        {"role": "system", "content": [part("1")]}, {"role": "user", "content": [part("2"), part("3"), part("4"), part("5")]}]});
+    let answer = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [{"type": "text", "text": "x"}],
+        "stop_reason": "end_turn", "usage": {"input_tokens": 3, "output_tokens": 1}});
+    let fake = serve([Script::json(200, answer.to_string())], CHAT, &asks, &[]);
+    assert_eq!(fake.status(), 200, "{}", fake.body());
+    let sent = sent(&fake, 0);
+    assert_eq!(sent.to_string().matches(r#""cache_control":{"ttl":"1h","type":"ephemeral"}"#).count(), 4, "{sent}");
+    assert!(sent["system"][0].get("cache_control").is_none(), "the first of five does not count: {sent}");
+}

@@ -55,6 +55,8 @@ pub struct ChatRequest {
     pub include_usage: bool,
     /// Turns whose signed reasoning is known to be one provider's.
     pub signed_turns: Vec<SignedTurn>,
+    /// Parts after which a reusable beginning of the prompt ends.
+    pub cache_marks: Vec<CacheMark>,
     /// Every member that has no place above, in order, with its source text.
     pub extras: Vec<Extra>,
 }
@@ -66,6 +68,17 @@ pub struct SignedTurn {
     pub turn: usize,
     /// `provider/model`.
     pub by: String,
+}
+
+/// A part after which a reusable beginning of the prompt ends.
+#[derive(Debug, Clone)]
+pub struct CacheMark {
+    /// Index into the turns.
+    pub turn: usize,
+    /// Index into the turn's parts.
+    pub part: usize,
+    /// The mark as the caller wrote it.
+    pub extra: Extra,
 }
 
 /// A request member that the hub has no word for.

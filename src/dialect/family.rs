@@ -45,6 +45,8 @@ pub struct Family {
     pub system: bool,
     /// Claude: `role: system` after a user turn.
     pub system_turns: bool,
+    /// OpenAI: parts of the prompt can be marked as the end of a reusable beginning (`prompt_cache_breakpoint`).
+    pub cache_breakpoints: bool,
     /// Gemini: functions beside a schema or Google's own tools in one request.
     pub mixes: bool,
     /// Gemini: thought signatures are checked, and tools may answer with media.
@@ -174,6 +176,7 @@ impl Family {
         prefill: true,
         system: true,
         system_turns: false,
+        cache_breakpoints: false,
         mixes: true,
         signatures: false,
     };
@@ -280,6 +283,7 @@ facts! {
     prefill: bool = Item::flag;
     system: bool = Item::flag;
     system_turns: bool = Item::flag;
+    cache_breakpoints: bool = Item::flag;
     mixes: bool = Item::flag;
     signatures: bool = Item::flag;
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::canonical::{Disposition, Extra, Loss};
-use super::Dialect;
+use super::{cache_marks, Dialect};
 
 /// Each dialect with its file.
 const DOCUMENTS: [(Dialect, &str); 4] = [
@@ -56,6 +56,10 @@ pub fn answer_extra(dialect: Dialect, field: String, value: Box<RawValue>) -> Ex
 pub fn loss(origin: Option<Dialect>, extra: &Extra, target: Dialect, profile: &str) -> Option<Loss> {
     if extra.is_default {
         return None;
+    }
+    // Rows speak of marks on parts that can carry one; any other stays behind.
+    if cache_marks::is_mark(extra) {
+        return Some(cache_marks::unsaid(extra));
     }
     let found = origin.and_then(|origin| {
         let (requests, _) = tables(origin)?;

@@ -4,6 +4,7 @@
 //! This file is the codec table: the only place that lists every dialect.
 
 pub mod anthropic_messages;
+mod cache_marks;
 pub mod canonical;
 pub mod carried;
 pub mod citation;

@@ -4,6 +4,8 @@
 //! Answers need no profile: `types`, `response` and `usage` read every server's spelling, because one server writes
 //! several of them by version. What a profile says of answers is only whether a caller can be shown them as they are.
 
+use crate::dialect::cache_marks::Form;
+use crate::dialect::family::Family;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -98,6 +100,15 @@ impl Profile {
     #[must_use]
     pub fn takes(&self, member: &str) -> bool {
         self.own_members.iter().any(|own| own == member)
+    }
+
+    /// The form in which a model there takes cache marks (`wire.md` §2 row `prompt_cache_breakpoint`).
+    pub(in crate::dialect) fn marks(&self, model: &Family) -> Form {
+        match self.thinking {
+            Thinking::OpenRouter | Thinking::Qwen => Form::Anthropic,
+            _ if model.cache_breakpoints => Form::OpenAi,
+            _ => Form::None,
+        }
     }
 }
 

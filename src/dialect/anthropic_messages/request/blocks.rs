@@ -8,7 +8,7 @@ use super::super::foreign;
 use super::super::path::Path;
 use super::fields::{hint, Fields};
 use crate::dialect::canonical::{Extra, Media, MediaSource, Part, ReasoningPart, ToolCall, ToolResult};
-use crate::dialect::Dialect;
+use crate::dialect::{cache_marks, Dialect};
 use crate::error::GatewayError;
 
 /// Members of a picture's or document's source.
@@ -30,6 +30,8 @@ pub(super) struct Content {
     pub(super) parts: Vec<Part>,
     /// `provider/model` whose thinking stands in it, as far as a seal says so.
     pub(super) made_by: Option<String>,
+    /// Cache marks by the part that they are on.
+    pub(super) marks: Vec<(usize, Extra)>,
 }
 
 /// `content`: a string, or blocks.
@@ -40,17 +42,22 @@ pub(super) fn content(raw: &RawValue, path: &Path<'_>, extras: &mut Vec<Extra>) 
 fn read(raw: &RawValue, path: &Path<'_>, extras: &mut Vec<Extra>, in_result: bool) -> Result<Content, GatewayError> {
     if raw.get().starts_with('"') {
         let text = serde_json::from_str(raw.get()).map_err(|_| path.invalid("Input should be a valid string"))?;
-        return Ok(Content { parts: vec![Part::Text(text)], made_by: None });
+        return Ok(Content { parts: vec![Part::Text(text)], made_by: None, marks: Vec::new() });
     }
     let Ok(blocks) = serde_json::from_str::<Vec<&RawValue>>(raw.get()) else {
         return Err(path.invalid("Input should be a valid string or a list of content blocks"));
     };
     let mut reader = BlockReader { extras, in_result, call_signature: None, made_by: None };
     let mut parts = Vec::with_capacity(blocks.len());
+    let mut marks = Vec::new();
     for (index, block) in blocks.into_iter().enumerate() {
-        parts.extend(reader.block(block, &path.item(index))?);
+        let since = reader.extras.len();
+        let Some(part) = reader.block(block, &path.item(index))? else { continue };
+        let mark = if in_result { None } else { cache_marks::take(reader.extras, since, &part) };
+        marks.extend(mark.map(|mark| (parts.len(), mark)));
+        parts.push(part);
     }
-    Ok(Content { parts, made_by: reader.made_by })
+    Ok(Content { parts, made_by: reader.made_by, marks })
 }
 
 impl BlockReader<'_> {

@@ -6,7 +6,7 @@ use super::super::path::Path;
 use super::blocks;
 use super::fields::{extra, hint, Fields};
 use crate::dialect::canonical::{
-    ChatRequest, Extra, Format, Part, Reasoning, Role, SignedTurn, Tool, ToolChoice, Turn,
+    CacheMark, ChatRequest, Extra, Format, Part, Reasoning, Role, SignedTurn, Tool, ToolChoice, Turn,
 };
 use crate::dialect::Dialect;
 use crate::error::GatewayError;
@@ -49,8 +49,10 @@ pub(in super::super) fn mistake_in_content(body: &[u8]) -> Option<GatewayError> 
 
 fn system(fields: &Fields<'_, '_>, request: &mut ChatRequest) -> Result<(), GatewayError> {
     let Some(raw) = fields.members.present("system") else { return Ok(()) };
-    let parts = blocks::content(raw, &fields.path.field("system"), &mut request.extras)?.parts;
-    request.turns.push(Turn { role: Role::System, parts });
+    let content = blocks::content(raw, &fields.path.field("system"), &mut request.extras)?;
+    let turn = request.turns.len();
+    request.cache_marks.extend(content.marks.into_iter().map(|(part, extra)| CacheMark { turn, part, extra }));
+    request.turns.push(Turn { role: Role::System, parts: content.parts });
     Ok(())
 }
 
@@ -78,22 +80,29 @@ fn message(raw: &RawValue, path: &Path<'_>, request: &mut ChatRequest) -> Result
         }
     };
     let content: &RawValue = fields.required("content", "a valid string or a list of content blocks")?;
-    let blocks::Content { parts, made_by } = blocks::content(content, &path.field("content"), &mut request.extras)?;
+    let blocks::Content { parts, made_by, marks } =
+        blocks::content(content, &path.field("content"), &mut request.extras)?;
     fields.leave(&["role", "content"], &mut request.extras);
     if role != Role::User {
         request.signed_turns.extend(made_by.map(|by| SignedTurn { turn: request.turns.len(), by }));
+        let turn = request.turns.len();
+        request.cache_marks.extend(marks.into_iter().map(|(part, extra)| CacheMark { turn, part, extra }));
         request.turns.push(Turn { role, parts });
         return Ok(());
     }
+    let mut marks = marks.into_iter().peekable();
     // Results of calls are turns of their own in the hub; what the user says with them stays in its place.
     let mut turn = Turn { role: Role::User, parts: Vec::new() };
-    for part in parts {
+    for (at, part) in parts.into_iter().enumerate() {
         let role = if matches!(part, Part::ToolResult(_)) { Role::Tool } else { Role::User };
         if turn.role != role {
             let whole = std::mem::replace(&mut turn, Turn { role, parts: Vec::new() });
             if !whole.parts.is_empty() {
                 request.turns.push(whole);
             }
+        }
+        if let Some((_, extra)) = marks.next_if(|(marked, _)| *marked == at) {
+            request.cache_marks.push(CacheMark { turn: request.turns.len(), part: turn.parts.len(), extra });
         }
         turn.parts.push(part);
     }

@@ -6,6 +6,7 @@ use super::super::write::{Elements, Object};
 use super::params::{self, Model, ThinkingPlan, Wire};
 use super::turns::{bracketed, Conversation};
 use super::{schema, search};
+use crate::dialect::cache_marks::{Form, Marks};
 use crate::dialect::canonical::{ChatRequest, Format, Loss, Tool};
 use crate::dialect::names::in_callers_words;
 use crate::dialect::{fields, Dialect, Encoded, Target};
@@ -35,7 +36,8 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>) -> Encoded {
         Some(choice) if matches!(choice.kind, "any" | "tool") => Some("when a call is forced"),
         _ => None,
     };
-    let conversation = Conversation::write(&request.turns, model, fixed, &mut losses);
+    let mut marks = Marks::new(request, Form::Anthropic);
+    let conversation = Conversation::write(&request.turns, model, fixed, &mut marks, &mut losses);
 
     let mut body = Vec::with_capacity(1024 + conversation.messages.iter().map(|m| m.blocks.bytes.len()).sum::<usize>());
     let mut object = Object::begin(&mut body);
@@ -79,6 +81,7 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>) -> Encoded {
     unsayable(request, &mut losses);
     // What the hub has no word for comes last, because it has the caller's names already.
     in_callers_words(&mut losses, request);
+    losses.extend(marks.told());
     extras(&mut object, request, target, &mut losses);
     if request.stream {
         object.raw("stream", "true");

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use super::super::write::{Elements, Object};
 use super::media::media;
 use super::params::Model;
+use crate::dialect::cache_marks::Marks;
 use crate::dialect::canonical::{Loss, Part, ReasoningPart, Role, ToolCall, ToolResult, Turn};
 use crate::dialect::Dialect;
 
@@ -34,21 +35,27 @@ pub(super) struct Message {
 }
 
 impl<'t> Conversation<'t> {
-    pub(super) fn write(turns: &[Turn], model: Model<'t>, fixed: Option<&'static str>, losses: &mut Vec<Loss>) -> Self {
+    pub(super) fn write(
+        turns: &[Turn],
+        model: Model<'t>,
+        fixed: Option<&'static str>,
+        marks: &mut Marks<'_>,
+        losses: &mut Vec<Loss>,
+    ) -> Self {
         let mut conversation = Self { system: Elements::default(), messages: Vec::new(), model, fixed };
         let leading = turns.iter().take_while(|turn| turn.role == Role::System).count();
         for (index, turn) in turns.iter().enumerate() {
             if index < leading {
-                conversation.system_text(turn, index, losses);
+                conversation.system_text(turn, index, marks, losses);
             } else {
-                conversation.turn(turn, index, losses);
+                conversation.turn(turn, index, marks, losses);
             }
         }
         conversation.close(losses);
         conversation
     }
 
-    fn system_text(&mut self, turn: &Turn, index: usize, losses: &mut Vec<Loss>) {
+    fn system_text(&mut self, turn: &Turn, index: usize, marks: &mut Marks<'_>, losses: &mut Vec<Loss>) {
         for (at, part) in turn.parts.iter().enumerate() {
             match part {
                 Part::Text(text) if text.is_empty() => {}
@@ -58,16 +65,16 @@ impl<'t> Conversation<'t> {
                         "a text of whitespace is left out: Anthropic refuses it",
                     ));
                 }
-                Part::Text(text) => self.system.object(|block| {
-                    block.text("type", "text");
-                    block.text("text", text);
-                }),
+                Part::Text(text) => {
+                    self.system.object(|block| text_block(block, text));
+                    marks.put(index, at, &mut self.system.bytes);
+                }
                 _ => losses.push(Loss::unsupported(place(index, at), "Anthropic's system prompt holds text only")),
             }
         }
     }
 
-    fn turn(&mut self, turn: &Turn, index: usize, losses: &mut Vec<Loss>) {
+    fn turn(&mut self, turn: &Turn, index: usize, marks: &mut Marks<'_>, losses: &mut Vec<Loss>) {
         let role = match turn.role {
             Role::User | Role::Tool => "user",
             Role::Assistant => "assistant",
@@ -91,7 +98,11 @@ impl<'t> Conversation<'t> {
         let model = self.model;
         if let Some(message) = self.messages.last_mut() {
             for (at, part) in turn.parts.iter().enumerate() {
+                let before = message.blocks.count;
                 message.part(part, index, at, &model, losses);
+                if message.blocks.count > before {
+                    marks.put(index, at, &mut message.blocks.bytes);
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::media;
 use super::options;
 use super::passed::Passed;
+use crate::dialect::cache_marks::{Form, Marks};
 use crate::dialect::canonical::{ChatRequest, Loss, Part, ReasoningPart, Role, ToolCall, ToolResult};
 use crate::dialect::carried::SKIP_SIGNATURE;
 use crate::dialect::gemini::model::Model;
@@ -38,6 +39,7 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>) -> Encoded {
         }
         // What could not be passed on has the caller's names already.
         in_callers_words(losses.get_mut(told..).unwrap_or_default(), request);
+        losses.extend(Marks::new(request, Form::None).told());
     }
     Encoded { body, losses }
 }

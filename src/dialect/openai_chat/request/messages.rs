@@ -7,8 +7,9 @@ use super::super::response::{arguments_text, call_signature, minted_id, CUSTOM_C
 use super::super::types::{filled, string, word, WireToolCall};
 use super::decode::{extra, leftovers, object, read_object, Meaning};
 use super::replayed::{self, Called};
+use crate::dialect::cache_marks;
 use crate::dialect::canonical::{
-    ChatRequest, Media, MediaSource, Part, ReasoningPart, Role, SignedTurn, ToolCall, ToolResult, Turn,
+    CacheMark, ChatRequest, Media, MediaSource, Part, ReasoningPart, Role, SignedTurn, ToolCall, ToolResult, Turn,
 };
 use crate::dialect::carried::{open_id, Opened};
 use crate::dialect::Dialect;
@@ -31,8 +32,8 @@ pub(super) fn decode(members: &Members<'_>, request: &mut ChatRequest) -> Result
         let mut known = vec!["role", "content", "name"];
         let mut made_by = None;
         let turn = match role.as_ref() {
-            "system" | "developer" => Turn { role: Role::System, parts: content(&message, &path, request)? },
-            "user" => Turn { role: Role::User, parts: content(&message, &path, request)? },
+            "system" | "developer" => Turn { role: Role::System, parts: marked(&message, &path, request)? },
+            "user" => Turn { role: Role::User, parts: marked(&message, &path, request)? },
             "assistant" => {
                 known.extend([
                     "tool_calls",
@@ -73,17 +74,40 @@ pub(super) fn decode(members: &Members<'_>, request: &mut ChatRequest) -> Result
 
 /// The parts of a message's content; an empty text counts only where nothing else is said.
 fn content(message: &Members<'_>, path: &str, request: &mut ChatRequest) -> Result<Vec<Part>, GatewayError> {
+    read_content(message, path, request, |_, _, _, _| {})
+}
+
+/// The same for the next turn, with its cache marks.
+fn marked(message: &Members<'_>, path: &str, request: &mut ChatRequest) -> Result<Vec<Part>, GatewayError> {
+    read_content(message, path, request, |request, since, at, part| {
+        let mark = cache_marks::take(&mut request.extras, since, part);
+        let turn = request.turns.len();
+        request.cache_marks.extend(mark.map(|extra| CacheMark { turn, part: at, extra }));
+    })
+}
+
+/// `note` is told of each part: how many extras there were before it, and its place.
+fn read_content(
+    message: &Members<'_>,
+    path: &str,
+    request: &mut ChatRequest,
+    note: impl Fn(&mut ChatRequest, usize, usize, &Part),
+) -> Result<Vec<Part>, GatewayError> {
     let Some(raw) = message.present("content") else { return Ok(Vec::new()) };
     if let Some(text) = string(raw) {
         return Ok(vec![Part::Text(text.into_owned())]);
     }
     let items: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
+    let several = items.len() > 1;
     let mut parts = Vec::with_capacity(items.len());
     for (at, item) in items.into_iter().enumerate() {
-        parts.push(part(item, &format!("{path}.content[{at}]"), request)?);
-    }
-    if parts.len() > 1 {
-        parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
+        let since = request.extras.len();
+        let part = part(item, &format!("{path}.content[{at}]"), request)?;
+        if several && matches!(&part, Part::Text(text) if text.is_empty()) {
+            continue;
+        }
+        note(request, since, parts.len(), &part);
+        parts.push(part);
     }
     Ok(parts)
 }

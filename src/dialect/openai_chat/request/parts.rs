@@ -29,6 +29,13 @@ impl Written<'_> {
         Self::Json(body)
     }
 
+    /// The same as its JSON, in which a mark may stand.
+    pub fn into_json(self) -> Vec<u8> {
+        let mut body = Vec::new();
+        self.write(&mut body);
+        body
+    }
+
     /// The text, if it is one.
     pub fn text(&self) -> Option<&str> {
         match self {

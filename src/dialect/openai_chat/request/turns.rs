@@ -8,11 +8,12 @@ use super::super::write::{list, Object};
 use super::ids::Ids;
 use super::names::Report;
 use super::parts::{audio, document, image, text_of, titled, Written};
+use crate::dialect::cache_marks::Marks;
 use crate::dialect::canonical::{
     ChatRequest, Disposition, Extra, Part, ReasoningPart, Role, ToolCall, ToolResult, Turn,
 };
 use crate::dialect::carried::reads_google_signatures;
-use crate::dialect::{Dialect, Target};
+use crate::dialect::{family, Dialect, Target};
 use crate::json::write_quoted;
 
 /// Writes the list of messages.
@@ -36,11 +37,16 @@ pub(super) fn write(
             turns = before;
         }
     }
-    let mut writer = Writer { request, target, profile, report, ids: Ids::new(profile.call_id), messages: Vec::new() };
+    let marks = Marks::new(request, profile.marks(&family::of(target.provider, target.model)));
+    let ids = Ids::new(profile.call_id);
+    let mut writer = Writer { request, target, profile, report, ids, marks, messages: Vec::new() };
     for (at, turn) in turns.iter().enumerate() {
         writer.turn(at, turn);
     }
-    let messages = writer.messages;
+    let Writer { messages, marks, report, .. } = writer;
+    for loss in marks.told() {
+        report.add(loss);
+    }
     list(out, messages, |out, message| out.extend_from_slice(&message));
 }
 
@@ -61,6 +67,7 @@ struct Writer<'w, 'r> {
     profile: &'w Profile,
     report: &'w mut Report<'r>,
     ids: Ids,
+    marks: Marks<'w>,
     messages: Vec<Vec<u8>>,
 }
 
@@ -102,8 +109,15 @@ impl Writer<'_, '_> {
     /// The content member: a string where there is one text only, else a list of parts.
     fn content(&mut self, turn: usize, parts: &[(usize, &Part)], role: Role) -> Vec<u8> {
         let mut written: Vec<Written<'_>> = Vec::with_capacity(parts.len());
+        let marked = role != Role::Tool && self.marks.has(turn);
         for (at, part) in parts {
-            written.extend(self.part(turn, *at, part, role));
+            let Some(mut part) = self.part(turn, *at, part, role) else { continue };
+            if marked {
+                let mut body = part.into_json();
+                self.marks.put(turn, *at, &mut body);
+                part = Written::Json(body);
+            }
+            written.push(part);
         }
         let texts: Option<Vec<&str>> = written.iter().map(Written::text).collect();
         let mut content = Vec::new();

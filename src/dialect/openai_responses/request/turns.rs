@@ -1,12 +1,13 @@
 //! Turns → input items, in order. Item ids are left out: they are names of what a provider keeps, and it keeps nothing.
 
 use super::content::{self, object};
+use crate::dialect::cache_marks::{Form, Marks};
 use crate::dialect::canonical::{ChatRequest, Disposition, Part, ReasoningPart, Role, ToolCall, ToolResult, Turn};
 use crate::dialect::openai_chat::profile::CallIds;
 use crate::dialect::openai_chat::request::ids::Ids;
 use crate::dialect::openai_chat::request::names::Report;
 use crate::dialect::openai_chat::write::{list, Object};
-use crate::dialect::{Dialect, Target};
+use crate::dialect::{family, Dialect, Target};
 use crate::json::write_quoted;
 
 /// Writes the list of items. `own`: the server is OpenAI's.
@@ -21,11 +22,17 @@ pub(super) fn write(out: &mut Vec<u8>, request: &ChatRequest, target: &Target<'_
             turns = before;
         }
     }
-    let mut writer = Writer { target, own, report, ids: Ids::new(CallIds::UpTo40), items: Vec::new() };
+    let takes = family::of(target.provider, target.model).cache_breakpoints;
+    let marks = Marks::new(request, if takes { Form::OpenAi } else { Form::None });
+    let mut writer = Writer { target, own, report, ids: Ids::new(CallIds::UpTo40), marks, items: Vec::new() };
     for (at, turn) in turns.iter().enumerate() {
         writer.turn(at, turn);
     }
-    list(out, writer.items, |out, item| out.extend_from_slice(&item));
+    let Writer { items, marks, report, .. } = writer;
+    for loss in marks.told() {
+        report.add(loss);
+    }
+    list(out, items, |out, item| out.extend_from_slice(&item));
 }
 
 struct Writer<'w, 'r> {
@@ -33,6 +40,7 @@ struct Writer<'w, 'r> {
     own: bool,
     report: &'w mut Report<'r>,
     ids: Ids,
+    marks: Marks<'w>,
     items: Vec<Vec<u8>>,
 }
 
@@ -55,12 +63,14 @@ impl Writer<'_, '_> {
                     self.items.push(raw.get().as_bytes().to_vec());
                 }
                 _ => match content::encode(part, turn.role, self.target.traits) {
-                    Ok(body) => {
-                        said.push(body);
+                    Ok(mut body) => {
+                        let plain = body.len();
+                        self.marks.put(at, nth, &mut body);
                         texts.extend(match part {
-                            Part::Text(text) => Some(text.as_str()),
+                            Part::Text(text) if body.len() == plain => Some(text.as_str()),
                             _ => None,
                         });
+                        said.push(body);
                     }
                     Err(reason) => {
                         let kind = match part {

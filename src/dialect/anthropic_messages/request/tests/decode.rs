@@ -169,7 +169,6 @@ fn what_the_hub_has_no_word_for_is_left_with_its_weight() {
             ("inference_geo", false, true),
             ("invented", false, false),
             ("mcp_servers", false, false),
-            ("messages.0.content.0.cache_control", true, false),
             ("messages.0.content.1.citations.enabled", false, false),
             ("messages.0.content.1.context", false, false),
             ("metadata.team", true, false),

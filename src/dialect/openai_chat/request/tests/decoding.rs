@@ -331,7 +331,7 @@ fn names_matter_where_they_tell_speakers_apart() {
 }
 
 #[test]
-fn marks_on_parts_are_hints_and_unknown_members_matter() {
+fn marks_on_parts_are_kept_by_their_place_and_unknown_members_matter() {
     let request = with_messages(
         r#"[{"role":"developer","content":[{"type":"text","text":"a","prompt_cache_breakpoint":{"mode":"explicit"}}]},
             {"role":"user","content":[{"type":"text","text":"b","cache_control":{"type":"ephemeral"},"image_url":null}]},
@@ -339,12 +339,13 @@ fn marks_on_parts_are_hints_and_unknown_members_matter() {
             {"role":"user","content":[{"type":"image_url","image_url":{"url":"u","format":"png"}}]},
             {"role":"assistant","tool_calls":[{"id":"i","index":0,"function":{"name":"f","arguments":"{}"},"ttl":5}]}]"#,
     );
+    let marks: Vec<_> = request.cache_marks.iter().map(|m| (m.turn, m.part, m.extra.field.as_str())).collect();
+    let expected = ["messages[0].content[0].prompt_cache_breakpoint", "messages[1].content[0].cache_control"];
+    assert_eq!(marks, [(0, 0, expected[0]), (1, 0, expected[1])]);
     assert_eq!(request.turns[0].role, Role::System);
     assert_eq!(
         extras(&request),
         [
-            ("messages[0].content[0].prompt_cache_breakpoint", "advisory"),
-            ("messages[1].content[0].cache_control", "advisory"),
             ("messages[2].prefix", "matters"),
             ("messages[3].content[0].image_url.format", "matters"),
             ("messages[4].tool_calls[0].ttl", "matters")
