@@ -21,7 +21,8 @@ const HEAD = `# What becomes of each field
 Made from [data/fields](../data/fields/README.md) by \`npm run docs:fields\`; every row is tried out against the code in \`npm test\`.
 
 A request goes to a provider of its own dialect as it was written: nothing is translated, unknown fields pass, and what the
-provider makes of a field is its own affair. These tables say what happens when another dialect answers.
+provider makes of a field is its own affair (servers that speak OpenAI's chat with an accent get a few members in their form: see
+there). These tables say what happens when another dialect answers.
 
 | mark | means | reported |
 |---|---|---|
@@ -47,8 +48,20 @@ export function page(documents) {
 
 function section({ dialect, about, request, answer }) {
   const parts = [`## From ${TITLES[dialect]}\n\n${about}\n\n${grid(dialect, request)}`];
+  const accents = [...new Set(request.flatMap(({ here = {} }) => Object.keys(here)))].sort();
+  if (accents.length) parts.push(`### From ${TITLES[dialect]} to servers that speak it with an accent\n\n${ACCENTS}\n\n${sameDialect(request, accents)}`);
   if (answer) parts.push(`### Answers of ${TITLES[dialect]}\n\nWhat becomes of the fields of an answer on its way to callers of other dialects.\n\n${grid(dialect, answer)}`);
   return parts.join('\n');
+}
+
+const ACCENTS = `A body goes to a server of its own dialect as it was written, but for what the server has another name or form for. These are the
+fields that arrive otherwise there; every other one, and every empty cell, arrives byte for byte. Tried out row by row like the rest.`;
+
+/** What is changed on the way to servers of the caller's own dialect. */
+function sameDialect(rows, servers) {
+  const head = ['field', ...servers];
+  const lines = rows.filter(({ here }) => here).map(row => [line(row, [])[0], ...servers.map(server => (row.here[server] ?? '').replaceAll('|', '\\|'))]);
+  return [head, head.map(() => '---'), ...lines].map(cells => `| ${cells.join(' | ')} |`).join('\n') + '\n';
 }
 
 /** Columns are dialects; profiles stand in their dialect's column where they differ. */

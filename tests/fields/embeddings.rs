@@ -1,4 +1,4 @@
-//! The same for embeddings, which have words of their own.
+//! The same for embeddings, whose code has words of its own: the rows must have the same ones, letter by letter.
 
 use serde_json::Value;
 
@@ -30,6 +30,11 @@ fn every_row_of_embeddings_says_what_the_code_does() {
             checked += 1;
             let seen = super::compare(row, &row.sample, &table.base(row), |request| translate(form, request, target));
             let claim = row.claim(column).unwrap();
+            let words = claim.text.split_once(": ").map_or("", |(_, words)| words).to_owned();
+            let told = seen.as_ref().ok().and_then(|seen| seen.losses.first()).map(|loss| loss.reason.clone());
+            if let Some(told) = told.filter(|told| *told != words) {
+                found.push(format!("{name} {}: claims {words:?} where the code says {told:?}", row.field));
+            }
             if let Some(why) = super::lie(row, column, &claim, seen) {
                 found.push(format!("{name} {}: claims {}, {why}", row.field, claim.text));
             }

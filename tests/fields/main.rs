@@ -2,6 +2,7 @@
 //! row's sample is translated for each target; what is reported and what stands in the body must be what the row claims.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod accents;
 mod answers;
 mod clients;
 mod embeddings;

@@ -64,6 +64,9 @@ pub struct Row {
     _when: Vec<Value>,
     #[serde(default)]
     to: BTreeMap<String, String>,
+    /// What becomes of a chat caller's field at servers that speak chat with an accent; absent = it arrives as it was written.
+    #[serde(default)]
+    pub here: BTreeMap<String, String>,
     /// Verdicts on an answer's field that comes in a stream, where they are others.
     #[serde(default)]
     stream: BTreeMap<String, String>,

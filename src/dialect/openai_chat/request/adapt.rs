@@ -29,8 +29,14 @@ pub fn adapt(
     let profile = profile::of(target.provider);
     let encoded = encode(request, target);
     let Ok(written) = Members::read(&encoded.body) else { return Vec::new() };
-    let unsupported = encoded.losses.iter().filter(|loss| loss.disposition == Disposition::Unsupported);
-    let refused: Vec<&str> = unsupported.map(|loss| loss.field.split(['.', '[']).next().unwrap_or_default()).collect();
+    let unsupported = || encoded.losses.iter().filter(|loss| loss.disposition == Disposition::Unsupported);
+    let refused: Vec<&str> =
+        unsupported().map(|loss| loss.field.split(['.', '[']).next().unwrap_or_default()).collect();
+    let turn_of = |field: &str| {
+        let (turn, inside) = field.strip_prefix("messages[")?.split_once(']')?;
+        turn.parse::<usize>().ok().filter(|_| inside.starts_with(".content"))
+    };
+    let refused_turns: Vec<usize> = unsupported().filter_map(|loss| turn_of(&loss.field)).collect();
     let mut edits = Vec::new();
     for (name, raw) in members.iter() {
         let instead = written.raw(name);
@@ -38,7 +44,7 @@ pub fn adapt(
         let edit = match name {
             "model" | "stream" => continue,
             "stream_options" if profile.stream_options => continue,
-            "messages" => messages(raw, instead, profile).map(Some),
+            "messages" => messages(raw, instead, profile, if dropping { &[] } else { &refused_turns }).map(Some),
             // Legacy functions are tools by now.
             _ if instead.is_none() => (!keeps).then_some(None),
             _ => instead.filter(|new| rewrites(name, raw, new, profile)).map(|new| Some(new.get().to_owned())),
@@ -97,8 +103,9 @@ fn function<'a>(tool: &'a RawValue) -> Option<Members<'a>> {
     object(tool)?.present("function").and_then(object)
 }
 
-/// The messages with those replaced that the server reads otherwise; `None` = none is.
-fn messages(callers: &RawValue, encoders: Option<&RawValue>, profile: &Profile) -> Option<String> {
+/// The messages with those replaced that the server reads otherwise; `None` = none is. In the `refused` ones something has
+/// no form there at all: they stay, because the provider decides about it.
+fn messages(callers: &RawValue, encoders: Option<&RawValue>, profile: &Profile, refused: &[usize]) -> Option<String> {
     let (theirs, ours) = (items(callers), items(encoders?));
     // The encoder writes a message for each turn, and a turn is a message; should they differ, its own list is whole.
     if theirs.len() != ours.len() {
@@ -108,9 +115,10 @@ fn messages(callers: &RawValue, encoders: Option<&RawValue>, profile: &Profile) 
     let list: Vec<String> = theirs
         .into_iter()
         .zip(ours)
-        .map(|(theirs, ours)| {
+        .enumerate()
+        .map(|(at, (theirs, ours))| {
             let Some(message) = object(theirs) else { return theirs.get().to_owned() };
-            if differs(&message, profile) {
+            if differs(&message, profile) && !refused.contains(&at) {
                 changed = true;
                 return ours.get().to_owned();
             }

@@ -180,6 +180,9 @@ fn tools(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, profi
     if request.parallel_tool_calls == Some(false) {
         if profile.parallel_switch {
             out.flag("parallel_tool_calls", false);
+        } else if request.origin == Some(Dialect::OpenAiChat) {
+            // The caller's own text and the provider's own answer: nobody stands between them.
+            report.unsupported(names::PARALLEL, "parallel calls cannot be switched off");
         } else {
             report.converted(names::PARALLEL, FIRST_CALL);
         }

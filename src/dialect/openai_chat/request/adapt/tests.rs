@@ -100,3 +100,14 @@ fn reasoning_and_refusals_of_earlier_turns_go_where_the_server_looks() {
         (&json!("why"), None)
     );
 }
+
+#[test]
+fn what_a_server_has_no_form_for_is_not_taken_out_in_silence() {
+    let body = r#"{"model":"big","messages":[{"role":"user","content":[{"type":"text","text":"read this"},{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,JVBERi0="}}]}]}"#;
+    for provider in ["deepseek", "qwen", "workers-ai"] {
+        let native = sent(body, provider, "big", false);
+        assert!(native.contains("JVBERi0="), "{provider}: {native}");
+        assert!(!sent(body, provider, "big", true).contains("JVBERi0="), "{provider}: unless the caller lets it go");
+    }
+    assert!(sent(body, "mistral", "big", false).contains(r#""document_url":"data:application/pdf;base64,JVBERi0=""#));
+}
