@@ -58,6 +58,22 @@ test('`models` are tried after `model`, in their order', async () => {
   assert.equal(sent().dialect, 'anthropic-messages');
 });
 
+test('`models` without `model`: the first is preferred', async () => {
+  const models = [MODELS.Anthropic, MODELS.OpenAI];
+  const answer = await send({ models });
+  assert.match(answer.choices[0].message.content, /Paris/);
+  assert.deepEqual(gateway.sim.log.all().map(attempt => attempt.dialect), ['anthropic-messages']);
+});
+
+test('`reasoning.exclude` shows no thoughts, whoever has them', async () => {
+  for (const model of [MODELS.Anthropic, MODELS.Gemini]) {
+    const answer = await send({ model, reasoning: { effort: 'high', exclude: true } });
+    assert.match(answer.choices[0].message.content, /Paris/);
+    assert.equal(answer.choices[0].message.reasoning ?? answer.choices[0].message.reasoningContent ?? null, null);
+    assert.ok(!sent().body.includes('exclude'), 'no provider knows the word');
+  }
+});
+
 test('`provider` keeps a provider out and never reaches one', async () => {
   const answer = await send({ model: MODELS.OpenAI, models: [MODELS.Gemini], provider: { ignore: ['openai'] } });
   assert.match(answer.choices[0].message.content, /Paris/);
