@@ -107,7 +107,7 @@ pub trait UpstreamCall {
     fn watch(&mut self);
 
     /// Lets the platform move the watched bytes, from the first one on, to the caller without this code. `read` goes on
-    /// as a sample of what has passed, about once a second, and at once when it ends.
+    /// as a sample of what has passed, about once a second, sooner where it may take less than two, and at once when it ends.
     fn pump(&mut self, sink: &mut Self::Sink);
 
     /// Stops the provider's work.

@@ -209,12 +209,12 @@ class Call {
 
   /** Uint8Array, or null at the end. */
   read(ms) {
-    return this.ask(ms, () => this.next());
+    return this.ask(ms, () => this.next(ms));
   }
 
-  next() {
+  next(ms) {
     const source = this.watching ?? this.gatherer;
-    if (source) return source.next().then(this.came, this.broke);
+    if (source) return source.next(ms).then(this.came, this.broke);
     if (!this.response.body) return this.settle(null);
     this.reader ??= this.response.body.getReader();
     this.took ??= ({ done, value }) => {
@@ -388,10 +388,11 @@ class Watcher {
     });
   }
 
-  async next() {
+  /** What has gone by; looked at in time before a deadline in `ms`, which it would else be mistaken for silence at. */
+  async next(ms) {
     if (this.pumping && !this.ended) {
       await new Promise((resolve) => {
-        const timer = setTimeout(resolve, WATCH_TICK_MS);
+        const timer = setTimeout(resolve, Math.min(WATCH_TICK_MS, ms / 2));
         this.wake = () => {
           clearTimeout(timer);
           resolve();

@@ -133,17 +133,10 @@ impl<P: Platform> Run<'_, P> {
             let read = call.read(if pumping { until } else { self.wake_at(until) }).await;
             let progress = match read {
                 Ok(Some(bytes)) => relay.push(&bytes, &mut out),
-                Ok(None) => match relay.input_ended(&mut out) {
-                    Ok(()) => {
-                        let gone = committed && !pumping && self.send(&out).await.is_err();
-                        self.unsent = if committed { Vec::new() } else { out };
-                        return (if gone { End::Gone } else { End::Input }, committed);
-                    }
-                    Err(fault) => Err(fault),
-                },
                 Err(Interrupt::ClientGone) => return (End::Gone, committed),
                 Err(Interrupt::Timeout) if platform.now_ms() < until => {
-                    if self.ping_if_due().await.is_err() {
+                    // Nothing can be written beside the pump, and what it moves keeps the connection alive.
+                    if !pumping && self.ping_if_due().await.is_err() {
                         return (End::Gone, committed);
                     }
                     if let (true, Some(chosen)) = (self.opened_early, self.choice.candidates.get(candidate)) {
@@ -153,22 +146,31 @@ impl<P: Platform> Run<'_, P> {
                     continue;
                 }
                 // All of the answer is here; a provider that keeps the connection open is not waited for.
-                Err(Interrupt::Timeout) if committed && relay.complete() => {
+                Err(Interrupt::Timeout) if relay.complete() => {
                     call.abort();
+                    self.unsent = if committed { Vec::new() } else { out };
                     return (End::Input, committed);
                 }
                 Err(Interrupt::Timeout) => {
-                    return (End::Failed(AttemptFailure::silent(FailureClass::Timeout)), committed);
+                    call.abort();
+                    if pumping {
+                        self.see_the_rest(call, relay).await;
+                    }
+                    let end = if relay.complete() {
+                        End::Input
+                    } else {
+                        End::Failed(AttemptFailure::silent(FailureClass::Timeout))
+                    };
+                    return (end, committed);
                 }
-                Err(_) => match relay.input_ended(&mut out) {
-                    // What came before the break may hold a whole last event: the end, or the provider's own error.
+                // What came before the end or the break may hold a whole last event: the end, or the provider's own error.
+                Ok(None) | Err(_) => match relay.input_ended(&mut out) {
                     Err(fault) => Err(fault),
-                    Ok(()) if relay.complete() => {
+                    Ok(()) => {
                         let gone = committed && !pumping && self.send(&out).await.is_err();
                         self.unsent = if committed { Vec::new() } else { out };
                         return (if gone { End::Gone } else { End::Input }, committed);
                     }
-                    Ok(()) => return (End::Failed(AttemptFailure::silent(FailureClass::Cut)), committed),
                 },
             };
             let (ended, content) = match progress {
@@ -220,6 +222,19 @@ impl<P: Platform> Run<'_, P> {
                 quiet_until = quiet_until.min(platform.now_ms().saturating_add(TAIL_MS));
             }
         }
+    }
+
+    /// A pumped stream was stopped: what went out before that is looked at, so that what is said of it is true.
+    async fn see_the_rest(&self, call: &mut P::Call, relay: &mut Relay) {
+        let until = self.exchange.platform.now_ms().saturating_add(LINGER_MS);
+        let mut unused = Vec::new();
+        while let Ok(Some(bytes)) = call.read(until).await {
+            if relay.push(&bytes, &mut unused).is_err() {
+                return;
+            }
+        }
+        // An error in half an event is that of a break.
+        let _ = relay.input_ended(&mut unused);
     }
 
     /// First content: the status line goes out with everything that is known now, and there is no way back.

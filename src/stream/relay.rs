@@ -206,7 +206,7 @@ impl Relay {
         }
         if let Some(rest) = self.frames.finish() {
             self.inside_event = rest.ending != Ending::Closed;
-            if rest.frame.data.is_none() && rest.frame.bare_json().is_none() {
+            if rest.frame.data.as_deref().is_none_or(<[u8]>::is_empty) && rest.frame.bare_json().is_none() {
                 // Not even the beginning of a payload: nothing that anyone could use.
                 return Ok(());
             }
@@ -270,7 +270,10 @@ impl Relay {
 
     /// Appends the honest end: what was held back, usage with its cost, terminator.
     pub fn conclude(&mut self, tail: &Tail, out: &mut Vec<u8>) {
+        let inside_event = self.inside_event();
         match &mut self.form {
+            // All of the last event is out but the blank line that makes it one.
+            Form::Untouched { .. } if inside_event => out.extend_from_slice(b"\n\n"),
             Form::Untouched { .. } => {}
             Form::Translated(translation) => translation.encoder.end(tail, out),
             Form::WholeEvents { context, held, terminator } => {
@@ -319,6 +322,11 @@ fn take(
             }
             Ok(Progress { content: seen.content, ended: seen.terminal })
         }
+        Form::WholeEvents { .. } if frame.data.is_none() && frame.bare_json().is_none() => {
+            // A comment says nothing of which event is the last.
+            out.extend_from_slice(frame.raw);
+            Ok(Progress::default())
+        }
         Form::WholeEvents { context, held, terminator } => {
             let seen = dialect.observe_event(frame, observation)?;
             if let Some(earlier) = held.take() {
@@ -330,11 +338,11 @@ fn take(
                 }
             }
             if seen.terminal {
-                *terminator = Some(frame.raw.to_vec());
+                *terminator = Some(closed(frame));
             } else if seen.usage_only && !context.include_usage {
                 // We asked for it, the caller did not.
             } else if seen.usage_only || (observation.finish.is_some() && (seen.usage || dialect == Dialect::Gemini)) {
-                *held = Some(frame.raw.to_vec());
+                *held = Some(closed(frame));
             } else {
                 out.extend_from_slice(frame.raw);
             }
@@ -443,6 +451,13 @@ fn conclude_native(
         (_, None) => return,
     }
     close_event(out);
+}
+
+/// An event to be kept: the last one of a stream may have come without its blank line.
+fn closed(frame: &Frame<'_>) -> Vec<u8> {
+    let mut raw = frame.raw.to_vec();
+    close_event(&mut raw);
+    raw
 }
 
 /// An event that came without its blank line gets one, so that what follows is an event of its own.
