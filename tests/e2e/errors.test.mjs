@@ -1,6 +1,7 @@
 // Failures as the official clients meet them: the right class, the provider's or our words, and no useless retries.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import { MODELS, capital, clients, collect } from './clients.mjs';
@@ -157,6 +158,16 @@ describe('the caller\'s own mistakes', () => {
     const messages = [{ role: 'user', content: 'a'.repeat(100_001) }];
     await assert.rejects(chat(MODELS.OpenAI, { messages }), error => error instanceof OpenAI.APIError && error.status === 413 && /100000 bytes/.test(error.message));
     await assert.rejects(message(MODELS.Anthropic, { messages }), error => error.status === 413 && error.error.error.type === 'request_too_large');
+    assert.equal(attempts(), 0);
+  });
+
+  test('a compressed body is refused by the header\'s name, in every dialect', async () => {
+    const body = gzipSync(JSON.stringify({ model: MODELS.OpenAI, messages: capital }));
+    for (const path of ['/v1/chat/completions', '/v1/responses', '/v1/messages', '/v1beta/models/m:generateContent']) {
+      const answer = await fetch(gateway.url + path, { method: 'POST', body, headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' } });
+      assert.equal(answer.status, 415, path);
+      assert.match((await answer.json()).error.message, /content-encoding/);
+    }
     assert.equal(attempts(), 0);
   });
 
