@@ -43,7 +43,8 @@ fn part(raw: &RawValue, path: &str, request: &mut ChatRequest) -> Result<Part, G
     let (part, known): (Part, &[&str]) = match kind.as_ref() {
         "input_text" | "output_text" | "text" => {
             let text = read.present("text").and_then(string).ok_or_else(|| required("text"))?;
-            (Part::Text(text.into_owned()), &["type", "text"])
+            // `parsed` is what OpenAI's own helpers read from the text.
+            (Part::Text(text.into_owned()), &["type", "text", "parsed"])
         }
         "refusal" => {
             let text = read.present("refusal").and_then(string).ok_or_else(|| required("refusal"))?;

@@ -54,7 +54,9 @@ fn item(
         "function_call" => {
             let call = call(&item, path, call_signature.take())?;
             push(request, Role::Assistant, Part::ToolCall(call));
-            leftovers(&item, &["type", "id", "call_id", "name", "arguments", "status"], path, request);
+            // OpenAI's own helpers parse the arguments into a member of the item, which comes back with it.
+            let known = ["type", "id", "call_id", "name", "arguments", "parsed_arguments", "status"];
+            leftovers(&item, &known, path, request);
         }
         "function_call_output" => {
             let result = ToolResult {

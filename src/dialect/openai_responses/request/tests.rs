@@ -396,3 +396,16 @@ fn what_is_lost_of_a_chat_message_is_named_by_its_place_there() {
     let advisory = fields(&losses, Disposition::Advisory);
     assert_eq!(advisory, ["messages[1].reasoning_content", "messages[1].tool_calls[1]"], "{losses:?}");
 }
+
+#[test]
+fn what_openais_helpers_add_to_an_answer_is_no_wish_when_it_comes_back() {
+    let request = read(&json!({"model": "m", "input": [
+        {"role": "user", "content": "q"},
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "{\"a\":1}", "parsed": {"a": 1}}]},
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{\"b\":1.0}", "parsed_arguments": {"b": 1}},
+        {"type": "function_call_output", "call_id": "c", "output": "r"},
+    ]}));
+    assert!(request.extras.is_empty(), "{:?}", request.extras);
+    let Part::ToolCall(call) = &request.turns[1].parts[1] else { panic!() };
+    assert_eq!(call.arguments, "{\"b\":1.0}");
+}
