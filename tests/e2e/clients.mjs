@@ -11,8 +11,8 @@ export const clients = (gateway, options = {}) => ({
 /** A model of each dialect, by provider. */
 export const MODELS = { OpenAI: 'openai/gpt-5-mini', Anthropic: 'anthropic/claude-sonnet-4-6', Gemini: 'gemini/gemini-2.5-flash' };
 
-/** The name of the dialect that a model's provider speaks, as the simulator's log tells it. */
-export const dialectOf = model => ({ openai: 'openai-chat', anthropic: 'anthropic-messages', gemini: 'gemini' })[model.split('/')[0]];
+/** The name of the dialect that a model's provider is spoken to in, as the simulator's log tells it. */
+export const dialectOf = (model, inResponses = false) => ({ openai: inResponses ? 'openai-responses' : 'openai-chat', anthropic: 'anthropic-messages', gemini: 'gemini' })[model.split('/')[0]];
 
 export const user = content => [{ role: 'user', content }];
 

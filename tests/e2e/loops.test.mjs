@@ -29,7 +29,7 @@ const TURNS = [
  * and takes the functions of some models on Responses only; DeepSeek insists on the member, which clients of its own dialect do not keep.
  */
 const TARGETS = {
-  OpenAI: { model: 'openai/gpt-5-mini', signed: () => [] },
+  OpenAI: { model: 'openai/gpt-5-mini', signed: (turn, client) => (RESPONSES.has(client) ? [base64(`sealed:${turn.reasoning}`)] : []) },
   'OpenAI by Responses': { model: 'openai/gpt-5.6-sol', signed: turn => [base64(`sealed:${turn.reasoning}`)] },
   DeepSeek: { model: 'deepseek/deepseek-v4-pro', signed: (turn, client) => (CHAT.has(client) ? ['"reasoning_content":""'] : [turn.reasoning]) },
   Anthropic: { model: 'anthropic/claude-sonnet-4-6', signed: turn => [base64(`signed:${turn.reasoning}`), turn.reasoning] },
@@ -37,6 +37,8 @@ const TARGETS = {
 };
 
 const CHAT = new Set(['openai', 'ai with @ai-sdk/openai, chat', '@openrouter/sdk', '@mistralai/mistralai']);
+
+const RESPONSES = new Set(['openai, responses', 'ai with @ai-sdk/openai, responses']);
 
 /** Mistral streams a call in one piece, and its client takes no other: streamed text is in mistral.test.mjs. */
 const WHOLE_ONLY = new Set(['@mistralai/mistralai']);
@@ -58,6 +60,19 @@ const CLIENTS = {
     return clients(gateway).openai.chat.completions.runTools({ model, stream, tools, messages: user(question), reasoning_effort: 'low' }).finalContent();
   },
 
+  async 'openai, responses'({ model, stream }) {
+    const { openai } = clients(gateway);
+    const tools = [{ type: 'function', name, description, parameters: weather, strict: false }];
+    const request = { model, tools, store: false, reasoning: { effort: 'low' }, include: ['reasoning.encrypted_content'] };
+    const input = user(question);
+    for (;;) {
+      const answer = stream ? await openai.responses.stream({ ...request, input }).finalResponse() : await openai.responses.create({ ...request, input });
+      const calls = answer.output.filter(item => item.type === 'function_call');
+      if (!calls.length) return answer.output_text;
+      input.push(...answer.output, ...calls.map(call => ({ type: 'function_call_output', call_id: call.call_id, output: measure(JSON.parse(call.arguments)) })));
+    }
+  },
+
   async '@anthropic-ai/sdk'({ model, stream }) {
     const tools = [{ type: 'custom', name, description, input_schema: weather, parse: input => input, run: measure }];
     const runner = clients(gateway).anthropic.beta.messages.toolRunner({ model, stream, tools, max_tokens: 4000, thinking: { type: 'enabled', budget_tokens: 1024 }, messages: user(question) });
@@ -74,6 +89,7 @@ const CLIENTS = {
   },
 
   'ai with @ai-sdk/openai, chat': ask => vercel(createOpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'none' }).chat(ask.model), ask),
+  'ai with @ai-sdk/openai, responses': ask => vercel(createOpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'none' }).responses(ask.model), ask),
   'ai with @ai-sdk/anthropic': ask => vercel(createAnthropic({ baseURL: `${gateway.url}/v1`, apiKey: 'none' })(ask.model), ask),
   'ai with @ai-sdk/google': ask => vercel(createGoogle({ baseURL: `${gateway.url}/v1beta`, apiKey: 'none' })(`models/${ask.model}`), ask),
 
@@ -98,7 +114,7 @@ const CLIENTS = {
 
 async function vercel(model, { stream }) {
   const providerOptions = {
-    openai: { reasoningEffort: 'low', forceReasoning: true },
+    openai: { reasoningEffort: 'low', forceReasoning: true, store: false, include: ['reasoning.encrypted_content'] },
     anthropic: { thinking: { type: 'enabled', budgetTokens: 1024 } },
     google: { thinkingConfig: { includeThoughts: true, thinkingBudget: 1024 } },
   };

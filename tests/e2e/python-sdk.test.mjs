@@ -12,7 +12,7 @@ import { missingPeer, startHarness } from './harness.mjs';
 
 const venv = join(toolsDir, 'peers', 'python');
 const present = existsSync(join(venv, 'installed'));
-const models = { ...MODELS, DeepSeek: 'deepseek/deepseek-v4-pro' };
+const models = { ...MODELS, 'OpenAI by Responses': 'openai/gpt-5.6-sol', DeepSeek: 'deepseek/deepseek-v4-pro' };
 
 describe('openai and langchain-openai from PyPI', present ? {} : missingPeer('openai (PyPI)', 'run .ci/run once, which installs it'), () => {
   let gateway;
@@ -37,7 +37,16 @@ describe('openai and langchain-openai from PyPI', present ? {} : missingPeer('op
       if (provider !== 'DeepSeek') assert.deepEqual(way('parsed'), { number: 7 }); // it has no JSON Schema
     });
 
-    for (const name of ['loop', 'loop, streamed', 'langchain', 'langchain, streamed']) {
+    test(`the same of ${provider} in Responses`, () => {
+      const whole = way('responses');
+      assert.match(whole.text ?? whole.error, /Paris/);
+      assert.deepEqual([whole.status, whole.sums], ['completed', true]);
+      assert.deepEqual(way('responses, streamed'), whole);
+      if (provider !== 'DeepSeek') assert.deepEqual(way('responses, parsed'), { number: 7 });
+    });
+
+    const loops = ['loop', 'langchain', 'responses, loop', 'responses, langchain'];
+    for (const name of loops.flatMap(name => [name, `${name}, streamed`])) {
       test(`a tool loop with a thinking model of ${provider}: ${name}`, () => {
         const { text, turns, error } = way(name);
         assert.match(text ?? error, /21 degrees in Lisbon/);
@@ -47,6 +56,6 @@ describe('openai and langchain-openai from PyPI', present ? {} : missingPeer('op
   }
 
   test('an unknown model, as the client\'s own error', () => {
-    assert.deepEqual(told.at(-1).told, { status: 404, code: 'model_not_found' });
+    assert.deepEqual(told.at(-1).told, Array(2).fill({ status: 404, code: 'model_not_found' }));
   });
 });

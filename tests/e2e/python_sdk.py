@@ -71,8 +71,50 @@ def loop(model, stream):
             messages.append({"role": "tool", "tool_call_id": call.id, "content": f"21 degrees in {city}"})
 
 
-def langchain(model, stream):
-    chat = ChatOpenAI(model=model, base_url=f"{url}/v1", api_key="none", max_retries=0, reasoning_effort="low", use_responses_api=False).bind_tools([get_weather])
+def responses(model, stream):
+    request = {"model": model, "input": CAPITAL}
+    if stream:
+        with client.responses.stream(**request) as events:
+            for _ in events:
+                pass
+            answer = events.get_final_response()
+    else:
+        answer = client.responses.create(**request)
+    return {"text": answer.output_text, "status": answer.status,
+            "sums": answer.usage.total_tokens == answer.usage.input_tokens + answer.usage.output_tokens}
+
+
+def responses_parsed(model):
+    answer = client.responses.parse(model=model, input="Invoice number 7, blue", text_format=Invoice)
+    return {"number": answer.output_parsed.number}
+
+
+def responses_loop(model, stream):
+    items = [{"role": "user", "content": WEATHER}]
+    tools = [{"type": "function", "name": "get_weather", "description": "Current weather", "parameters": PARAMETERS, "strict": False}]
+    request = {"model": model, "tools": tools, "reasoning": {"effort": "low"}, "store": False, "include": ["reasoning.encrypted_content"]}
+    turns = 0
+    while True:
+        turns += 1
+        if stream:
+            with client.responses.stream(input=items, **request) as events:
+                for _ in events:
+                    pass
+                answer = events.get_final_response()
+        else:
+            answer = client.responses.create(input=items, **request)
+        calls = [item for item in answer.output if item.type == "function_call"]
+        if not calls:
+            return {"text": answer.output_text, "turns": turns}
+        items += answer.output
+        for call in calls:
+            city = json.loads(call.arguments)["city"]
+            items.append({"type": "function_call_output", "call_id": call.call_id, "output": f"21 degrees in {city}"})
+
+
+def langchain(model, stream, in_responses=False):
+    own = {"store": False, "include": ["reasoning.encrypted_content"]} if in_responses else {}
+    chat = ChatOpenAI(model=model, base_url=f"{url}/v1", api_key="none", max_retries=0, reasoning_effort="low", use_responses_api=in_responses, **own).bind_tools([get_weather])
     messages = [HumanMessage(WEATHER)]
     turns = 0
     while True:
@@ -84,17 +126,19 @@ def langchain(model, stream):
         else:
             message = chat.invoke(messages)
         if not message.tool_calls:
-            return {"text": message.content, "turns": turns}
+            return {"text": message.text, "turns": turns}
         messages.append(message)
         messages.extend(ToolMessage(get_weather.invoke(call["args"]), tool_call_id=call["id"]) for call in message.tool_calls)
 
 
 def refused(model):
-    try:
-        client.chat.completions.create(model=model, messages=CAPITAL)
-    except openai.NotFoundError as error:
-        return {"status": error.status_code, "code": error.code}
-    return None
+    told = []
+    for ask in (lambda: client.chat.completions.create(model=model, messages=CAPITAL), lambda: client.responses.create(model=model, input=CAPITAL)):
+        try:
+            ask()
+        except openai.NotFoundError as error:
+            told.append({"status": error.status_code, "code": error.code})
+    return told
 
 
 WAYS = {
@@ -105,6 +149,13 @@ WAYS = {
     "loop, streamed": lambda model: loop(model, True),
     "langchain": lambda model: langchain(model, False),
     "langchain, streamed": lambda model: langchain(model, True),
+    "responses": lambda model: responses(model, False),
+    "responses, streamed": lambda model: responses(model, True),
+    "responses, parsed": responses_parsed,
+    "responses, loop": lambda model: responses_loop(model, False),
+    "responses, loop, streamed": lambda model: responses_loop(model, True),
+    "responses, langchain": lambda model: langchain(model, False, True),
+    "responses, langchain, streamed": lambda model: langchain(model, True, True),
 }
 
 

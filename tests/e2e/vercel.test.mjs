@@ -19,6 +19,7 @@ const openai = () => createOpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'none'
 
 const PROVIDERS = {
   '@ai-sdk/openai, chat': model => openai().chat(model),
+  '@ai-sdk/openai, responses': model => openai().responses(model),
   '@ai-sdk/anthropic': model => createAnthropic({ baseURL: `${gateway.url}/v1`, apiKey: 'none' })(model),
   '@ai-sdk/google': model => createGoogle({ baseURL: `${gateway.url}/v1beta`, apiKey: 'none' })(`models/${model}`),
 };
@@ -45,7 +46,7 @@ for (const [name, providerModel] of Object.entries(PROVIDERS)) {
         assert.match(whole.text, /Paris/);
         assert.equal(whole.finishReason, 'stop');
         assert.ok(whole.usage.inputTokens > 0 && whole.usage.outputTokens > 0);
-        assert.equal(sent().dialect, dialectOf(model));
+        assert.equal(sent().dialect, dialectOf(model, /responses/.test(name)));
         assert.match(sent().body, /Be brief\./);
         const { text, finishReason, usage } = await stream(request);
         assert.deepEqual([text, finishReason, usage.totalTokens], [whole.text, 'stop', whole.usage.totalTokens]);
