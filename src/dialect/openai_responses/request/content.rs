@@ -20,15 +20,30 @@ pub(super) const IN_MESSAGE: &str = "content part ";
 /// # Errors
 /// The caller's, naming the field.
 pub(super) fn decode(raw: Option<&RawValue>, path: &str, request: &mut ChatRequest) -> Result<Vec<Part>, GatewayError> {
+    decode_noting(raw, path, request, |_, _, _, _| {})
+}
+
+/// The same; `note` is told of each part: how many extras there were before it, and its place.
+pub(super) fn decode_noting(
+    raw: Option<&RawValue>,
+    path: &str,
+    request: &mut ChatRequest,
+    note: impl Fn(&mut ChatRequest, usize, usize, &Part),
+) -> Result<Vec<Part>, GatewayError> {
     if let Some(text) = raw.and_then(string) {
         return Ok(vec![Part::Text(text.into_owned())]);
     }
-    let mut parts = Vec::new();
-    for (at, item) in list(raw).into_iter().enumerate() {
-        parts.push(part(item, &format!("{path}[{at}]"), request)?);
-    }
-    if parts.len() > 1 {
-        parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
+    let items = list(raw);
+    let several = items.len() > 1;
+    let mut parts = Vec::with_capacity(items.len());
+    for (at, item) in items.into_iter().enumerate() {
+        let since = request.extras.len();
+        let part = part(item, &format!("{path}[{at}]"), request)?;
+        if several && matches!(&part, Part::Text(text) if text.is_empty()) {
+            continue;
+        }
+        note(request, since, parts.len(), &part);
+        parts.push(part);
     }
     Ok(parts)
 }

@@ -6,7 +6,10 @@ use serde_json::value::RawValue;
 use super::super::foreign;
 use super::super::types::{list, read, Piece};
 use super::content;
-use crate::dialect::canonical::{ChatRequest, Part, ReasoningPart, Role, SignedTurn, ToolCall, ToolResult, Turn};
+use crate::dialect::cache_marks;
+use crate::dialect::canonical::{
+    CacheMark, ChatRequest, Part, ReasoningPart, Role, SignedTurn, ToolCall, ToolResult, Turn,
+};
 use crate::dialect::openai_chat::request::reading::{extra, leftovers, read_object, Meaning};
 use crate::dialect::openai_chat::types::{filled, string, word};
 use crate::dialect::Dialect;
@@ -114,7 +117,19 @@ fn message(item: &Members<'_>, path: &str, request: &mut ChatRequest) -> Result<
         Some("assistant") => Role::Assistant,
         _ => Role::User,
     };
-    let parts = content::decode(item.present("content"), &format!("{path}.content"), request)?;
+    let parts = content::decode_noting(
+        item.present("content"),
+        &format!("{path}.content"),
+        request,
+        |request, since, at, part| {
+            // What the caller says is a turn of its own, the next one.
+            if role != Role::Assistant {
+                let mark = cache_marks::take(&mut request.extras, since, part);
+                let turn = request.turns.len();
+                request.cache_marks.extend(mark.map(|extra| CacheMark { turn, part: at, extra }));
+            }
+        },
+    )?;
     if let Some(phase) = item.present("phase") {
         // Which of its messages the model meant as an aside.
         extra(request, format!("{path}.phase"), phase, Meaning::Advisory);
