@@ -12,7 +12,7 @@ use crate::identity::ports::{JwksSource, SignatureVerifier};
 pub enum Interrupt {
     /// The given instant came first. What was waited for is still under way: the same call may be repeated.
     Timeout,
-    /// The caller left. Upstream calls of its exchange have been aborted.
+    /// The caller left. Upstream calls of its exchange have been aborted, but for those that outlive it.
     ClientGone,
     /// The connection could not be made, or broke before headers.
     Connect,
@@ -32,6 +32,23 @@ impl fmt::Display for Interrupt {
             Self::TooLarge => "too large",
         })
     }
+}
+
+/// What the keeper of an answer made of a visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It answers with what it has just begun.
+    Began,
+    /// It answers with what it had.
+    Found,
+    /// It has given up what it had.
+    Cancelled,
+    /// It has nothing for this caller.
+    Unknown,
+    /// It has the answer to another request.
+    Differs,
+    /// It has less than the caller says it had from it.
+    Ahead,
 }
 
 /// One exchange with one caller: clock, chance, waiting, calling out and answering.
@@ -72,6 +89,19 @@ pub trait Platform: SignatureVerifier + JwksSource {
     /// Hands a row to the principal's ledger. It is gathered and sent beside the request; nothing waits for it.
     fn record(&self, principal: &str, row: Row);
 
+    /// Whether there is a place where answers can be kept.
+    fn keeps_answers(&self) -> bool;
+
+    /// Bits that nobody can guess.
+    fn secret(&self) -> [u8; 18];
+
+    /// Has the keeper of an answer answer in this exchange's place: by the answer's name, the errand's path and what is sent
+    /// there. `headers` are set on what goes to the caller.
+    ///
+    /// # Errors
+    /// The keeper could not be reached.
+    async fn hand_over(&self, name: &str, path: &str, sent: &[u8], headers: &Headers) -> Result<Kept, Interrupt>;
+
     /// The principal's counters as the ledger's JSON, rows of this isolate included; `None` when it cannot be reached.
     async fn usage(&self, principal: &str) -> Option<(u16, String)>;
 
@@ -109,6 +139,10 @@ pub trait UpstreamCall {
     /// Lets the platform move the watched bytes, from the first one on, to the caller without this code. `read` goes on
     /// as a sample of what has passed, about once a second, sooner where it may take less than two, and at once when it ends.
     fn pump(&mut self, sink: &mut Self::Sink);
+
+    /// The call goes on when the caller leaves: the step under way, or the next one, tells of it once, later ones wait as
+    /// before. Without this a call ends with its caller.
+    fn outlive(&mut self);
 
     /// Stops the provider's work.
     fn abort(&mut self);

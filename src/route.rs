@@ -25,6 +25,10 @@ pub enum Endpoint {
     Model(String),
     /// A dry run of the choice.
     Route,
+    /// The rest of a stream that is kept, by its id.
+    Stream(String),
+    /// The end of one.
+    CancelStream(String),
     /// The caller's own counters.
     Usage,
     /// Whether this instance can serve.
@@ -42,6 +46,8 @@ const TABLE: [(&str, &str, Endpoint); 9] = [
     ("GET", "/v1/usage", Endpoint::Usage),
     ("GET", "/healthz", Endpoint::Health),
 ];
+
+const STREAMS: &str = "/v1/streams/";
 
 /// Finds the endpoint of a request.
 ///
@@ -61,6 +67,13 @@ pub fn endpoint(method: &str, path: &str) -> Result<Endpoint, GatewayError> {
             Ok(Endpoint::Model(percent_decode(id)))
         } else {
             Err(wrong_method(method, path, "GET"))
+        };
+    }
+    if let Some(id) = path.strip_prefix(STREAMS).filter(|id| !id.is_empty()) {
+        return match method {
+            "GET" => Ok(Endpoint::Stream(id.to_owned())),
+            "DELETE" => Ok(Endpoint::CancelStream(id.to_owned())),
+            _ => Err(wrong_method(method, path, "GET or DELETE")),
         };
     }
     if path.starts_with("/v1/responses/") {
@@ -94,13 +107,14 @@ fn of_gemini(method: &str, path: &str) -> Option<Result<Endpoint, GatewayError>>
 }
 
 /// The dialect in which a path is answered, errors included, also where the path itself is wrong. `client` is whose client
-/// calls, where its headers tell: three of them look for their catalogue at one path.
+/// calls, where its headers tell: three of them look for their catalogue at one path, and a stream may be anyone's.
 #[must_use]
 pub fn dialect_of(path: &str, client: Option<Dialect>) -> Dialect {
     let catalogue = path.strip_prefix("/v1/models").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let shared = catalogue || path.starts_with(STREAMS);
     if path.starts_with("/v1/messages") {
         Dialect::AnthropicMessages
-    } else if let Some(client) = client.filter(|_| catalogue) {
+    } else if let Some(client) = client.filter(|_| shared) {
         client
     } else if path.starts_with("/v1beta/") || matches!(of_gemini("POST", path), Some(Ok(Endpoint::Gemini(..)))) {
         Dialect::Gemini
@@ -111,11 +125,12 @@ pub fn dialect_of(path: &str, client: Option<Dialect>) -> Dialect {
     }
 }
 
-/// The method that a path takes, where the path is one of ours.
+/// The methods that a path takes, where the path is one of ours.
 #[must_use]
 pub fn allowed_method(path: &str) -> Option<&'static str> {
-    let known = |method: &&&'static str| endpoint(method, path).is_ok();
-    ["GET", "POST"].iter().find(known).copied()
+    let known = |method: &&'static str| endpoint(method.split(',').next().unwrap_or_default(), path).is_ok();
+    let streams = path.starts_with(STREAMS).then_some("GET, DELETE");
+    streams.into_iter().chain(["GET", "POST"]).find(known)
 }
 
 fn wrong_method(method: &str, path: &str, allowed: &str) -> GatewayError {
@@ -159,6 +174,11 @@ mod tests {
             assert!(error.message.contains(method), "{}", error.message);
             assert_eq!(allowed_method(path), Some(*method));
         }
+        assert_eq!(endpoint("GET", "/v1/streams/a-B_1"), Ok(Endpoint::Stream("a-B_1".into())));
+        assert_eq!(endpoint("DELETE", "/v1/streams/a"), Ok(Endpoint::CancelStream("a".into())));
+        assert_eq!(endpoint("POST", "/v1/streams/a").unwrap_err().status(), 405);
+        assert_eq!(allowed_method("/v1/streams/a"), Some("GET, DELETE"));
+        assert_eq!(endpoint("GET", "/v1/streams/").unwrap_err().status(), 404);
         assert_eq!(endpoint("POST", "/v1/completion").unwrap_err().status(), 404);
         assert_eq!(endpoint("GET", "/").unwrap_err().status(), 404);
     }

@@ -291,6 +291,135 @@ fn a_caller_that_leaves_stops_the_provider_and_is_charged_an_estimate() {
     assert!(matches!(settled(&fake, 1), (Outcome::ClientGone, Cost::Estimated { picousd }) if picousd > 0));
 }
 
+mod keeping {
+    use super::*;
+    use signalbox::ports::Kept;
+    use signalbox::resume::errand::{Run, Visit};
+
+    const RESUMABLE: (&str, &str) = ("x-signalbox-resumable", "true");
+
+    fn fake(kept: Option<Kept>) -> Fake {
+        let fake = Fake::new([hello()]);
+        fake.0.kept.set(kept);
+        fake
+    }
+
+    fn request(headers: &[(&str, &str)]) -> Request {
+        post("/v1/chat/completions", &chat("openai/gpt-4o-mini", true, ""), headers)
+    }
+
+    fn errand(fake: &Fake) -> (String, Run, Vec<u8>) {
+        let visits = fake.0.visits.borrow();
+        let [(name, path, sent)] = visits.as_slice() else { panic!("one visit, not {}", visits.len()) };
+        assert_eq!(path, "/run");
+        let (run, body) = Run::parse(sent).unwrap();
+        (name.clone(), run, body)
+    }
+
+    #[test]
+    fn a_resumable_stream_is_handed_over_and_runs_there_under_the_same_ids() {
+        let first = fake(Some(Kept::Began));
+        let asked = request(&[RESUMABLE, ("authorization", "Bearer secret"), ("x-signalbox-task", "code")]);
+        serve(&first, asked.clone());
+        assert!(first.calls().is_empty() && first.0.head.borrow().is_none(), "the keeper answers");
+        let (name, run, body) = errand(&first);
+        assert!(name.len() == 24 && name == run.id && body == asked.body);
+        assert!(!format!("{run:?}").contains("secret"), "credentials stay behind");
+
+        let keeper = Fake::new([hello()]);
+        *keeper.0.request_body.borrow_mut() = body;
+        let (id, principal) = (run.request_id.clone(), run.principal.id.clone());
+        assert!(futures::executor::block_on(pipeline::handle_kept(&keeper, Ok(gateway()), run)));
+        every_attempt_is_accounted_once(&keeper);
+        assert_eq!(keeper.header("x-signalbox-stream-id"), Some(name));
+        assert_eq!(keeper.header("x-signalbox-request-id"), Some(id));
+        assert!(keeper.0.rows.borrow().iter().all(|(whose, _)| *whose == principal));
+        assert_eq!(keeper.body(), [ROLE, &delta("Hel"), &delta("lo"), STOP, DONE].concat());
+    }
+
+    #[test]
+    fn the_name_of_a_key_hangs_on_key_and_principal_and_that_of_a_stream_on_chance() {
+        let named = |headers: &[(&str, &str)], seed| {
+            let fake = fake(Some(Kept::Began));
+            fake.0.seed.set(seed);
+            serve(&fake, request(headers));
+            errand(&fake).0
+        };
+        let key = named(&[("idempotency-key", "a")], 1);
+        assert_eq!(key, named(&[("idempotency-key", "a"), RESUMABLE], 2));
+        assert_ne!(key, named(&[("idempotency-key", "b")], 1));
+        assert_ne!(named(&[RESUMABLE], 1), named(&[RESUMABLE], 2));
+    }
+
+    #[test]
+    fn whoever_wants_nothing_kept_is_served_here() {
+        for headers in [&[][..], &[("x-signalbox-resumable", "false")]] {
+            let fake = fake(Some(Kept::Began));
+            serve(&fake, request(headers));
+            assert_eq!((fake.status(), fake.0.visits.borrow().len()), (200, 0));
+        }
+        let fake = fake(Some(Kept::Began));
+        fake.0.scripts.replace([Script::json(200, WHOLE)].into());
+        let whole = post("/v1/chat/completions", &chat("openai/gpt-4o-mini", false, ""), &[RESUMABLE]);
+        serve(&fake, whole);
+        assert_eq!((fake.status(), fake.0.visits.borrow().len()), (200, 0), "a whole answer has no rest");
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_refused_and_never_ignored() {
+        let long = "x".repeat(256);
+        for (kept, headers, status) in [
+            (None, RESUMABLE, 501),
+            (None, ("idempotency-key", "a"), 501),
+            (Some(Kept::Began), ("idempotency-key", ""), 400),
+            (Some(Kept::Began), ("idempotency-key", "\u{e9}"), 400),
+            (Some(Kept::Began), ("idempotency-key", &*long), 400),
+            (Some(Kept::Differs), ("idempotency-key", "a"), 409),
+        ] {
+            let fake = fake(kept);
+            serve(&fake, request(&[headers]));
+            assert_eq!(fake.status(), status, "{headers:?}");
+            assert_eq!(fake.header("x-should-retry").as_deref(), Some("false"));
+            assert!(fake.calls().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_reader_is_taken_to_the_event_that_it_has_and_the_header_counts_before_the_query() {
+        let get = |query: &str, headers: &[(&str, &str)]| Request {
+            method: "GET".into(),
+            path: format!("/v1/streams/{}", "A".repeat(24)),
+            query: query.into(),
+            headers: headers.iter().copied().collect(),
+            body: Vec::new(),
+        };
+        for (query, headers, after) in [
+            ("", &[][..], Some(0)),
+            ("after=7", &[], Some(7)),
+            ("x=1&after=7", &[("last-event-id", "9")], Some(9)),
+            ("after=7", &[("last-event-id", "")], Some(7)),
+            ("after=-1", &[], None),
+            ("after=", &[], None),
+            ("", &[("last-event-id", "+1")], None),
+        ] {
+            let fake = fake(Some(Kept::Found));
+            serve(&fake, get(query, headers));
+            let visits = fake.0.visits.borrow();
+            let asked = visits.first().map(|(_, path, sent)| {
+                assert_eq!(path, "/read");
+                serde_json::from_slice::<Visit>(sent).unwrap().after
+            });
+            assert_eq!(asked, after, "{query} {headers:?}");
+            assert_eq!(fake.status(), if after.is_none() { 400 } else { 0 });
+        }
+        for (kept, status) in [(Kept::Unknown, 404), (Kept::Ahead, 400)] {
+            let fake = fake(Some(kept));
+            serve(&fake, get("after=1", &[]));
+            assert_eq!(fake.status(), status);
+        }
+    }
+}
+
 #[test]
 fn a_long_silence_opens_the_stream_and_pings() {
     let mut script = hello();

@@ -71,6 +71,8 @@ pub struct Config {
     pub limits: Limits,
     /// Largest request body in bytes.
     pub max_body_bytes: u64,
+    /// Milliseconds for which a kept answer can be read after its end.
+    pub streams_keep_ms: u64,
     /// Origins of browsers that may call, exact (`https://app.example`).
     pub cors_origins: Vec<String>,
     /// Kinds of task that a header may name: the shipped ones and those that `models` or `policies` give values for.
@@ -159,9 +161,12 @@ pub const ROOT: &[&str] = &[
     "limits",
     "max_body_bytes",
     "cors",
+    "streams",
 ];
 /// Members of `cors`.
 pub const CORS: &[&str] = &["origins"];
+/// Members of `streams`.
+pub const STREAMS: &[&str] = &["keep_ms"];
 
 struct Reader<'r> {
     overlays: &'r [Value],
@@ -199,6 +204,7 @@ impl Reader<'_> {
             telemetry: telemetry?,
             limits,
             max_body_bytes: body?,
+            streams_keep_ms: streams_keep_ms(&object)?,
             cors_origins: cors_origins(&object),
             tasks,
         })
@@ -238,6 +244,16 @@ impl Reader<'_> {
 const MAX_BODY_BYTES: u64 = 25 * 1024 * 1024;
 /// What the platform lets in at all on the plans that most use.
 const PLATFORM_BODY_BYTES: u64 = 100 * 1024 * 1024;
+/// Ten minutes (DESIGN §5 "Resumable").
+const STREAMS_KEEP_MS: u64 = 600_000;
+/// A day: what is kept holds prompts' answers.
+const LONGEST_KEEP_MS: u64 = 86_400_000;
+
+fn streams_keep_ms(object: &Object<'_>) -> Option<u64> {
+    let Some(streams) = object.member("streams") else { return Some(STREAMS_KEEP_MS) };
+    let streams = streams.object(STREAMS)?;
+    streams.member("keep_ms").map_or(Some(STREAMS_KEEP_MS), |v| v.count(1_000, LONGEST_KEEP_MS))
+}
 
 fn read_table<T>(object: &Object<'_>, name: &str, read: fn(&Item<'_>) -> Option<T>) -> BTreeMap<String, T> {
     let entries = object.member(name).map_or_else(Vec::new, |v| v.entries());

@@ -4,9 +4,10 @@ use super::{choice, limits, provider, telemetry};
 use crate::catalogue::model;
 
 /// Definition → members. The empty name is the document itself.
-pub const SHAPES: [(&str, &[&str]); 18] = [
+pub const SHAPES: [(&str, &[&str]); 19] = [
     ("", super::ROOT),
     ("cors", super::CORS),
+    ("streams", super::STREAMS),
     ("provider", provider::PROVIDER),
     ("breaker", provider::BREAKER),
     ("model", model::MODEL),

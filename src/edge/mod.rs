@@ -7,6 +7,7 @@ pub mod health_object;
 pub mod ledger_object;
 pub mod platform;
 pub mod state;
+pub mod stream_log;
 pub mod task;
 pub mod webcrypto;
 
@@ -36,11 +37,10 @@ fn start() {
 #[wasm_bindgen]
 pub fn fetch(request: web_sys::Request, env: Env, ctx: worker_sys::Context) -> js_sys::Promise {
     let (name, step) = (task::name(), Rc::default());
-    let bindings = Bindings { ledgers: binding(&env, "LEDGER"), ai: binding(&env, AI_BINDING) };
-    let platform = EdgePlatform::new(&request, ctx, name, Rc::clone(&step), bindings);
+    let platform = EdgePlatform::new(&request, ctx, name, Rc::clone(&step), Bindings::of(&env));
     let response = platform.response();
     task::begin(name, step, async move {
-        let gateway = state::gateway(&env, &platform.context()).await;
+        let gateway = state::gateway(&env, &platform.context(), None).await;
         let known = gateway.as_ref().ok().map(Rc::clone);
         pipeline::handle(&platform, gateway, platform.request_head()).await;
         if let Some(gateway) = known {

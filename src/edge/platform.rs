@@ -1,29 +1,37 @@
 //! The ports of the core on Cloudflare Workers. Each step is one import from `seam.js`, which answers at once or resumes
 //! the exchange's task later; a string result is an interrupt. Read `ports.rs` first.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use worker::{worker_sys, Context};
+use worker::{worker_sys, Context, Env};
 
 use crate::accounting::Row;
+use crate::config::provider::AI_BINDING;
+use crate::edge::binding;
 use crate::edge::gather;
+use crate::edge::stream_log::Keeper;
 use crate::edge::task::{self, Step};
 use crate::edge::webcrypto::Verifier;
 use crate::http::{Headers, Request, ResponseHead, UpstreamRequest};
 use crate::identity::jwks::MAX_BODY_BYTES;
 use crate::identity::ports::{JwksSource, PortFailure, Served, SignatureVerifier};
 use crate::identity::Algorithm;
-use crate::ports::{CallerSink, Interrupt, Platform, UpstreamCall};
+use crate::ports::{CallerSink, Interrupt, Kept, Platform, UpstreamCall};
 
 #[wasm_bindgen(module = "/src/edge/seam.js")]
 extern "C" {
     /// One caller's request and the answer to it.
     pub type Exchange;
     #[wasm_bindgen(constructor)]
-    fn new(request: &web_sys::Request, ctx: &JsValue, resume: &JsValue, task: u32) -> Exchange;
+    fn new(request: &JsValue, ctx: &JsValue, resume: &JsValue, task: u32) -> Exchange;
+    #[wasm_bindgen(method)]
+    fn leave(this: &Exchange);
+    #[wasm_bindgen(method, js_name = handOver)]
+    fn hand_over(this: &Exchange, namespace: &JsValue, name: &str, path: &str, sent: &[u8], headers: &str) -> JsValue;
     #[wasm_bindgen(method)]
     fn head(this: &Exchange) -> String;
     #[wasm_bindgen(method)]
@@ -57,9 +65,12 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn pump(this: &JsCall, sink: &JsSink);
     #[wasm_bindgen(method)]
+    fn outlive(this: &JsCall);
+    #[wasm_bindgen(method)]
     fn abort(this: &JsCall);
 
-    type JsSink;
+    /// The caller's end of a stream.
+    pub type JsSink;
     #[wasm_bindgen(method)]
     fn write(this: &JsSink, bytes: &[u8]) -> JsValue;
     #[wasm_bindgen(method)]
@@ -67,6 +78,8 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn abort(this: &JsSink);
 
+    #[wasm_bindgen(js_name = secret)]
+    fn js_secret(bytes: f64) -> Uint8Array;
     #[wasm_bindgen(js_name = sleep)]
     fn js_sleep(ms: f64) -> Promise;
     #[wasm_bindgen(js_name = callObject)]
@@ -98,7 +111,7 @@ pub fn random() -> u64 {
 }
 
 /// Waits outside an exchange's steps.
-async fn settled(promise: Promise) -> Result<JsValue, Interrupt> {
+pub async fn settled(promise: Promise) -> Result<JsValue, Interrupt> {
     // The seam's promises do not reject; should one, its meaning is that of a broken connection.
     understood(JsFuture::from(promise).await.map_err(|_| Interrupt::Reset)?)
 }
@@ -133,9 +146,10 @@ fn left(until_ms: u64) -> f64 {
     left.min(2_000_000_000.0)
 }
 
-fn flat(headers: &Headers) -> String {
+/// Headers as the seam takes them: names and values in turn, a line each.
+pub fn flat<'h>(headers: impl Iterator<Item = (&'h str, &'h str)>) -> String {
     let mut text = String::with_capacity(256);
-    for (name, value) in headers.iter() {
+    for (name, value) in headers {
         if !text.is_empty() {
             text.push('\n');
         }
@@ -161,14 +175,32 @@ pub struct EdgePlatform {
     step: Rc<Step>,
     ctx: Rc<Context>,
     bindings: Bindings,
+    keeping: Option<Keeping>,
+}
+
+/// Where the answer goes that nobody waits for here.
+struct Keeping {
+    keeper: Rc<Keeper>,
+    /// The request's body, which came with the errand.
+    body: Cell<Vec<u8>>,
 }
 
 /// What the Worker is bound to; `undefined` where it is not.
 pub struct Bindings {
     /// Durable Objects, one per principal.
     pub ledgers: JsValue,
+    /// Durable Objects, one per kept answer.
+    pub streams: JsValue,
     /// Workers AI.
     pub ai: JsValue,
+}
+
+impl Bindings {
+    /// What this environment has of them.
+    #[must_use]
+    pub fn of(env: &Env) -> Self {
+        Self { ledgers: binding(env, "LEDGER"), streams: binding(env, "STREAMS"), ai: binding(env, AI_BINDING) }
+    }
 }
 
 impl EdgePlatform {
@@ -182,7 +214,27 @@ impl EdgePlatform {
         bindings: Bindings,
     ) -> Self {
         let exchange = Exchange::new(request, &ctx, &task::resumer(), task);
-        Self { exchange, step, ctx: Rc::new(Context::new(ctx)), bindings }
+        Self { exchange, step, ctx: Rc::new(Context::new(ctx)), bindings, keeping: None }
+    }
+
+    /// The same where the answer is kept: no caller waits here, or can leave. `ctx` is the object's state.
+    #[must_use]
+    pub fn keeping(ctx: Rc<Context>, task: u32, bindings: Bindings, keeper: Rc<Keeper>, body: Vec<u8>) -> Self {
+        let exchange = Exchange::new(&JsValue::UNDEFINED, ctx.as_ref().as_ref(), &task::resumer(), task);
+        let keeping = Some(Keeping { keeper, body: Cell::new(body) });
+        Self { exchange, step: Rc::default(), ctx, bindings, keeping }
+    }
+
+    /// What waits for the exchange's steps.
+    #[must_use]
+    pub fn step(&self) -> Rc<Step> {
+        self.step.clone()
+    }
+
+    /// What ends the exchange before its time, as if its caller had left.
+    pub fn leaver(&self) -> impl Fn() + 'static {
+        let exchange: Exchange = self.exchange.clone().unchecked_into();
+        move || exchange.leave()
     }
 
     /// What background work is bound to.
@@ -207,7 +259,9 @@ impl EdgePlatform {
 
     /// The exchange is over. Answers with a 500 if nothing has answered: the caller must not wait for what will never come.
     pub fn finish(&self) {
-        self.exchange.ensure_answered();
+        if self.keeping.is_none() {
+            self.exchange.ensure_answered();
+        }
         self.exchange.finish();
     }
 
@@ -222,6 +276,9 @@ impl Platform for EdgePlatform {
     type Sink = EdgeSink;
 
     async fn body(&self, limit: usize) -> Result<Vec<u8>, Interrupt> {
+        if let Some(keeping) = &self.keeping {
+            return Ok(keeping.body.take());
+        }
         #[allow(clippy::cast_precision_loss)]
         let value = taken(&self.step, self.exchange.body(limit as f64)).await?;
         Ok(bytes(&value).unwrap_or_default())
@@ -242,21 +299,44 @@ impl Platform for EdgePlatform {
     fn call(&self, request: UpstreamRequest) -> EdgeCall {
         let call = match &request.model {
             Some(model) => self.exchange.run_model(&self.bindings.ai, model, &request.body),
-            None => self.exchange.call(&request.url, &flat(&request.headers), &request.body),
+            None => self.exchange.call(&request.url, &flat(request.headers.iter()), &request.body),
         };
         EdgeCall { call, step: self.step.clone() }
     }
 
     fn reply(&self, head: ResponseHead, body: Vec<u8>) {
-        self.exchange.reply(head.status, &flat(&head.headers), &body);
+        if let Some(keeping) = &self.keeping {
+            return keeping.keeper.reply(head, &body);
+        }
+        self.exchange.reply(head.status, &flat(head.headers.iter()), &body);
     }
 
     fn open(&self, head: ResponseHead) -> EdgeSink {
-        EdgeSink { sink: self.exchange.open(head.status, &flat(&head.headers)), step: self.step.clone() }
+        if let Some(keeping) = &self.keeping {
+            keeping.keeper.open(head);
+            return EdgeSink::Keeper(keeping.keeper.clone());
+        }
+        EdgeSink::Caller(self.exchange.open(head.status, &flat(head.headers.iter())), self.step.clone())
     }
 
     fn record(&self, principal: &str, row: Row) {
         gather::record(&self.bindings.ledgers, &self.ctx, principal, row);
+    }
+
+    fn keeps_answers(&self) -> bool {
+        !self.bindings.streams.is_undefined()
+    }
+
+    fn secret(&self) -> [u8; 18] {
+        let mut bits = [0; 18];
+        js_secret(18.0).copy_to(&mut bits);
+        bits
+    }
+
+    async fn hand_over(&self, name: &str, path: &str, sent: &[u8], headers: &Headers) -> Result<Kept, Interrupt> {
+        let step = self.exchange.hand_over(&self.bindings.streams, name, path, sent, &flat(headers.iter()));
+        let word = taken(&self.step, step).await?.as_string().unwrap_or_default();
+        WORDS.into_iter().find(|(_, known)| *known == word).map(|(kept, _)| kept).ok_or(Interrupt::Reset)
     }
 
     async fn usage(&self, principal: &str) -> Option<(u16, String)> {
@@ -325,7 +405,14 @@ impl UpstreamCall for EdgeCall {
     }
 
     fn pump(&mut self, sink: &mut EdgeSink) {
-        self.call.pump(&sink.sink);
+        // What is kept is never pumped: it is numbered.
+        if let EdgeSink::Caller(sink, _) = sink {
+            self.call.pump(sink);
+        }
+    }
+
+    fn outlive(&mut self) {
+        self.call.outlive();
     }
 
     fn abort(&mut self) {
@@ -333,23 +420,42 @@ impl UpstreamCall for EdgeCall {
     }
 }
 
-/// The writable side of a streamed response.
-pub struct EdgeSink {
-    sink: JsSink,
-    step: Rc<Step>,
+/// The words for [`Kept`] between the Worker and the object.
+pub const WORDS: [(Kept, &str); 6] = [
+    (Kept::Began, "began"),
+    (Kept::Found, "found"),
+    (Kept::Cancelled, "cancelled"),
+    (Kept::Unknown, "unknown"),
+    (Kept::Differs, "differs"),
+    (Kept::Ahead, "ahead"),
+];
+
+/// Where a streamed answer goes.
+pub enum EdgeSink {
+    /// To the caller: the writable side of the response.
+    Caller(JsSink, Rc<Step>),
+    /// To the log from which callers read.
+    Keeper(Rc<Keeper>),
 }
 
 impl CallerSink for EdgeSink {
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Interrupt> {
-        taken(&self.step, self.sink.write(bytes)).await.map(|_| ())
+        match self {
+            Self::Caller(sink, step) => taken(step, sink.write(bytes)).await.map(|_| ()),
+            Self::Keeper(keeper) => keeper.append(bytes),
+        }
     }
 
     async fn close(&mut self) {
-        self.sink.close();
+        if let Self::Caller(sink, _) = self {
+            sink.close();
+        } // a log ends when its exchange is over
     }
 
     async fn abort(&mut self) {
-        self.sink.abort();
+        if let Self::Caller(sink, _) = self {
+            sink.abort();
+        } // what is kept is whole events: nothing is ever cut inside one
     }
 }
 

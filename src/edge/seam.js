@@ -11,6 +11,9 @@ const GATHER_MS = 15; // how long a burst is gathered: less than any provider ta
 const AHEAD_BYTES = 16 * 1024; // how far the gathering pump may run ahead of the reader
 const WATCH_TICK_MS = 1000; // how often a pumped stream is looked at
 
+const KEPT = 'x-signalbox-kept'; // what an answer's keeper made of a visit
+const ANSWERS = ['began', 'found', 'cancelled']; // the words with which it answers itself
+
 /** Flat header text: name, value, name, value, … joined by newlines (neither can contain one). */
 function flatten(headers, first) {
   let text = first;
@@ -30,7 +33,7 @@ export class Exchange {
     this.sink = null;
     this.answer = new Promise((resolve) => (this.respond = resolve));
     ctx.waitUntil(new Promise((resolve) => (this.done = resolve)));
-    request.signal?.addEventListener('abort', () => this.leave());
+    request?.signal?.addEventListener('abort', () => this.leave());
   }
 
   leave() {
@@ -104,6 +107,23 @@ export class Exchange {
       this.waking = null;
       this.deliver(this.gone ? 'gone' : null);
     };
+    return undefined;
+  }
+
+  /** Has a Durable Object answer in our place: what it made of the visit in one word, or "reset". */
+  handOver(namespace, name, path, sent, headers) {
+    const visit = namespace.get(namespace.idFromName(name)).fetch(`https://object${path}`, { method: 'POST', body: sent.slice() });
+    visit.then((answer) => {
+      const word = answer.headers.get(KEPT);
+      if (ANSWERS.includes(word)) {
+        const merged = new Headers(answer.headers);
+        merged.delete(KEPT);
+        for (const [name, value] of Object.entries(unflatten(headers))) merged.set(name, value);
+        this.answered = true;
+        this.respond(new Response(answer.body, { status: answer.status, headers: merged }));
+      }
+      this.deliver(word ?? 'reset');
+    }, () => this.deliver('reset'));
     return undefined;
   }
 
@@ -182,8 +202,10 @@ class Call {
     this.lastRead = 0;
     this.watching = null;
     this.gatherer = null;
+    this.outlives = false; // the caller's leaving does not end it
+    this.alone = false; // the caller has left, and it has been told of it
     this.came = (value) => this.settle(value);
-    this.broke = () => this.settle(this.exchange.gone ? 'gone' : 'reset');
+    this.broke = () => this.settle(this.exchange.gone && !this.outlives ? 'gone' : 'reset');
   }
 
   /** "STATUS\nname\nvalue…" */
@@ -192,7 +214,7 @@ class Call {
       this.fetching.then((response) => {
         this.response = response;
         this.settle(flatten(response.headers, String(response.status)));
-      }, () => this.settle(this.exchange.gone ? 'gone' : 'connect'));
+      }, () => this.settle(this.exchange.gone && !this.outlives ? 'gone' : 'connect'));
     });
   }
 
@@ -242,6 +264,10 @@ class Call {
     if (this.watching) sink.pumped = this.watching.pump(sink);
   }
 
+  outlive() {
+    this.outlives = true;
+  }
+
   abort() {
     this.exchange.calls.delete(this);
     if (this.timer !== null) clearTimeout(this.timer);
@@ -251,20 +277,24 @@ class Call {
   }
 
   leave() {
-    this.abort();
-    if (!this.asked) return;
+    if (!this.outlives) this.abort();
+    if (!this.asked || this.alone) return;
     this.asked = false;
+    this.alone = this.outlives;
     this.exchange.deliver('gone');
   }
 
   /** What has come, or `undefined`: it will be delivered, or "timeout" after `ms`. */
   ask(ms, begin) {
-    if (this.exchange.gone) return 'gone';
+    if (this.exchange.gone && !this.alone) {
+      this.alone = this.outlives;
+      return 'gone';
+    }
     if (!this.underway && this.outcome === undefined) {
       this.underway = true;
       begin();
     }
-    const held = this.exchange.sink?.writing;
+    const held = this.held();
     if (this.outcome !== undefined && !held) return this.take();
     this.asked = true;
     if (held) {
@@ -281,10 +311,15 @@ class Call {
     return undefined;
   }
 
+  /** The caller's taking of the last bytes, which reading on waits for. */
+  held() {
+    return this.alone ? null : this.exchange.sink?.writing;
+  }
+
   settle(value) {
     this.underway = false;
     this.outcome = value;
-    if (this.asked && !this.exchange.sink?.writing) this.answer(this.take());
+    if (this.asked && !this.held()) this.answer(this.take());
   }
 
   take() {
@@ -309,7 +344,7 @@ class Call {
     this.fires = Date.now() + ms;
     this.timer = setTimeout(() => {
       this.timer = null;
-      if (!this.asked || this.exchange.sink?.writing) return;
+      if (!this.asked || this.held()) return;
       const left = this.deadline - Date.now();
       if (left > 0) this.arm(left);
       else this.answer('timeout');
@@ -460,6 +495,30 @@ class Sink {
   end(how) {
     this.ending = Promise.resolve(this.writing).then(() => this.ready()).then(how).catch(() => {});
   }
+}
+
+/** The answer to one reader of a kept answer; what is written to it goes out. */
+export class Outlet {
+  constructor(status, headers, empty) {
+    const stream = empty ? null : new IdentityTransformStream();
+    this.response = new Response(stream && stream.readable, { status, headers: unflatten(headers) });
+    this.writer = stream?.writable.getWriter();
+    this.writer?.closed.catch(() => {});
+  }
+
+  /** "gone" where the reader has left. */
+  write(bytes) {
+    return this.writer.write(bytes.slice()).then(() => undefined, () => 'gone');
+  }
+
+  close() {
+    this.writer.close().catch(() => {});
+  }
+}
+
+/** Bytes that nobody can guess. */
+export function secret(bytes) {
+  return crypto.getRandomValues(new Uint8Array(bytes));
 }
 
 /** Milliseconds of sleep outside any exchange's waiting. */

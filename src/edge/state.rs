@@ -42,14 +42,18 @@ struct Sources {
     prices: Option<String>,
 }
 
-/// The configuration in force.
+/// The configuration in force. `version`: the one that another isolate has put a request under; where this one has
+/// another, it looks again before it goes on with what it has.
 ///
 /// # Errors
 /// 503: none is valid. The caller is not told what is in it.
-pub async fn gateway(env: &Env, ctx: &Rc<Context>) -> Result<Rc<Gateway>, GatewayError> {
+pub async fn gateway(env: &Env, ctx: &Rc<Context>, version: Option<&str>) -> Result<Rc<Gateway>, GatewayError> {
     let current = CURRENT.with(|c| c.borrow().clone());
     let now = now_ms();
     match current {
+        Some(gateway) if version.is_some_and(|version| version != gateway.config.version) => {
+            Ok(refresh(env).await.unwrap_or(gateway))
+        }
         Some(gateway) if now < FRESH_UNTIL.get() => Ok(gateway),
         Some(gateway) => {
             FRESH_UNTIL.set(now.saturating_add(REFRESH_LEASE_MS));

@@ -124,6 +124,43 @@ impl<'de> Deserialize<'de> for Limits {
     }
 }
 
+/// Limits as they pass from one part of the gateway to another, unlike the claim with each of them apart.
+pub(super) mod plain {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Limits;
+
+    type Parts = ([Option<u64>; 7], Vec<Vec<String>>);
+
+    pub fn serialize<S: Serializer>(limits: &Limits, serializer: S) -> Result<S::Ok, S::Error> {
+        let numbers = [
+            limits.requests_per_minute,
+            limits.tokens_per_minute,
+            limits.concurrent_requests,
+            limits.max_output_tokens,
+            limits.max_cost_picousd,
+            limits.day_picousd,
+            limits.month_picousd,
+        ];
+        (numbers, &limits.models).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Limits, D::Error> {
+        let (numbers, models) = Parts::deserialize(deserializer)?;
+        let [requests, tokens, concurrent, output, cost, day, month] = numbers;
+        Ok(Limits {
+            requests_per_minute: requests,
+            tokens_per_minute: tokens,
+            concurrent_requests: concurrent,
+            max_output_tokens: output,
+            max_cost_picousd: cost,
+            day_picousd: day,
+            month_picousd: month,
+            models,
+        })
+    }
+}
+
 /// A limit that is there must be one: `null` does not lift it.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)

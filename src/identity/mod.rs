@@ -120,6 +120,13 @@ impl Gate {
         self
     }
 
+    /// An id that hangs on these names, and cannot be guessed from them without this installation's key.
+    #[must_use]
+    pub fn id_of(&self, names: &[&str]) -> String {
+        let names: Vec<Option<&str>> = names.iter().map(|name| Some(*name)).collect();
+        principal::keyed_id(&self.principal_key, &names)
+    }
+
     /// The settings in force.
     #[must_use]
     pub fn settings(&self) -> &Settings {

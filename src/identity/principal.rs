@@ -2,7 +2,7 @@
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine as _;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -18,7 +18,7 @@ const ID_BYTES: usize = 18;
 const DEFAULT_KEY: &[u8] = b"signalbox principal v1";
 
 /// A verified caller.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Principal {
     /// Keyed hash of (issuer, tenant, subject), 24 characters of base64url. What ledgers, logs and spans call the caller.
     pub id: String,
@@ -29,6 +29,7 @@ pub struct Principal {
     /// Groups the issuer says the caller is in.
     pub groups: Vec<String>,
     /// Limits the issuer signed. Configuration's own may be stricter: [`Limits::stricter`].
+    #[serde(with = "super::limits::plain")]
     pub limits: Limits,
     /// May see rule texts, missing secrets and health values (DESIGN §2 "Response headers").
     pub explain: bool,
@@ -112,10 +113,15 @@ impl From<BadClaims> for Rejected {
     }
 }
 
-/// HMAC-SHA-256 over the three names, each behind its length so that no two triples run together.
+/// The id of a triple.
 fn id(key: &[u8], issuer: &str, tenant: Option<&str>, subject: &str) -> String {
-    let mut message = Vec::with_capacity(issuer.len() + subject.len() + 64);
-    for name in [Some(issuer), tenant, Some(subject)] {
+    keyed_id(key, &[Some(issuer), tenant, Some(subject)])
+}
+
+/// HMAC-SHA-256 over names, each behind its length so that no two lists run together: 24 characters of base64url.
+pub(super) fn keyed_id(key: &[u8], names: &[Option<&str>]) -> String {
+    let mut message = Vec::with_capacity(256);
+    for name in names {
         match name {
             Some(name) => {
                 message.push(1);

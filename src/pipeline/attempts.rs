@@ -82,7 +82,8 @@ impl<'a, P: Platform> Run<'a, P> {
             choice,
             prepared: Prepared { canonical: choice.work.canonical() },
             machine: Machine::new(candidates.collect(), choice.limits.clone(), view.stream, exchange.arrived_ms),
-            framing: Framing::of(exchange.array),
+            // What is kept is kept as events; each reader's are laid out for it.
+            framing: Framing::of(exchange.array && exchange.kept.is_none()),
             sink: None,
             opened_early: false,
             unsent: Vec::new(),

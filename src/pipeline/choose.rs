@@ -113,9 +113,6 @@ pub fn asked<P: Platform>(exchange: &Exchange<'_, P>, view: &mut View<'_>) -> Re
     if let Some(first) = asked.models.first().filter(|_| view.model.is_empty()) {
         view.model = first.clone().into();
     }
-    if asked.resumable {
-        return Err(GatewayError::invalid("x-signalbox-resumable", "Resumable streams are not part of this version."));
-    }
     if matches!(asked.continuation, Continuation::Restart | Continuation::Prefill) {
         let message = "This version ends a broken stream with a typed error; only auto and off are accepted.";
         return Err(GatewayError::invalid("x-signalbox-continue", message));

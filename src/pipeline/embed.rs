@@ -4,7 +4,7 @@ use crate::embedding::{self, Form};
 use crate::error::GatewayError;
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::work::Work;
-use crate::pipeline::{attempts, choose, enter, told};
+use crate::pipeline::{attempts, choose, enter, keep, told};
 use crate::policy::routing::OnUnsupported;
 use crate::ports::Platform;
 
@@ -25,9 +25,13 @@ pub async fn embed<P: Platform>(
         asked.on_unsupported = OnUnsupported::Route;
     }
     exchange.explain = asked.explain;
+    if keep::hand_over(exchange, false, &body).await? {
+        return Ok(());
+    }
     let choice = choose::choose(exchange, &view, asked, Work::Embed(wanted))?;
     let mut run = attempts::Run::new(exchange, &view, &choice);
     run.drive().await;
     told::served(&run);
+    exchange.failed = run.error.is_some();
     Ok(())
 }

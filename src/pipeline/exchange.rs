@@ -37,6 +37,10 @@ pub struct Exchange<'a, P: Platform> {
     pub array: bool,
     /// When it came.
     pub arrived_ms: u64,
+    /// The name under which the answer is kept, where this is its keeper.
+    pub kept: Option<String>,
+    /// What the caller got is an error.
+    pub failed: bool,
 }
 
 impl<'a, P: Platform> Exchange<'a, P> {
@@ -57,6 +61,8 @@ impl<'a, P: Platform> Exchange<'a, P> {
             explain: false,
             array: false,
             arrived_ms: entered.arrived_ms,
+            kept: None,
+            failed: false,
         }
     }
 

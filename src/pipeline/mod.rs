@@ -8,6 +8,7 @@ pub mod embed;
 pub mod enter;
 pub mod exchange;
 pub mod health;
+pub mod keep;
 pub mod pages;
 pub mod prepare;
 pub mod reply;
@@ -24,8 +25,11 @@ use crate::embedding::Form;
 use crate::error::GatewayError;
 use crate::gateway::Gateway;
 use crate::http::Request;
+use crate::identity::Principal;
 use crate::ports::Platform;
+use crate::resume::errand::Run;
 use crate::route::{self, Endpoint};
+use enter::Entered;
 use exchange::Exchange;
 use work::Work;
 
@@ -35,13 +39,37 @@ use work::Work;
 /// caller is known.
 pub async fn handle<P: Platform>(platform: &P, gateway: Result<Rc<Gateway>, GatewayError>, request: Request) {
     let entered = enter::enter(platform, &request);
+    carry(platform, gateway, &request, entered, None).await;
+}
+
+/// Takes a request on where its answer is kept: who calls is known, and nobody listens but the log. True if the answer is
+/// one and no error.
+pub async fn handle_kept<P: Platform>(platform: &P, gateway: Result<Rc<Gateway>, GatewayError>, run: Run) -> bool {
+    let request = run.request();
+    let entered =
+        Entered { request_id: run.request_id, trace: run.trace, dialect: run.dialect, arrived_ms: run.arrived_ms };
+    carry(platform, gateway, &request, entered, Some((Rc::new(run.principal), run.id))).await
+}
+
+async fn carry<P: Platform>(
+    platform: &P,
+    gateway: Result<Rc<Gateway>, GatewayError>,
+    request: &Request,
+    entered: Entered,
+    kept: Option<(Rc<Principal>, String)>,
+) -> bool {
     let gateway = match gateway {
         Ok(gateway) => gateway,
-        Err(error) => return enter::refuse_unconfigured(platform, &entered, &request, &error),
+        Err(error) => {
+            enter::refuse_unconfigured(platform, &entered, request, &error);
+            return false;
+        }
     };
-    let mut exchange = Exchange::new(platform, &gateway, &request, entered);
+    let mut exchange = Exchange::new(platform, &gateway, request, entered);
+    (exchange.principal, exchange.kept) = kept.unzip();
     if request.method == "OPTIONS" {
-        return enter::preflight(&exchange);
+        enter::preflight(&exchange);
+        return true;
     }
     if let Err(error) = serve(&mut exchange).await {
         platform.reply(
@@ -49,12 +77,14 @@ pub async fn handle<P: Platform>(platform: &P, gateway: Result<Rc<Gateway>, Gate
             exchange.dialect.encode_error(&error, &exchange.request_id),
         );
         told::refused(&exchange, &error);
+        return false;
     }
+    !exchange.failed
 }
 
 async fn serve<P: Platform>(exchange: &mut Exchange<'_, P>) -> Result<(), GatewayError> {
     let endpoint = route::endpoint(&exchange.request.method, &exchange.request.path)?;
-    if endpoint != Endpoint::Health {
+    if endpoint != Endpoint::Health && exchange.principal.is_none() {
         exchange.principal = Some(enter::identify(exchange).await?);
     }
     let status = match endpoint {
@@ -62,6 +92,8 @@ async fn serve<P: Platform>(exchange: &mut Exchange<'_, P>) -> Result<(), Gatewa
         Endpoint::Models => pages::models(exchange)?,
         Endpoint::Model(id) => pages::model(exchange, &id)?,
         Endpoint::Usage => pages::usage(exchange).await?,
+        Endpoint::Stream(id) => return keep::read(exchange, &id).await,
+        Endpoint::CancelStream(id) => return keep::cancel(exchange, &id).await,
         Endpoint::Route => {
             let body = enter::body(exchange).await?;
             choose::dry_run(exchange, &body)?;
@@ -111,9 +143,13 @@ async fn generate<P: Platform>(
     }
     let asked = choose::asked(exchange, &mut view)?;
     exchange.explain = asked.explain;
+    if keep::hand_over(exchange, asked.resumable && view.stream, &body).await? {
+        return Ok(());
+    }
     let choice = choose::choose(exchange, &view, asked, Work::answer(&body))?;
     let mut run = attempts::Run::new(exchange, &view, &choice);
     run.drive().await;
     told::served(&run);
+    exchange.failed = run.error.is_some();
     Ok(())
 }

@@ -77,6 +77,9 @@ pub fn stream_head<P: Platform>(run: &Run<'_, P>, candidate: Option<usize>) -> R
     // no-transform: compression at the edge would hold events back.
     headers.push("cache-control", "no-cache, no-transform");
     headers.push("x-accel-buffering", "no");
+    if let Some(id) = &run.exchange.kept {
+        headers.push("x-signalbox-stream-id", &**id);
+    }
     if let Some(candidate) = candidate {
         run_headers(&mut headers, run);
         answered_by(&mut headers, run, candidate);

@@ -1,7 +1,7 @@
 //! Ids: our request id and the W3C trace context (<https://www.w3.org/TR/trace-context/>, level 1).
 
 /// The trace a request belongs to, and our span in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TraceContext {
     /// 32 lower-case hex digits.
     pub trace_id: String,

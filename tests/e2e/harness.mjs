@@ -4,7 +4,7 @@
 // fetch: a refused, reset or cut upstream would then look different from what workerd makes of it. Its building block,
 // startWorker, leaves them on real sockets.
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -39,7 +39,7 @@ export function baseConfig(sim) {
  *   services  entrypoints by binding: {NAME: {service, entrypoint}}
  *   entry, wranglerConfig   another Worker than build/index.js, and another wrangler configuration file
  *
- * Gives {url, sim, kv, logs, call, configure, durable, evict, restart, close}.
+ * Gives {url, sim, kv, logs, call, configure, durable, evict, restart, kill, close}.
  */
 export async function startHarness({ config = {}, vars = {}, secrets = {}, services = {}, prices, entry = join(root, 'build', 'index.js'), wranglerConfig = join(root, 'wrangler.toml') } = {}) {
   Object.assign(process.env, quiet);
@@ -108,6 +108,12 @@ export async function startHarness({ config = {}, vars = {}, secrets = {}, servi
       harness.kv = await runtime().getKVNamespace('CATALOGUE');
     },
 
+    /** The same with no chance for workerd to finish anything: SIGKILL to those that this process has started. */
+    async kill() {
+      for (const pid of children('workerd')) process.kill(pid, 'SIGKILL');
+      await harness.restart();
+    },
+
     async close() {
       await worker?.dispose();
       await sim.close();
@@ -127,6 +133,18 @@ export async function startHarness({ config = {}, vars = {}, secrets = {}, servi
     throw error;
   }
   return harness;
+}
+
+/** Processes of a name that this one has started. */
+function children(name) {
+  return readdirSync('/proc').filter(pid => /^\d+$/.test(pid)).filter(pid => {
+    try {
+      const [, command, parent] = /^\d+ \((.*)\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+      return command === name && Number(parent) === process.pid;
+    } catch {
+      return false; // it has ended meanwhile
+    }
+  }).map(Number);
 }
 
 /** RFC 7396, as the gateway overlays configurations; null stays, because the result is itself a patch. */

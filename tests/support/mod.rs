@@ -11,7 +11,7 @@ use signalbox::gateway::Gateway;
 use signalbox::http::{Headers, ResponseHead, UpstreamRequest};
 use signalbox::identity::ports::{JwksSource, PortFailure, Served, SignatureVerifier};
 use signalbox::identity::{Algorithm, Gate};
-use signalbox::ports::{CallerSink, Interrupt, Platform, UpstreamCall};
+use signalbox::ports::{CallerSink, Interrupt, Kept, Platform, UpstreamCall};
 
 pub const START_MS: u64 = 1_800_000_000_000;
 
@@ -110,6 +110,10 @@ pub struct World {
     pub seed: Cell<u64>,
     pub rows: RefCell<Vec<(String, signalbox::accounting::Row)>>,
     pub log: RefCell<Vec<String>>,
+    /// What the keeper of answers makes of a visit; `None`: there is none.
+    pub kept: Cell<Option<Kept>>,
+    /// Visits to it: name, path, what was sent.
+    pub visits: RefCell<Vec<(String, String, Vec<u8>)>>,
 }
 
 #[derive(Clone)]
@@ -220,6 +224,8 @@ impl Platform for Fake {
             next: None,
             pumping: false,
             watched: Vec::new(),
+            outlives: false,
+            alone: false,
             aborted_at,
         }
     }
@@ -240,6 +246,19 @@ impl Platform for Fake {
 
     fn record(&self, principal: &str, row: signalbox::accounting::Row) {
         self.0.rows.borrow_mut().push((principal.to_owned(), row));
+    }
+
+    fn keeps_answers(&self) -> bool {
+        self.0.kept.get().is_some()
+    }
+
+    fn secret(&self) -> [u8; 18] {
+        std::array::from_fn(|_| self.random().to_le_bytes()[0])
+    }
+
+    async fn hand_over(&self, name: &str, path: &str, sent: &[u8], _headers: &Headers) -> Result<Kept, Interrupt> {
+        self.0.visits.borrow_mut().push((name.to_owned(), path.to_owned(), sent.to_vec()));
+        self.0.kept.get().ok_or(Interrupt::Reset)
     }
 
     async fn usage(&self, _principal: &str) -> Option<(u16, String)> {
@@ -275,7 +294,23 @@ pub struct FakeCall {
     next: Option<u64>,
     pumping: bool,
     watched: Vec<u8>,
+    outlives: bool,
+    /// The caller has left, and this call has told so.
+    alone: bool,
     aborted_at: Rc<Cell<Option<u64>>>,
+}
+
+impl FakeCall {
+    fn advance(&mut self, at: Option<u64>, until_ms: u64) -> Result<(), Interrupt> {
+        let left = self.world.0.gone_at.get();
+        if self.alone {
+            self.world.0.gone_at.set(None);
+        }
+        let done = self.world.advance(at, until_ms);
+        self.world.0.gone_at.set(left);
+        self.alone |= self.outlives && done == Err(Interrupt::ClientGone);
+        done
+    }
 }
 
 impl UpstreamCall for FakeCall {
@@ -284,16 +319,16 @@ impl UpstreamCall for FakeCall {
     async fn head(&mut self, until_ms: u64) -> Result<(u16, Headers), Interrupt> {
         match self.script.head.clone() {
             Head::After(ms, status, headers) => {
-                self.world.advance(Some(self.began + ms), until_ms)?;
+                self.advance(Some(self.began + ms), until_ms)?;
                 self.next = Some(self.world.now_ms());
                 Ok((status, headers.into_iter().collect()))
             }
             Head::Refused(ms) => {
-                self.world.advance(Some(self.began + ms), until_ms)?;
+                self.advance(Some(self.began + ms), until_ms)?;
                 Err(Interrupt::Connect)
             }
             Head::Never => {
-                self.world.advance(None, until_ms)?;
+                self.advance(None, until_ms)?;
                 Err(Interrupt::Timeout)
             }
         }
@@ -312,15 +347,18 @@ impl UpstreamCall for FakeCall {
 
     async fn read(&mut self, until_ms: u64) -> Result<Option<Vec<u8>>, Interrupt> {
         let Some((delay, piece)) = self.script.body.first().cloned() else {
-            self.world.advance(Some(self.world.now_ms()), until_ms)?;
+            {
+                let now = self.world.now_ms();
+                self.advance(Some(now), until_ms)?;
+            }
             return Ok(None);
         };
         let due = self.next.unwrap_or(self.began) + delay;
         if matches!(piece, Piece::Hang) {
-            self.world.advance(None, until_ms)?;
+            self.advance(None, until_ms)?;
             return Err(Interrupt::Timeout);
         }
-        self.world.advance(Some(due), until_ms)?;
+        self.advance(Some(due), until_ms)?;
         self.next = Some(due);
         self.script.body.remove(0);
         match piece {
@@ -346,6 +384,10 @@ impl UpstreamCall for FakeCall {
         self.pumping = true;
         let now = self.world.now_ms();
         self.world.0.written.borrow_mut().push((now, std::mem::take(&mut self.watched)));
+    }
+
+    fn outlive(&mut self) {
+        self.outlives = true;
     }
 
     fn abort(&mut self) {
