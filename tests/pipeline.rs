@@ -291,6 +291,35 @@ fn a_caller_that_leaves_stops_the_provider_and_is_charged_an_estimate() {
     assert!(matches!(settled(&fake, 1), (Outcome::ClientGone, Cost::Estimated { picousd }) if picousd > 0));
 }
 
+/// A provider that goes on, and charges, when its connection is closed.
+fn charging_on() -> Rc<Gateway> {
+    let patch = r#""groq": {"base_url": "http://127.0.0.1:9/groq/v1", "api_key": "k-groq", "prices_of": "openai"},"#;
+    let config = CONFIG.replacen("\"openai\":", &format!("{patch} \"openai\":"), 1);
+    Rc::new(Gateway::load_local(&config).expect("the test's configuration is valid"))
+}
+
+#[test]
+fn an_answer_that_is_charged_in_any_case_is_read_on_to_its_usage() {
+    for (gone_ms, stream) in [(5, true), (35, true), (5, false), (20, false)] {
+        let fake = Fake::new([if stream { hello() } else { Script::json(200, WHOLE) }]);
+        fake.0.gone_at.set(Some(START_MS + gone_ms));
+        let body = chat("groq/gpt-4o-mini", stream, "");
+        serve_with(&fake, &charging_on(), post("/v1/chat/completions", &body, &[]));
+        let told = settled(&fake, 1);
+        assert!(matches!(told, (Outcome::ClientGone, Cost::Exact { picousd }) if picousd > 0), "{gone_ms}: {told:?}");
+    }
+}
+
+#[test]
+fn an_answer_that_nobody_waits_for_is_not_read_on_for_ever() {
+    let fake = Fake::new([Script::stream([ROLE.to_owned(), delta("Hel")]).then(0, Piece::Hang)]);
+    fake.0.gone_at.set(Some(START_MS + 500));
+    let body = chat("groq/gpt-4o-mini", true, "");
+    serve_with(&fake, &charging_on(), post("/v1/chat/completions", &body, &[]));
+    assert_eq!(fake.calls()[0].aborted_at.get(), Some(START_MS + 20_500));
+    assert!(matches!(settled(&fake, 1), (Outcome::ClientGone, Cost::Estimated { picousd }) if picousd > 0));
+}
+
 mod keeping {
     use super::*;
     use signalbox::ports::Kept;

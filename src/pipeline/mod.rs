@@ -7,6 +7,7 @@ pub mod count;
 pub mod embed;
 pub mod enter;
 pub mod exchange;
+pub mod gone;
 pub mod health;
 pub mod keep;
 pub mod pages;

@@ -34,6 +34,8 @@ pub enum Ending<'o> {
     Broken(AttemptFailure, &'o Observation),
     /// The caller left within an answer.
     Abandoned(&'o Observation),
+    /// The caller left, and the answer was read on to its end.
+    Drained(&'o Observation),
     /// Without a reply; `None`: the caller left while we waited for one.
     Unanswered(Option<AttemptFailure>),
 }
@@ -93,13 +95,13 @@ impl<P: Platform> Run<'_, P> {
             let usage = estimate(usage, view.estimated_input_tokens, bytes);
             (usage, cost(&usage, Provenance::Estimated, rates, ServiceTier::Standard))
         };
+        let reported = |seen: &Observation| match seen.usage {
+            Some(usage) => (usage, cost(&usage, Provenance::Reported, rates, ServiceTier::Standard)),
+            None => guessed(Some(seen)),
+        };
         let (outcome, (mut usage, mut cost)) = match &ending {
-            Ending::Complete(seen) => match seen.usage {
-                Some(usage) => {
-                    (Outcome::Completed, (usage, cost(&usage, Provenance::Reported, rates, ServiceTier::Standard)))
-                }
-                None => (Outcome::Completed, guessed(Some(seen))),
-            },
+            Ending::Complete(seen) => (Outcome::Completed, reported(seen)),
+            Ending::Drained(seen) => (Outcome::ClientGone, reported(seen)),
             Ending::Refused(_) => (Outcome::Failed, nothing),
             // An error event in place of an answer is a refusal like a status.
             Ending::Broken(failure, seen) if nothing_came(seen) && failure.error.is_some() => {
@@ -173,7 +175,7 @@ impl<P: Platform> Run<'_, P> {
 /// What an ending says of the candidate's state: a request that is refused for its own sake was answered.
 fn sign(ending: &Ending<'_>) -> Sign {
     let failure = match ending {
-        Ending::Complete(_) => return Sign::Alive,
+        Ending::Complete(_) | Ending::Drained(_) => return Sign::Alive,
         Ending::Abandoned(_) | Ending::Unanswered(None) => return Sign::Unknown,
         Ending::Refused(failure) | Ending::Broken(failure, _) | Ending::Unanswered(Some(failure)) => failure,
     };

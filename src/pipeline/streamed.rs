@@ -42,9 +42,11 @@ impl<P: Platform> Run<'_, P> {
         };
         let request = self.request(candidate, chosen);
         let mut call = self.exchange.platform.call(request);
+        self.may_outlive(&mut call, chosen);
         let first_at = deadlines.first_content_at.unwrap_or(deadlines.end_at).min(deadlines.end_at);
         let (status, headers) = match self.head(&mut call, first_at).await {
             Ok(head) => head,
+            Err(Interrupt::ClientGone) => return self.left_streaming(&mut call, account, chosen, None).await,
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
         };
         self.upstream_told = told(&headers);
@@ -65,7 +67,7 @@ impl<P: Platform> Run<'_, P> {
         self.finish(call, relay, account, candidate, end, committed).await
     }
 
-    fn relay(&self, chosen: &Candidate<'_>) -> Relay {
+    pub(super) fn relay(&self, chosen: &Candidate<'_>) -> Relay {
         let exchange = self.exchange;
         let context = self.context(chosen);
         if !chosen.answers_in(exchange.dialect) {
@@ -270,9 +272,10 @@ impl<P: Platform> Run<'_, P> {
         self.malformed = self.malformed.saturating_add(relay.malformed());
         let failure = match end {
             End::Gone => {
-                call.abort();
-                self.settle(account, Ending::Abandoned(relay.observation()));
-                return Event::ClientGone;
+                return match self.choice.candidates.get(candidate) {
+                    Some(chosen) => self.left_streaming(&mut call, account, chosen, Some(relay)).await,
+                    None => Event::ClientGone,
+                };
             }
             End::Told(failure) => return self.told_by_provider(call, &relay, account, failure).await,
             End::Failed(failure) => Some(failure),

@@ -25,8 +25,10 @@ impl<P: Platform> Run<'_, P> {
         let until = deadlines.first_content_at.unwrap_or(deadlines.end_at).min(deadlines.end_at);
         let request = self.request(candidate, chosen);
         let mut call = platform.call(request);
+        self.may_outlive(&mut call, chosen);
         let (status, headers) = match call.head(until).await {
             Ok(head) => head,
+            Err(Interrupt::ClientGone) => return self.left_waiting(&mut call, account, chosen, None).await,
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
         };
         self.upstream_told = told(&headers);
@@ -43,6 +45,7 @@ impl<P: Platform> Run<'_, P> {
         }
         let body = match call.whole(until, MAX_ANSWER_BYTES).await {
             Ok(body) => body,
+            Err(Interrupt::ClientGone) => return self.left_waiting(&mut call, account, chosen, Some(status)).await,
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
         };
         match choice.work.understand(self.exchange, chosen, self.view.estimated_input_tokens, body) {

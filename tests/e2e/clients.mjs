@@ -28,6 +28,9 @@ export const pixel = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42m
 /** A provider that goes on sending for some seconds: only a write tells that nobody reads any more. */
 export const slow = { answer: { text: 'and so on '.repeat(200) }, delays: { between: 20 } };
 
+/** The same for a second or so: long enough to leave it, short enough to wait for its end. */
+export const steady = { answer: { text: 'and so on '.repeat(200), pieces: 60 }, delays: { between: 20 } };
+
 /** What a stream of either client brought, in order. */
 export async function collect(stream) {
   const items = [];

@@ -73,6 +73,8 @@ pub struct Profile {
     pub parameters_required: bool,
     /// `stream_options` exists; where not, usage comes unasked.
     pub stream_options: bool,
+    /// It stops an answer, and charging for it, when the connection of its stream is closed.
+    pub stops_on_close: bool,
     /// The role `developer` exists; where not, it is `system`.
     pub developer: bool,
     /// A message of texts only may be a list of them.
@@ -324,6 +326,7 @@ members! {
     strict: Item::flag;
     parameters_required: Item::flag;
     stream_options: Item::flag;
+    stops_on_close: Item::flag;
     developer: Item::flag;
     text_lists: Item::flag;
     speaker: Item::flag;
