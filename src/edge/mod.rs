@@ -36,6 +36,8 @@ fn start() {
 /// Exported as it is, without `#[event(fetch)]`, whose promises and wrappers cost more than the rest (ADR 0003).
 #[wasm_bindgen]
 pub fn fetch(request: web_sys::Request, env: Env, ctx: worker_sys::Context) -> js_sys::Promise {
+    #[cfg(feature = "inject-panic")]
+    panic_where_asked(&request);
     let (name, step) = (task::name(), Rc::default());
     let platform = EdgePlatform::new(&request, ctx, name, Rc::clone(&step), Bindings::of(&env));
     let response = platform.response();
@@ -49,6 +51,15 @@ pub fn fetch(request: web_sys::Request, env: Env, ctx: worker_sys::Context) -> j
         platform.finish();
     });
     response
+}
+
+/// In builds that measure what a panic does to the requests beside it (`tools/panics.mjs`), and in no other.
+#[cfg(feature = "inject-panic")]
+#[allow(clippy::panic)]
+fn panic_where_asked(request: &web_sys::Request) {
+    if request.url().ends_with("/__panic") {
+        panic!("as asked");
+    }
 }
 
 /// A binding by name; `undefined` where it is not bound.
