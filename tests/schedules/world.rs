@@ -9,7 +9,7 @@ use signalbox::accounting::Row;
 use signalbox::http::{Headers, ResponseHead, UpstreamRequest};
 use signalbox::identity::ports::{JwksSource, PortFailure, Served, SignatureVerifier};
 use signalbox::identity::Algorithm;
-use signalbox::ports::{CallerSink, Interrupt, Platform, UpstreamCall};
+use signalbox::ports::{CallerSink, Interrupt, Kept, Platform, UpstreamCall};
 
 use super::gateway::provider;
 use super::random::Random;
@@ -57,6 +57,8 @@ pub struct Seen {
     pub aborted_at: Option<u64>,
     /// Its bytes went to the caller by themselves.
     pub pumped: bool,
+    /// It goes on without its caller.
+    pub outlives: bool,
 }
 
 /// Everything that can be known of a schedule after it was played.
@@ -206,7 +208,7 @@ impl World {
     fn leave(&self) {
         self.0.gone.set(true);
         *self.0.pump.borrow_mut() = None;
-        for call in self.0.calls.borrow_mut().iter_mut().filter(|call| call.aborted_at.is_none()) {
+        for call in self.0.calls.borrow_mut().iter_mut().filter(|call| call.aborted_at.is_none() && !call.outlives) {
             call.aborted_at = Some(self.0.now.get());
         }
     }
@@ -320,8 +322,17 @@ impl Platform for World {
             over: false,
             aborted_at: None,
             pumped: false,
+            outlives: false,
         });
-        Call { world: self.clone(), index: calls.len() - 1, said, began: state.now.get(), pieces: None, sample: None }
+        Call {
+            world: self.clone(),
+            index: calls.len() - 1,
+            said,
+            began: state.now.get(),
+            pieces: None,
+            sample: None,
+            alone: false,
+        }
     }
 
     fn reply(&self, head: ResponseHead, body: Vec<u8>) {
@@ -344,6 +355,18 @@ impl Platform for World {
 
     fn record(&self, _principal: &str, row: Row) {
         self.0.rows.borrow_mut().push(row);
+    }
+
+    fn keeps_answers(&self) -> bool {
+        false
+    }
+
+    fn secret(&self) -> [u8; 18] {
+        std::array::from_fn(|_| self.random().to_le_bytes()[0])
+    }
+
+    async fn hand_over(&self, _: &str, _: &str, _: &[u8], _: &Headers) -> Result<Kept, Interrupt> {
+        Err(Interrupt::Reset)
     }
 
     async fn usage(&self, _principal: &str) -> Option<(u16, String)> {
@@ -377,6 +400,8 @@ pub struct Call {
     pieces: Option<Pieces>,
     /// When the look that is under way happens: `Watcher.next`.
     sample: Option<u64>,
+    /// The caller has left, and this call has told so.
+    alone: bool,
 }
 
 struct Pieces {
@@ -397,12 +422,33 @@ impl Call {
         change(&mut self.world.0.calls.borrow_mut()[self.index])
     }
 
+    /// Moves the clock; the caller's leaving is told once where the call outlives it.
+    fn advance(&mut self, at: u64) -> Result<(), Interrupt> {
+        if self.alone {
+            let now = self.world.now_ms();
+            self.world.0.now.set(now.max(at));
+            return Ok(());
+        }
+        let done = self.world.advance(at);
+        self.alone = done.is_err() && self.seen(|seen| seen.outlives);
+        done
+    }
+
+    fn held(&mut self, until: u64) -> Result<u64, Interrupt> {
+        if self.alone {
+            return Ok(until);
+        }
+        let held = self.world.held(until);
+        self.alone = held.is_err() && self.seen(|seen| seen.outlives);
+        held
+    }
+
     /// Waits for something that is there at `due` (`None`: never), at most until `until`.
-    fn wait(&self, due: Option<u64>, until: u64) -> Result<(), Interrupt> {
+    fn wait(&mut self, due: Option<u64>, until: u64) -> Result<(), Interrupt> {
         match due {
-            Some(due) if due <= until || due <= self.world.now_ms() => self.world.advance(due),
+            Some(due) if due <= until || due <= self.world.now_ms() => self.advance(due),
             _ => {
-                self.world.advance(until)?;
+                self.advance(until)?;
                 // A clock that jumped over it has brought it too.
                 if due.is_some_and(|due| due <= self.world.now_ms()) {
                     return Ok(());
@@ -485,7 +531,7 @@ impl UpstreamCall for Call {
     type Sink = Sink;
 
     async fn head(&mut self, until_ms: u64) -> Result<(u16, Headers), Interrupt> {
-        let until = self.world.held(until_ms)?;
+        let until = self.held(until_ms)?;
         match self.said.script.head.clone() {
             Head::After(ms, status, headers) => {
                 let due = self.began + ms;
@@ -516,7 +562,7 @@ impl UpstreamCall for Call {
     }
 
     async fn whole(&mut self, until_ms: u64, limit: usize) -> Result<Vec<u8>, Interrupt> {
-        let until = self.world.held(until_ms)?;
+        let until = self.held(until_ms)?;
         let mut all = Vec::new();
         while let Some(bytes) = self.read_piece(until, true)? {
             all.extend_from_slice(&bytes);
@@ -528,7 +574,7 @@ impl UpstreamCall for Call {
     }
 
     async fn read(&mut self, until_ms: u64) -> Result<Option<Vec<u8>>, Interrupt> {
-        let until = self.world.held(until_ms)?;
+        let until = self.held(until_ms)?;
         if self.seen(|seen| seen.pumped) {
             self.look(until)
         } else {
@@ -552,6 +598,10 @@ impl UpstreamCall for Call {
         let ready = self.world.0.busy_until.get().max(now);
         *self.world.0.pump.borrow_mut() = Some(Pump { call: self.index, pieces: moved, ends, ready });
         self.world.move_pumped(now);
+    }
+
+    fn outlive(&mut self) {
+        self.seen(|seen| seen.outlives = true);
     }
 
     fn abort(&mut self) {

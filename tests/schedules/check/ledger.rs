@@ -49,7 +49,7 @@ fn judge(schedule: &Schedule, transcript: &Transcript, call: &Seen, settled: &Se
     let outcomes: &[Outcome] = match came {
         Fate::Answered if transcript.gone => &[Outcome::Completed, Outcome::ClientGone],
         Fate::Answered => &[Outcome::Completed],
-        Fate::Refused(..) | Fate::Broken if transcript.gone => &[Outcome::Failed, Outcome::Cut, Outcome::ClientGone],
+        _ if transcript.gone => &[Outcome::Failed, Outcome::Cut, Outcome::ClientGone],
         Fate::Refused(..) | Fate::Broken => &[Outcome::Failed, Outcome::Cut],
         Fate::Silent => &[Outcome::Failed, Outcome::Cut],
         Fate::Unreached => &[Outcome::Failed],
@@ -78,7 +78,7 @@ fn judge(schedule: &Schedule, transcript: &Transcript, call: &Seen, settled: &Se
         _ => false,
     };
     let fits = match settled.cost {
-        Cost::Exact { .. } => free && may_be_free,
+        Cost::Exact { picousd } => (free && may_be_free) || (counted && picousd == price),
         Cost::Estimated { picousd } => priced && picousd == price && price > 0,
         Cost::Unpriced {} => !priced,
     };
