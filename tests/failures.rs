@@ -35,6 +35,7 @@ fn openai() {
         ("openai", 401, r#"{"error":{"message":"Incorrect API key provided: sk-x","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}"#, Auth, OtherOnly),
         ("openai", 401, r#"{"error":{"message":"Your IP is not authorized","type":"invalid_request_error","code":"ip_not_authorized"}}"#, Auth, OtherOnly),
         ("openai", 403, r#"{"error":{"message":"Country, region, or territory not supported","type":"request_forbidden","code":"unsupported_country_region_territory"}}"#, Auth, OtherOnly),
+        ("openai", 403, r#"{"error":{"message":"Your organization is not part of the Daybreak program","type":"invalid_request_error","code":null}}"#, Auth, OtherOnly),
         ("openai", 404, r#"{"error":{"message":"The model `x` does not exist","type":"invalid_request_error","code":"model_not_found"}}"#, NotFound, OtherOnly),
         ("openai", 404, r#"{"error":{"message":"Unknown","type":"invalid_request_error","code":null}}"#, NotFound, OtherOnly),
         ("openai", 400, r#"{"error":{"message":"This model's maximum context length is 8192 tokens","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}"#, ContextLength, LargerWindow),
@@ -198,6 +199,8 @@ fn openrouter_groq_workers_ai_and_anything_else() {
         ("openrouter", 403, r#"{"error":{"message":"Key disabled","code":403}}"#, Auth, OtherOnly),
         ("openrouter", 408, r#"{"error":{"message":"m","code":408}}"#, Timeout, SameThenOther),
         ("openrouter", 429, r#"{"error":{"message":"Provider returned error","code":429,"metadata":{"raw":"{\"error\":{\"code\":\"insufficient_quota\"}}","provider_name":"p"}}}"#, RateLimited, SameThenOther),
+        ("openrouter", 429, r#"{"error":{"message":"Rate limit exceeded: free-models-per-day. Add 10 credits to unlock 1000 free model requests per day","code":429,"metadata":{"headers":{"X-RateLimit-Limit":"50","X-RateLimit-Remaining":"0"}}}}"#, QuotaExhausted, OtherOnly),
+        ("openrouter", 429, r#"{"error":{"message":"m","code":429,"metadata":{"limit_source":"openrouter_free_tier_daily"}}}"#, QuotaExhausted, OtherOnly),
         ("openrouter", 502, r#"{"error":{"message":"m","code":502}}"#, Server, SameThenOther),
         ("openrouter", 503, r#"{"error":{"message":"No provider available","code":503}}"#, Overloaded, SameThenOther),
         ("openrouter", 400, r#"{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\"error\":{\"message\":\"too long\",\"code\":\"context_length_exceeded\"}}"}}}"#, ContextLength, LargerWindow),
@@ -247,6 +250,18 @@ fn an_in_flight_budget_of_openrouter_comes_back() {
 }
 
 #[test]
+fn a_limit_that_a_relay_quotes_tells_when_to_come_back() {
+    let body = format!(
+        r#"{{"error":{{"message":"Rate limit exceeded: free-models-per-min","code":429,"metadata":{{"headers":{{"X-RateLimit-Limit":"20","X-RateLimit-Remaining":"0","X-RateLimit-Reset":"{}"}}}}}}}}"#,
+        NOW + 9_000
+    );
+    let failure = reply(OpenAiChat, "openrouter", 429, &[], &body);
+    assert_eq!((failure.class, failure.retry_after_ms), (RateLimited, Some(9_000)));
+    let left = body.replace(r#""X-RateLimit-Remaining":"0""#, r#""X-RateLimit-Remaining":"3""#);
+    assert_eq!(reply(OpenAiChat, "openrouter", 429, &[], &left).retry_after_ms, None);
+}
+
+#[test]
 fn errors_inside_a_200_are_classified_like_replies() {
     for (dialect, body, class, status) in [
         (
@@ -256,6 +271,12 @@ fn errors_inside_a_200_are_classified_like_replies() {
             None,
         ),
         (AnthropicMessages, r#"{"type":"error","error":{"type":"api_error","message":"m"}}"#, Server, None),
+        (
+            AnthropicMessages,
+            r#"{"type":"error","error":{"type":"rate_limit_error","message":"m","details":{"error_code":"enforced_spend_limit_reached"}}}"#,
+            QuotaExhausted,
+            None,
+        ),
         (AnthropicMessages, r#"{"type":"error","error":{"type":"rate_limit_error","message":"m"}}"#, RateLimited, None),
         (OpenAiChat, r#"{"error":{"message":"m","type":"server_error","code":null}}"#, Server, None),
         (OpenAiChat, r#"{"error":{"message":"m","code":502},"choices":[]}"#, Server, Some(502)),

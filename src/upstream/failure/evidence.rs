@@ -85,9 +85,14 @@ impl<'a> Evidence<'a> {
         }
         if self.status == Some(402) {
             // OpenRouter reserves money for running calls; that reservation comes back, an empty account does not.
-            let in_flight = self.error.pointer("/metadata/limit_source").and_then(Value::as_str)
-                == Some("openrouter_in_flight_budget");
+            let in_flight = self.limit_source() == Some("openrouter_in_flight_budget");
             return Some(if in_flight && self.header_hint.is_some() { RateLimited } else { QuotaExhausted });
+        }
+        // OpenRouter's free models have a daily number of calls, which no pause brings back.
+        if self.status == Some(429)
+            && (self.limit_source().is_some_and(|s| s.ends_with("_daily")) || self.says_any(&["-models-per-day"]))
+        {
+            return Some(QuotaExhausted);
         }
         if self.has("resource_exhausted") {
             return Some(self.google_quota());
@@ -211,6 +216,10 @@ impl<'a> Evidence<'a> {
         } else {
             RateLimited
         }
+    }
+
+    fn limit_source(&self) -> Option<&str> {
+        self.error.pointer("/metadata/limit_source").and_then(Value::as_str)
     }
 
     fn is_moderated(&self) -> bool {

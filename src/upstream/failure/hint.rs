@@ -27,6 +27,14 @@ pub(super) fn from_rate_headers(headers: &Headers, now_ms: u64) -> Option<u64> {
     used_up.filter_map(|(name, _)| reset(headers.value(&name.replace("remaining", "reset"))?, now_ms)).max()
 }
 
+/// The same of a limit that a relay quotes: OpenRouter's `metadata.headers`. `error` is the error object's text.
+pub(super) fn from_quoted_headers(error: &str, now_ms: u64) -> Option<u64> {
+    let error: Value = serde_json::from_str(error).ok()?;
+    let quoted = error.pointer("/metadata/headers")?.as_object()?;
+    let headers: Headers = quoted.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
+    from_rate_headers(&headers, now_ms)
+}
+
 /// `RetryInfo.retryDelay` (Gemini), `retry_after` members, then the message's own words.
 pub(super) fn from_body(error: &Value, message: &str) -> Option<u64> {
     let details = error.get("details").and_then(Value::as_array).into_iter().flatten();

@@ -184,7 +184,8 @@ pub fn classify_reply(
         dialect.decode_error(body).filter(|e| e.code.is_some() || e.kind.is_some()).or_else(|| read_error(body));
     let mut failure = judge(profile, Some(status), error, hint::from_headers(headers, now_ms));
     if failure.retry_after_ms.is_none() && failure.class == FailureClass::RateLimited {
-        failure.retry_after_ms = hint::from_rate_headers(headers, now_ms);
+        let quoted = || hint::from_quoted_headers(&failure.error.as_ref()?.raw, now_ms);
+        failure.retry_after_ms = hint::from_rate_headers(headers, now_ms).or_else(quoted);
     }
     match headers.value("x-should-retry").map(str::trim) {
         Some(word) if word.eq_ignore_ascii_case("true") && failure.class != FailureClass::QuotaExhausted => {
