@@ -223,7 +223,7 @@ mod pieces {
             // In the second form nothing was out yet when the error came: the next candidate answers.
             let at_once = pieces.len() == 2;
             let fake = Fake::new([Script::stream(pieces), hello(), hello()]);
-            serve(&fake, post(CHAT, chat("openai/gpt-4o-mini", true, BACKUP), &[]));
+            serve(&fake, post(CHAT, chat("openai/gpt-4o-mini", true, BACKUP), &[("x-signalbox-continue", "off")]));
             let body = fake.body();
             if at_once {
                 assert_eq!(body, hello_text());
@@ -442,7 +442,7 @@ mod clocks {
         let mut script = Script::stream([role(), delta("Hel")]);
         script.body.extend(comments(2_000, 100));
         let fake = Fake::new([script, hello()]);
-        serve(&fake, post(CHAT, chat("openai/gpt-4o-mini", true, BACKUP), &[]));
+        serve(&fake, post(CHAT, chat("openai/gpt-4o-mini", true, BACKUP), &[("x-signalbox-continue", "off")]));
         let body = fake.body();
         assert!(body.contains("\"error\"") && !body.contains("[DONE]"), "{body}");
         assert!((15_000..=15_100).contains(&took_ms(&fake)), "{}", took_ms(&fake));

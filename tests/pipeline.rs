@@ -9,8 +9,7 @@ use std::rc::Rc;
 use signalbox::accounting::{Cost, Outcome, Row};
 use signalbox::gateway::Gateway;
 use signalbox::http::Request;
-use signalbox::pipeline;
-use support::{Fake, Piece, Script, START_MS};
+use support::{post, Fake, Piece, Script, START_MS};
 
 const CONFIG: &str = r#"{
   "identity": {"mode": "none"},
@@ -26,37 +25,8 @@ fn gateway() -> Rc<Gateway> {
     Rc::new(Gateway::load_local(CONFIG).expect("the test's configuration is valid"))
 }
 
-fn post(path: &str, body: &str, headers: &[(&str, &str)]) -> Request {
-    Request {
-        method: "POST".into(),
-        path: path.into(),
-        query: String::new(),
-        headers: headers.iter().copied().collect(),
-        body: body.as_bytes().to_vec(),
-    }
-}
-
-fn serve_with(fake: &Fake, gateway: &Rc<Gateway>, request: Request) {
-    *fake.0.request_body.borrow_mut() = request.body.clone();
-    futures::executor::block_on(pipeline::handle(fake, Ok(gateway.clone()), request));
-    every_attempt_is_accounted_once(fake);
-}
-
 fn serve(fake: &Fake, request: Request) {
-    serve_with(fake, &gateway(), request);
-}
-
-/// Invariant 3, checked after every test: as many opens as calls, one settle each, none before its open.
-fn every_attempt_is_accounted_once(fake: &Fake) {
-    let rows = fake.0.rows.borrow();
-    let opens: Vec<u32> =
-        rows.iter().filter(|(_, r)| matches!(r, Row::Open { .. })).map(|(_, r)| r.opened().attempt).collect();
-    let settles: Vec<u32> =
-        rows.iter().filter(|(_, r)| matches!(r, Row::Settle { .. })).map(|(_, r)| r.opened().attempt).collect();
-    assert_eq!(opens, (1..=fake.calls().len() as u32).collect::<Vec<_>>(), "each call is opened once, in order");
-    let mut sorted = settles.clone();
-    sorted.sort_unstable();
-    assert_eq!(sorted, opens, "each attempt is settled once");
+    support::serve(fake, &gateway(), request);
 }
 
 fn settled(fake: &Fake, attempt: u32) -> (Outcome, Cost) {
@@ -247,7 +217,8 @@ fn a_cut_answer_never_looks_complete() {
             script = script.then(5, piece);
         }
         let fake = Fake::new([script]);
-        serve(&fake, post("/v1/chat/completions", &chat("openai/gpt-4o-mini", true, ""), &[]));
+        let off = [("x-signalbox-continue", "off")];
+        serve(&fake, post("/v1/chat/completions", &chat("openai/gpt-4o-mini", true, ""), &off));
         assert_eq!(fake.status(), 200);
         let body = fake.body();
         assert!(body.starts_with(&[ROLE, &delta("Hel")].concat()), "{body}");
@@ -255,7 +226,7 @@ fn a_cut_answer_never_looks_complete() {
         assert!(!body.contains("[DONE]"), "{body}");
         assert!(fake.0.closed.get(), "the typed end is an honest end");
         assert!(matches!(settled(&fake, 1), (Outcome::Cut, Cost::Estimated { .. })));
-        assert_eq!(fake.calls().len(), 1, "after commit nobody else is asked");
+        assert_eq!(fake.calls().len(), 1, "nobody is asked to go on");
     }
 }
 
@@ -304,7 +275,7 @@ fn an_answer_that_is_charged_in_any_case_is_read_on_to_its_usage() {
         let fake = Fake::new([if stream { hello() } else { Script::json(200, WHOLE) }]);
         fake.0.gone_at.set(Some(START_MS + gone_ms));
         let body = chat("groq/gpt-4o-mini", stream, "");
-        serve_with(&fake, &charging_on(), post("/v1/chat/completions", &body, &[]));
+        support::serve(&fake, &charging_on(), post("/v1/chat/completions", &body, &[]));
         let told = settled(&fake, 1);
         assert!(matches!(told, (Outcome::ClientGone, Cost::Exact { picousd }) if picousd > 0), "{gone_ms}: {told:?}");
     }
@@ -315,7 +286,7 @@ fn an_answer_that_nobody_waits_for_is_not_read_on_for_ever() {
     let fake = Fake::new([Script::stream([ROLE.to_owned(), delta("Hel")]).then(0, Piece::Hang)]);
     fake.0.gone_at.set(Some(START_MS + 500));
     let body = chat("groq/gpt-4o-mini", true, "");
-    serve_with(&fake, &charging_on(), post("/v1/chat/completions", &body, &[]));
+    support::serve(&fake, &charging_on(), post("/v1/chat/completions", &body, &[]));
     assert_eq!(fake.calls()[0].aborted_at.get(), Some(START_MS + 20_500));
     assert!(matches!(settled(&fake, 1), (Outcome::ClientGone, Cost::Estimated { picousd }) if picousd > 0));
 }
@@ -358,8 +329,8 @@ mod keeping {
         let keeper = Fake::new([hello()]);
         *keeper.0.request_body.borrow_mut() = body;
         let (id, principal) = (run.request_id.clone(), run.principal.id.clone());
-        assert!(futures::executor::block_on(pipeline::handle_kept(&keeper, Ok(gateway()), run)));
-        every_attempt_is_accounted_once(&keeper);
+        assert!(futures::executor::block_on(signalbox::pipeline::handle_kept(&keeper, Ok(gateway()), run)));
+        support::every_attempt_is_accounted_once(&keeper);
         assert_eq!(keeper.header("x-signalbox-stream-id"), Some(name));
         assert_eq!(keeper.header("x-signalbox-request-id"), Some(id));
         assert!(keeper.0.rows.borrow().iter().all(|(whose, _)| *whose == principal));

@@ -77,7 +77,7 @@ fn run<'p>(mut relay: Relay, pieces: impl Iterator<Item = &'p [u8]>) -> Got {
     for piece in pieces {
         match relay.push(piece, &mut bytes) {
             Ok(_) => {}
-            Err(RelayFault::Provider(_) | RelayFault::TooLong) => {
+            Err(RelayFault::Provider(_) | RelayFault::TooLong | RelayFault::Differs) => {
                 fault = true;
                 break;
             }

@@ -30,6 +30,8 @@ pub struct Limits {
     pub idle_ms: [u64; 3],
     /// Smallest bound of a non-stream attempt.
     pub whole_ms: u64,
+    /// A provider's safety verdict is the answer; else the next candidate is asked.
+    pub verdicts_are_answers: bool,
 }
 
 impl Default for Limits {
@@ -43,6 +45,7 @@ impl Default for Limits {
             first_content_ms: [10_000, 60_000, 300_000],
             idle_ms: [15_000, 60_000, 300_000],
             whole_ms: 120_000,
+            verdicts_are_answers: true,
         }
     }
 }

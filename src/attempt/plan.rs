@@ -11,6 +11,10 @@ use crate::upstream::failure::{AttemptFailure, FailureClass, RetryScope};
 
 pub use super::limits::{Deadlines, Limits, Patience};
 
+mod continuing;
+
+use continuing::Interrupted;
+
 /// A candidate as far as attempts are concerned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
@@ -38,6 +42,14 @@ pub enum Event {
     Repaired(AttemptFailure),
     /// The attempt in flight broke after its first content went out, and could not be continued.
     Broke(AttemptFailure),
+    /// The same, and these candidates may go on with the answer, in this order (the broken one may be among them). The
+    /// next call is such a continuation; a failure of it before content goes to the next of them.
+    Interrupted {
+        /// Why it broke.
+        failure: AttemptFailure,
+        /// Indices into the candidates.
+        by: Vec<usize>,
+    },
     /// The attempt in flight delivered its first content (streams).
     Content,
     /// The attempt in flight delivered its whole answer.
@@ -106,6 +118,8 @@ pub struct Machine {
     waited_out: bool,
     records: Vec<AttemptRecord>,
     failures: Vec<Failed>,
+    /// An answer is out in part, and somebody is to go on with it.
+    interrupted: Option<Interrupted>,
 }
 
 /// Where a candidate stands.
@@ -140,6 +154,7 @@ impl Machine {
             waited_out: false,
             records: Vec::new(),
             failures: Vec::new(),
+            interrupted: None,
         }
     }
 
@@ -158,7 +173,10 @@ impl Machine {
                 Action::Abandon
             }
             (State::Ready, Event::Start) => self.next(now_ms),
-            (State::Waiting { .. }, Event::WaitOver) if now_ms >= self.total_end => self.give_up(now_ms),
+            (State::Waiting { .. }, Event::WaitOver) if now_ms >= self.total_end => match self.interrupted.take() {
+                Some(earlier) => self.end_with(outcome::broken(&earlier.failure)),
+                None => self.give_up(now_ms),
+            },
             (State::Waiting { candidate }, Event::WaitOver) => self.send(candidate, now_ms),
             (State::InFlight { candidate, sent_ms, .. }, Event::Content) => {
                 self.state = State::InFlight { candidate, sent_ms, content: true };
@@ -168,6 +186,14 @@ impl Machine {
                 self.record(candidate, "200".to_owned(), None, sent_ms, now_ms);
                 self.state = State::Over { abandoned: false };
                 Action::Finish
+            }
+            (State::InFlight { candidate, sent_ms, .. }, Event::Interrupted { failure, by }) => {
+                self.interrupt(candidate, sent_ms, failure, by, now_ms, random, may_retry)
+            }
+            (State::InFlight { candidate, sent_ms, content: false }, Event::Failed(failure))
+                if self.interrupted.is_some() =>
+            {
+                self.not_continued(candidate, sent_ms, failure, now_ms, random, may_retry)
             }
             (State::InFlight { candidate, sent_ms, content: false }, Event::Failed(failure)) => {
                 self.failed(candidate, sent_ms, failure, now_ms, random, may_retry)
@@ -180,7 +206,8 @@ impl Machine {
                 Event::Failed(failure) | Event::Repaired(failure) | Event::Broke(failure),
             ) => {
                 self.record_failure(candidate, sent_ms, &failure, now_ms);
-                self.end_with(outcome::broken(&failure))
+                let first = self.interrupted.take().map_or(failure, |earlier| earlier.failure);
+                self.end_with(outcome::broken(&first))
             }
             // An event that does not fit is the driver's defect; the caller still gets one honest end.
             (_, event) => self.end_with(GatewayError::new(
@@ -235,7 +262,12 @@ impl Machine {
         let hinted = failure.retry_after_ms.is_some();
         self.exclude_by(candidate, &failure);
         self.failures.push(Failed { candidate, failure, at_ms: now_ms });
-        if matches!(scope, RetryScope::Never | RetryScope::Answer) {
+        let is_over = match scope {
+            RetryScope::Never => true,
+            RetryScope::Answer => self.limits.verdicts_are_answers,
+            RetryScope::SameThenOther | RetryScope::OtherOnly | RetryScope::LargerWindow => false,
+        };
+        if is_over {
             return self.give_up(now_ms);
         }
         match wait_ms.filter(|_| may_retry(candidate)) {
@@ -326,7 +358,9 @@ impl Machine {
 
     /// Only who can be replaced is hurried: the last candidate has what is left of the total.
     fn deadlines(&self, candidate: usize, now_ms: u64) -> Deadlines {
-        let replaceable = self.attempts < self.limits.max_attempts && self.untried().is_some();
+        // Who goes on with an answer is waited for by a caller who has read a part of it.
+        let replaceable =
+            (self.attempts < self.limits.max_attempts && self.untried().is_some()) || self.interrupted.is_some();
         match self.candidates.get(candidate).filter(|_| replaceable) {
             Some(c) if self.stream => self.limits.streamed(c.patience, now_ms, self.total_end),
             Some(c) => self.limits.whole(c.expected_ms, now_ms, self.total_end),
@@ -378,6 +412,7 @@ fn name_of(event: &Event) -> &'static str {
         Event::Failed(_) => "failed",
         Event::Repaired(_) => "repaired",
         Event::Broke(_) => "broke",
+        Event::Interrupted { .. } => "interrupted",
         Event::Content => "content",
         Event::Ended => "ended",
         Event::WaitOver => "wait over",

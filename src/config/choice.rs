@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::continuation::{self, ContinuationPolicy};
 use crate::catalogue::model::is_task_name;
 use crate::document::{Item, Object};
 
@@ -94,6 +95,21 @@ pub struct Policy {
     pub data: DataPolicy,
     /// Bounds of trying.
     pub attempts: AttemptLimits,
+    /// What becomes of answers that break.
+    pub continuation: ContinuationPolicy,
+    /// Tool calls and JSON documents go out when they are whole, so that a broken one is tried again unseen.
+    pub hold_back: bool,
+    /// What a safety verdict means.
+    pub content_filter: ContentFilter,
+}
+
+/// What a provider's safety verdict means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContentFilter {
+    /// It is the answer.
+    Answer,
+    /// The next candidate is asked.
+    Next,
 }
 
 /// What counts how much, in millionths.
@@ -200,6 +216,9 @@ pub const POLICY: &[&str] = &[
     "when_all_open",
     "data",
     "attempts",
+    "continuation",
+    "hold_back",
+    "content_filter",
 ];
 /// Members of weights.
 pub const WEIGHTS: &[&str] = &["quality", "cost", "latency", "risk"];
@@ -224,6 +243,9 @@ pub const PATIENCE: &[&str] = &["normal", "reasoning", "high_effort"];
 /// Words for [`Exposure`].
 pub const EXPOSURES: [(&str, Exposure); 3] =
     [("allow", Exposure::Allow), ("named", Exposure::Named), ("deny", Exposure::Deny)];
+/// Words for [`ContentFilter`].
+pub const CONTENT_FILTERS: [(&str, ContentFilter); 2] =
+    [("answer", ContentFilter::Answer), ("next", ContentFilter::Next)];
 /// Words for [`WhenAllOpen`].
 pub const WHEN_ALL_OPEN: [(&str, WhenAllOpen); 2] = [("try", WhenAllOpen::Try), ("refuse", WhenAllOpen::Refuse)];
 
@@ -272,6 +294,11 @@ pub(super) fn read_policy(item: &Item<'_>) -> Option<Policy> {
         when_all_open: object.member("when_all_open").map_or(Some(WhenAllOpen::Try), |v| v.word(&WHEN_ALL_OPEN))?,
         data: read_data(&object)?,
         attempts: read_attempts(&object)?,
+        continuation: continuation::read(&object)?,
+        hold_back: flag("hold_back", false)?,
+        content_filter: object
+            .member("content_filter")
+            .map_or(Some(ContentFilter::Answer), |v| v.word(&CONTENT_FILTERS))?,
     })
 }
 
@@ -334,6 +361,6 @@ pub(super) fn micro(number: f64) -> i64 {
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn picousd(usd: f64) -> u64 {
+pub(super) fn picousd(usd: f64) -> u64 {
     (usd * 1e12 + 0.5) as u64
 }

@@ -3,6 +3,7 @@
 //! What it leaves out: fetching layers and keeping the last good one are the edge's work. Read `tests/config.rs` first.
 
 pub mod choice;
+pub mod continuation;
 pub mod limits;
 pub mod merge;
 pub mod provider;

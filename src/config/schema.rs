@@ -1,10 +1,10 @@
 //! The members that the loader knows, by the name of the definition in `docs/config.schema.json` that must list the same.
 
-use super::{choice, limits, provider, telemetry};
+use super::{choice, continuation, limits, provider, telemetry};
 use crate::catalogue::model;
 
 /// Definition → members. The empty name is the document itself.
-pub const SHAPES: [(&str, &[&str]); 19] = [
+pub const SHAPES: [(&str, &[&str]); 20] = [
     ("", super::ROOT),
     ("cors", super::CORS),
     ("streams", super::STREAMS),
@@ -19,6 +19,7 @@ pub const SHAPES: [(&str, &[&str]); 19] = [
     ("data", choice::DATA),
     ("attempts", choice::ATTEMPTS),
     ("patience", choice::PATIENCE),
+    ("continuation", continuation::CONTINUATION),
     ("telemetry", telemetry::TELEMETRY),
     ("collector", telemetry::COLLECTOR),
     ("limits", limits::LIMITS),
@@ -41,6 +42,8 @@ pub fn words() -> Vec<(&'static str, Vec<&'static str>)> {
         ("quality_kind", first(&model::QUALITY_KINDS)),
         ("exposure", first(&choice::EXPOSURES)),
         ("when_all_open", first(&choice::WHEN_ALL_OPEN)),
+        ("continuation_mode", first(&continuation::CONTINUATIONS)),
+        ("content_filter", first(&choice::CONTENT_FILTERS)),
         ("telemetry_profile", first(&telemetry::TELEMETRY_PROFILES)),
         ("period", limits::PERIODS.to_vec()),
     ]

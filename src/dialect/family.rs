@@ -39,8 +39,8 @@ pub struct Family {
     pub chat_tools: ChatTools,
     /// JSON-schema outputs.
     pub json_schema: bool,
-    /// Continues a trailing assistant turn.
-    pub prefill: bool,
+    /// Continues a trailing assistant turn; `None` = no rule says.
+    pub prefill: Option<bool>,
     /// Takes a system instruction at all.
     pub system: bool,
     /// Claude: `role: system` after a user turn.
@@ -173,7 +173,7 @@ impl Family {
         forced_tools: true,
         chat_tools: ChatTools::Free,
         json_schema: true,
-        prefill: true,
+        prefill: None,
         system: true,
         system_turns: false,
         cache_breakpoints: false,
@@ -280,7 +280,7 @@ facts! {
     forced_tools: bool = Item::flag;
     chat_tools: ChatTools = |item: &Item<'_>| item.word(&CHAT_TOOLS);
     json_schema: bool = Item::flag;
-    prefill: bool = Item::flag;
+    prefill: Option<bool> = |item: &Item<'_>| item.flag().map(Some);
     system: bool = Item::flag;
     system_turns: bool = Item::flag;
     cache_breakpoints: bool = Item::flag;

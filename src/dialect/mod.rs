@@ -14,6 +14,7 @@ pub mod gemini;
 mod names;
 pub mod openai_chat;
 pub mod openai_responses;
+pub mod prefill;
 mod schema;
 mod tier;
 pub mod view;
@@ -139,7 +140,7 @@ impl ModelTraits {
             stop: self.stop && family.stop,
             efforts: family.efforts.or(self.efforts),
             chat_tools: family.chat_tools,
-            prefill: self.prefill && family.prefill,
+            prefill: self.prefill && family.prefill != Some(false),
             ..self
         }
     }
@@ -229,7 +230,7 @@ pub struct Observation {
     pub finish: Option<FinishReason>,
     /// In the provider's words.
     pub raw_finish: Option<String>,
-    /// The first choice called a function: Gemini ends such an answer with `STOP`, often in a later event.
+    /// The first choice called a function. Gemini ends such an answer with `STOP`, often in a later event.
     pub called: bool,
     /// The dialect's terminator was seen (`[DONE]`, `message_stop`; Gemini: every candidate's final finish reason).
     pub done: bool,

@@ -8,6 +8,7 @@ use crate::dialect::view::View;
 use crate::error::GatewayError;
 use crate::http::{Headers, ResponseHead, UpstreamRequest};
 use crate::pipeline::choose::{Candidate, Choice};
+use crate::pipeline::continuing::Continuing;
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::prepare::Prepared;
 use crate::pipeline::reply;
@@ -65,6 +66,8 @@ pub struct Run<'a, P: Platform> {
     pub beside: Vec<Extra>,
     /// Candidates that have refused signed reasoning of the history: they are sent none.
     pub unsigned: Vec<usize>,
+    /// An answer that broke and is gone on with.
+    pub continuing: Continuing,
 }
 
 impl<'a, P: Platform> Run<'a, P> {
@@ -99,15 +102,22 @@ impl<'a, P: Platform> Run<'a, P> {
             answer_losses: Vec::new(),
             beside: Vec::new(),
             unsigned: Vec::new(),
+            continuing: Continuing::default(),
         }
     }
 
     /// The call to a candidate, as its next attempt sends it.
     pub fn request(&mut self, candidate: usize, chosen: &Candidate<'_>) -> UpstreamRequest {
         let unsigned = self.unsigned.contains(&candidate);
-        self.sent_losses.clear();
+        let earlier = std::mem::take(&mut self.sent_losses);
         self.upstream_told = Headers::new();
-        self.choice.work.request(self.exchange, self.view, chosen, unsigned, &mut self.sent_losses)
+        let request = self.choice.work.request(self.exchange, self.view, chosen, unsigned, &mut self.sent_losses);
+        if self.first_content_ms.is_some() {
+            // The answer is partly another attempt's.
+            self.sent_losses.retain(|loss| !earlier.contains(loss));
+            self.sent_losses.extend(earlier);
+        }
+        request
     }
 
     /// Everything of the request and the answer that is not exact.
@@ -168,7 +178,9 @@ impl<'a, P: Platform> Run<'a, P> {
 
     /// A provider may quote our key in what it says of a request, and what it says may be shown to the caller.
     fn hide_secret(&self, event: &mut Event) {
-        let (Event::Failed(failure) | Event::Broke(failure)) = event else { return };
+        let (Event::Failed(failure) | Event::Broke(failure) | Event::Interrupted { failure, .. }) = event else {
+            return;
+        };
         let asked = self.accounts.last().and_then(|account| self.choice.candidates.get(account.candidate));
         let secret = asked.and_then(|chosen| chosen.provider.api_key.as_ref()).map(Secret::expose);
         if let (Some(error), Some(secret)) = (&mut failure.error, secret.filter(|text| !text.is_empty())) {

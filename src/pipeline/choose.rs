@@ -6,12 +6,14 @@ use crate::attempt::plan::{Limits, Patience};
 use crate::catalogue::model::Reasoning;
 use crate::catalogue::price::Rates;
 use crate::classify::{Features, Thinking};
+use crate::config::choice::{ContentFilter, Pattern};
+use crate::config::continuation::ContinuationPolicy;
 use crate::config::provider::Provider;
-use crate::config::{self, choice::Pattern};
 use crate::dialect::canonical::{Disposition, Loss};
 use crate::dialect::view::View;
 use crate::dialect::{gemini, openai_chat, Dialect, ModelTraits, Target};
 use crate::error::{ErrorKind, GatewayError};
+use crate::pipeline::continuing;
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::reply;
 use crate::pipeline::work::{Addressed, Work};
@@ -19,7 +21,7 @@ use crate::policy::decision::{self, Audience, Decision};
 use crate::policy::estimate::Basis;
 use crate::policy::input::{Input, PrincipalView, Purpose, RequestView, Signals};
 use crate::policy::names::{self, Pool};
-use crate::policy::routing::{Continuation, RoutingRequest};
+use crate::policy::routing::RoutingRequest;
 use crate::policy::{decide, Knowledge};
 use crate::ports::Platform;
 
@@ -34,6 +36,10 @@ pub struct Choice<'g> {
     pub candidates: Vec<Candidate<'g>>,
     /// Bounds of trying.
     pub limits: Limits,
+    /// What becomes of an answer that breaks.
+    pub continuing: continuing::Settings,
+    /// Tool calls and JSON documents go out when they are whole.
+    pub hold_back: bool,
     /// Name of the policy that chose.
     pub policy: String,
     /// Kind of task.
@@ -113,10 +119,6 @@ pub fn asked<P: Platform>(exchange: &Exchange<'_, P>, view: &mut View<'_>) -> Re
     if let Some(first) = asked.models.first().filter(|_| view.model.is_empty()) {
         view.model = first.clone().into();
     }
-    if matches!(asked.continuation, Continuation::Restart | Continuation::Prefill) {
-        let message = "This version ends a broken stream with a typed error; only auto and off are accepted.";
-        return Err(GatewayError::invalid("x-signalbox-continue", message));
-    }
     Ok(asked)
 }
 
@@ -146,6 +148,17 @@ pub fn choose<'c, 'g: 'c, P: Platform>(
     Ok(Choice {
         candidates,
         limits: limits(&pool),
+        continuing: continuing::Settings {
+            policy: ContinuationPolicy {
+                mode: request.routing.continuation.unwrap_or(pool.policy.continuation.mode),
+                ..pool.policy.continuation
+            },
+            max_cost_picousd: [request.routing.max_cost_picousd, inquiry.input.principal.max_cost_picousd]
+                .into_iter()
+                .flatten()
+                .min(),
+        },
+        hold_back: pool.policy.hold_back,
         policy: decision.policy,
         task: decision.task,
         explanation,
@@ -344,7 +357,8 @@ fn principal<P: Platform>(exchange: &Exchange<'_, P>) -> Result<PrincipalView, G
         limits.day_picousd,
         limits.month_picousd,
     ];
-    if counted.iter().any(Option::is_some) || exchange.gateway.config.limits != config::limits::Limits::default() {
+    if counted.iter().any(Option::is_some) || exchange.gateway.config.limits != crate::config::limits::Limits::default()
+    {
         let message = "Limits are set for this caller that this version does not enforce.";
         return Err(GatewayError::new(ErrorKind::Forbidden, message));
     }
@@ -381,5 +395,6 @@ fn limits(pool: &Pool<'_>) -> Limits {
         first_content_ms: a.first_content_ms,
         idle_ms: a.idle_ms,
         whole_ms: a.whole_ms,
+        verdicts_are_answers: pool.policy.content_filter == ContentFilter::Answer,
     }
 }

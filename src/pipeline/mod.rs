@@ -3,12 +3,14 @@
 pub mod abilities;
 pub mod attempts;
 pub mod choose;
+pub mod continuing;
 pub mod count;
 pub mod embed;
 pub mod enter;
 pub mod exchange;
 pub mod gone;
 pub mod health;
+pub mod held;
 pub mod keep;
 pub mod pages;
 pub mod prepare;

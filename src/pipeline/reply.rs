@@ -9,6 +9,7 @@ use crate::http::{header_text, Headers, ResponseHead};
 use crate::json::quoted;
 use crate::pipeline::attempts::Run;
 use crate::pipeline::choose::Candidate;
+use crate::pipeline::continuing::Seam;
 use crate::pipeline::exchange::Exchange;
 use crate::ports::Platform;
 use crate::route;
@@ -173,12 +174,13 @@ impl<P: Platform> Run<'_, P> {
         }
     }
 
-    /// The `signalbox` member: decision, attempts with their costs, losses, safety verdicts,
-    /// sources without another place. `None` unless the caller asked to
-    /// explain, the stream was opened before anyone had answered, or there is something of the answer to pass on.
+    /// The `signalbox` member: decision, attempts with their costs, losses, seams, safety verdicts, sources without another
+    /// place. `None` unless the caller asked to explain, the stream was opened before anyone had answered, it was gone on with,
+    /// or there is something of the answer to pass on.
     pub fn explanation(&self) -> Option<String> {
         let opened_early = self.opened_early;
-        if !self.exchange.explain && !opened_early && self.beside.is_empty() {
+        let stitched = !self.continuing.seams.is_empty();
+        if !self.exchange.explain && !opened_early && !stitched && self.beside.is_empty() {
             return None;
         }
         let mut out = Vec::with_capacity(1024);
@@ -198,6 +200,11 @@ impl<P: Platform> Run<'_, P> {
         if self.malformed > 0 {
             out.extend_from_slice(format!(",\"malformed_events\":{}", self.malformed).as_bytes());
         }
+        if stitched {
+            let seams: Vec<serde_json::Value> = self.continuing.seams.iter().map(|seam| self.seam_json(seam)).collect();
+            out.extend_from_slice(b",\"seams\":");
+            out.extend_from_slice(&serde_json::to_vec(&seams).unwrap_or_else(|_| b"[]".to_vec()));
+        }
         let (verdicts, sources): (Vec<&Extra>, Vec<&Extra>) = self.beside.iter().partition(|extra| extra.is_verdict());
         for (name, list) in [("safety", verdicts), ("sources", sources)] {
             if !list.is_empty() {
@@ -211,6 +218,11 @@ impl<P: Platform> Run<'_, P> {
         }
         out.push(b'}');
         String::from_utf8(out).ok()
+    }
+
+    fn seam_json(&self, seam: &Seam) -> serde_json::Value {
+        let name = self.choice.candidates.get(seam.candidate).map_or("", |c| c.name.as_str());
+        serde_json::json!({ "candidate": name, "mode": seam.mode.name(), "offset": seam.offset })
     }
 
     /// Attempts in order, with outcome, times and cost.

@@ -140,10 +140,10 @@ impl<P: Platform> Run<'_, P> {
 
     /// What the end of the answer says of usage, cost and explanation.
     pub fn tail(&self, account: usize) -> Tail {
-        let account = self.accounts.get(account);
+        let told = self.told_usage(account);
         Tail {
-            usage: account.and_then(|a| a.settled.as_ref()).map(|s| s.usage),
-            cost_usd: account.and_then(|a| a.settled.as_ref()).and_then(|s| s.cost.usd()),
+            usage: told.map(|(usage, _)| usage),
+            cost_usd: told.and_then(|(_, cost)| cost.usd()),
             signalbox: self.explanation(),
         }
     }

@@ -29,6 +29,8 @@ enum End {
     Failed(AttemptFailure),
     /// By the provider's own error event, which the caller has got untouched.
     Told(AttemptFailure),
+    /// By not going on where the answer before it stopped.
+    Differs,
     /// Because nobody listens any more.
     Gone,
 }
@@ -40,7 +42,12 @@ impl<P: Platform> Run<'_, P> {
         let Some(chosen) = choice.candidates.get(candidate) else {
             return Event::Failed(AttemptFailure::silent(FailureClass::NotFound));
         };
-        let request = self.request(candidate, chosen);
+        let mut request = self.request(candidate, chosen);
+        if !self.prepare_to_go_on(candidate, chosen, &mut request) {
+            let failure = AttemptFailure::silent(FailureClass::InvalidRequest);
+            self.settle(account, Ending::Refused(failure.clone()));
+            return Event::Failed(failure);
+        }
         let mut call = self.exchange.platform.call(request);
         self.may_outlive(&mut call, chosen);
         let first_at = deadlines.first_content_at.unwrap_or(deadlines.end_at).min(deadlines.end_at);
@@ -59,24 +66,29 @@ impl<P: Platform> Run<'_, P> {
             self.settle(account, Ending::Refused(failure.clone()));
             return self.failed(candidate, failure);
         }
-        let mut relay = self.relay(chosen);
+        let mut relay = self.relay_of_going_on(chosen).unwrap_or_else(|| self.relay(chosen));
         if relay.is_untouched() {
             call.watch();
         }
-        let (end, committed) = self.pass_on(&mut call, &mut relay, account, candidate, deadlines, first_at).await;
-        self.finish(call, relay, account, candidate, end, committed).await
+        let (end, begun) = self.pass_on(&mut call, &mut relay, account, candidate, deadlines, first_at).await;
+        self.finish(call, relay, account, candidate, end, begun).await
     }
 
     pub(super) fn relay(&self, chosen: &Candidate<'_>) -> Relay {
         let exchange = self.exchange;
         let context = self.context(chosen);
-        if !chosen.answers_in(exchange.dialect) {
+        let added_to = self.opened_early || self.insists_on_going_on() || self.may_hold_back();
+        let mut relay = if !chosen.answers_in(exchange.dialect) {
             Relay::translated(chosen.dialect, exchange.dialect, context)
-        } else if self.prepared.leaves_untouched(exchange, chosen) && !self.opened_early {
+        } else if self.prepared.leaves_untouched(exchange, chosen) && !added_to {
             Relay::untouched(exchange.dialect)
         } else {
             Relay::whole_events(exchange.dialect, context)
+        };
+        if self.may_go_on() {
+            relay.keep_delivered();
         }
+        relay
     }
 
     /// Waits for the status line; pings the caller meanwhile.
@@ -115,7 +127,7 @@ impl<P: Platform> Run<'_, P> {
         Ok(Some(classify_event(dialect, profile, error)))
     }
 
-    /// The loop: read, relay, write, watch the clocks.
+    /// The loop: read, relay, write, watch the clocks. True: this attempt's content has begun.
     async fn pass_on(
         &mut self,
         call: &mut P::Call,
@@ -126,7 +138,9 @@ impl<P: Platform> Run<'_, P> {
         first_at: u64,
     ) -> (End, bool) {
         let platform = self.exchange.platform;
-        let mut committed = false;
+        // Who goes on with an answer writes to a stream that is open.
+        let mut committed = self.is_going_on();
+        let mut begun = false;
         let mut quiet_until = first_at;
         let mut pumping = false;
         let mut out = Vec::with_capacity(4096);
@@ -135,11 +149,11 @@ impl<P: Platform> Run<'_, P> {
             let read = call.read(if pumping { until } else { self.wake_at(until) }).await;
             let progress = match read {
                 Ok(Some(bytes)) => relay.push(&bytes, &mut out),
-                Err(Interrupt::ClientGone) => return (End::Gone, committed),
+                Err(Interrupt::ClientGone) => return (End::Gone, begun),
                 Err(Interrupt::Timeout) if platform.now_ms() < until => {
                     // Nothing can be written beside the pump, and what it moves keeps the connection alive.
                     if !pumping && self.ping_if_due().await.is_err() {
-                        return (End::Gone, committed);
+                        return (End::Gone, begun);
                     }
                     if let (true, Some(chosen)) = (self.opened_early, self.choice.candidates.get(candidate)) {
                         // The headers are out without a model: the last event has to say it.
@@ -151,7 +165,7 @@ impl<P: Platform> Run<'_, P> {
                 Err(Interrupt::Timeout) if relay.complete() => {
                     call.abort();
                     self.unsent = if committed { Vec::new() } else { out };
-                    return (End::Input, committed);
+                    return (End::Input, begun);
                 }
                 Err(Interrupt::Timeout) => {
                     call.abort();
@@ -163,32 +177,35 @@ impl<P: Platform> Run<'_, P> {
                     } else {
                         End::Failed(AttemptFailure::silent(FailureClass::Timeout))
                     };
-                    return (end, committed);
+                    return (end, begun);
                 }
                 // What came before the end or the break may hold a whole last event: the end, or the provider's own error.
                 Ok(None) | Err(_) => match relay.input_ended(&mut out) {
                     Err(fault) => Err(fault),
                     Ok(()) => {
-                        let gone = committed && !pumping && self.send(&out).await.is_err();
+                        let sends = committed && !pumping && !self.holds_back(relay);
+                        let gone = sends && self.send(&out).await.is_err();
                         self.unsent = if committed { Vec::new() } else { out };
-                        return (if gone { End::Gone } else { End::Input }, committed);
+                        return (if gone { End::Gone } else { End::Input }, begun);
                     }
                 },
             };
             let (ended, content) = match progress {
                 Ok(progress) => (progress.ended, progress.content),
                 Err(fault) => {
-                    let failure = match fault {
+                    let end = match fault {
                         RelayFault::Provider(error) if pumping && !relay.inside_event() => {
-                            return (End::Told(self.in_stream(candidate, error)), committed);
+                            End::Told(self.in_stream(candidate, error))
                         }
-                        RelayFault::Provider(error) => self.in_stream(candidate, error),
-                        RelayFault::TooLong => AttemptFailure::silent(FailureClass::Server),
+                        RelayFault::Provider(error) => End::Failed(self.in_stream(candidate, error)),
+                        RelayFault::TooLong => End::Failed(AttemptFailure::silent(FailureClass::Server)),
+                        RelayFault::Differs => return (End::Differs, begun),
                     };
-                    if committed && !pumping && self.send(&out).await.is_err() {
-                        return (End::Gone, committed);
+                    let sends = committed && !pumping && !self.holds_back(relay);
+                    if sends && self.send(&out).await.is_err() {
+                        return (End::Gone, begun);
                     }
-                    return (End::Failed(failure), committed);
+                    return (end, begun);
                 }
             };
             if content {
@@ -197,26 +214,31 @@ impl<P: Platform> Run<'_, P> {
                 } else {
                     quiet_until = deadlines.end_at;
                 }
-                if !committed && relay.failed_finish().is_none() {
-                    committed = true;
-                    self.commit(account, candidate);
-                    if relay.is_untouched() {
-                        if let Some(sink) = self.sink.as_mut() {
-                            call.pump(sink);
-                            pumping = true;
-                        }
+            }
+            let held = self.holds_back(relay);
+            if !begun && relay.has_begun() && !held && relay.failed_finish().is_none() {
+                if let Some(failure) = self.unsound(relay, &out) {
+                    return (End::Failed(failure), begun);
+                }
+                begun = true;
+                self.begin(account, candidate);
+                committed = true;
+                if relay.is_untouched() {
+                    if let Some(sink) = self.sink.as_mut() {
+                        call.pump(sink);
+                        pumping = true;
                     }
                 }
             }
-            if committed {
+            if committed && !held {
                 if !pumping && self.send(&out).await.is_err() {
-                    return (End::Gone, committed);
+                    return (End::Gone, begun);
                 }
                 out.clear();
             }
             if ended && !pumping {
                 self.unsent = out;
-                return (End::Input, committed);
+                return (End::Input, begun);
             }
             if ended {
                 quiet_until = platform.now_ms().saturating_add(LINGER_MS);
@@ -239,14 +261,18 @@ impl<P: Platform> Run<'_, P> {
         let _ = relay.input_ended(&mut unused);
     }
 
-    /// First content: the status line goes out with everything that is known now, and there is no way back.
-    fn commit(&mut self, account: usize, candidate: usize) {
+    /// This attempt's first content. Unless it goes on with an answer, the status line goes out with everything that is known
+    /// now, and there is no way back.
+    fn begin(&mut self, account: usize, candidate: usize) {
         let now = self.exchange.platform.now_ms();
-        self.first_content_ms = Some(now);
-        self.answered_by = Some(candidate);
+        let opens = !self.is_going_on();
+        if opens {
+            self.first_content_ms = Some(now);
+            self.answered_by = Some(candidate);
+        }
         self.first_content_of(account, now);
         self.step(Event::Content);
-        if self.sink.is_none() {
+        if opens && self.sink.is_none() {
             let head = reply::stream_head(self, Some(candidate));
             self.open(head);
         }
@@ -267,7 +293,7 @@ impl<P: Platform> Run<'_, P> {
         account: usize,
         candidate: usize,
         end: End,
-        committed: bool,
+        begun: bool,
     ) -> Event {
         self.malformed = self.malformed.saturating_add(relay.malformed());
         let failure = match end {
@@ -278,8 +304,17 @@ impl<P: Platform> Run<'_, P> {
                 };
             }
             End::Told(failure) => return self.told_by_provider(call, &relay, account, failure).await,
+            End::Differs => {
+                call.abort();
+                let error =
+                    ProviderError { message: "the answer came out different".to_owned(), ..ProviderError::default() };
+                let failure = AttemptFailure { error: Some(error), ..AttemptFailure::silent(FailureClass::Cut) };
+                self.settle(account, Ending::Broken(failure.clone(), relay.observation()));
+                return Event::Broke(failure);
+            }
             End::Failed(failure) => Some(failure),
             End::Input if !relay.complete() => Some(AttemptFailure::silent(FailureClass::Cut)),
+            End::Input if !begun && relay.failed_finish().is_none() => self.unsound(&relay, &self.unsent),
             End::Input => relay.failed_finish().map(|word| {
                 let error = ProviderError {
                     message: format!("the model's turn failed: {word}"),
@@ -293,7 +328,10 @@ impl<P: Platform> Run<'_, P> {
             call.abort();
             self.unsent.clear();
             self.settle(account, Ending::Broken(failure.clone(), relay.observation()));
-            if !committed {
+            if !begun {
+                if self.is_going_on() {
+                    self.take_back(candidate, relay);
+                }
                 return self.failed(candidate, failure);
             }
             if relay.is_untouched() && relay.inside_event() {
@@ -301,12 +339,13 @@ impl<P: Platform> Run<'_, P> {
                 if let Some(mut sink) = self.sink.take() {
                     sink.abort().await;
                 }
+                return Event::Broke(failure);
             }
-            return Event::Broke(failure);
+            return self.broke(candidate, relay, failure);
         }
-        if !committed {
+        if !begun {
             // A whole answer without content (an empty turn): it is the answer all the same.
-            self.commit(account, candidate);
+            self.begin(account, candidate);
             if relay.is_untouched() {
                 if let Some(sink) = self.sink.as_mut() {
                     call.pump(sink);
@@ -315,6 +354,7 @@ impl<P: Platform> Run<'_, P> {
         }
         self.answer_losses.extend_from_slice(relay.losses());
         self.beside.extend_from_slice(relay.beside());
+        self.note_seam(candidate);
         self.report_pause(candidate, relay.observation());
         if relay.writes_usage() {
             self.report_estimate(relay.observation());

@@ -13,7 +13,11 @@ use crate::telemetry::log::RequestLine;
 pub fn served<P: Platform>(run: &Run<'_, P>) {
     let exchange = run.exchange;
     let chosen = run.answered_by.and_then(|c| run.choice.candidates.get(c));
-    let answer = run.accounts.iter().rev().find(|a| Some(a.candidate) == run.answered_by);
+    let answer = run.accounts.iter().rposition(|a| Some(a.candidate) == run.answered_by);
+    let seams = run.continuing.seams.iter().map(|seam| {
+        let name = run.choice.candidates.get(seam.candidate).map_or("", |c| c.name.as_str());
+        format!("{name}:{}@{}", seam.mode.name(), seam.offset)
+    });
     let cost = run.total_cost();
     let attempts = run.machine.attempts_header();
     let losses = chosen.map(|_| run.losses().map(|l| l.field.as_str()).collect());
@@ -30,7 +34,8 @@ pub fn served<P: Platform>(run: &Run<'_, P>) {
             attempts: &attempts,
             losses: losses.unwrap_or_default(),
             malformed_events: run.malformed,
-            usage: answer.and_then(|a| a.settled.as_ref()).map(|s| s.usage),
+            usage: answer.and_then(|at| run.told_usage(at)).map(|(usage, _)| usage),
+            seams: seams.collect(),
             cost_usd: cost.usd(),
             cost_certainty: (!run.accounts.is_empty()).then(|| cost.certainty().name()),
             ttft_ms: run.first_content_ms.map(|t| t.saturating_sub(exchange.arrived_ms)),

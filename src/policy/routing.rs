@@ -8,6 +8,8 @@ use serde_json::value::RawValue;
 
 pub use preferences::{MaxPrice, ProviderPreferences, Sort, SortBy};
 
+pub use crate::config::continuation::Continuation;
+use crate::config::continuation::CONTINUATIONS;
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::error::GatewayError;
@@ -38,8 +40,8 @@ pub struct RoutingRequest {
     pub resumable: bool,
     /// What to do about fields that a candidate cannot express.
     pub on_unsupported: OnUnsupported,
-    /// What to do when a stream breaks.
-    pub continuation: Continuation,
+    /// What to do when a stream breaks, where the caller says it.
+    pub continuation: Option<Continuation>,
     /// The decision comes with the answer.
     pub explain: bool,
 }
@@ -55,21 +57,6 @@ pub enum OnUnsupported {
     Error,
     /// Leave the field out, and say so.
     Drop,
-}
-
-/// What to do when a stream breaks after content went out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Continuation {
-    /// Whatever is safe.
-    #[default]
-    Auto,
-    /// Report the break.
-    Off,
-    /// Ask again and suppress what was delivered.
-    Restart,
-    /// Have the target go on.
-    Prefill,
 }
 
 /// Body members of OpenAI dialects that are ours: they never reach a provider.
@@ -174,13 +161,7 @@ impl RoutingRequest {
             self.on_unsupported = word(name, value, &words)?;
         }
         if let Some((name, value)) = header("x-signalbox-continue") {
-            let words = [
-                ("auto", Continuation::Auto),
-                ("off", Continuation::Off),
-                ("restart", Continuation::Restart),
-                ("prefill", Continuation::Prefill),
-            ];
-            self.continuation = word(name, value, &words)?;
+            self.continuation = Some(word(name, value, &CONTINUATIONS)?);
         }
         Ok(())
     }

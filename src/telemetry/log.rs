@@ -51,10 +51,13 @@ pub struct RequestLine<'a> {
     /// Fields that were not exact.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<&'a str>,
+    /// Where attempts met in one answer: `candidate:mode@offset`, the offset in characters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub seams: Vec<String>,
     /// Provider events that were skipped.
     #[serde(skip_serializing_if = "is_zero")]
     pub malformed_events: u32,
-    /// Token counts of the answering attempt.
+    /// Token counts of the answering attempt, or of all whose text the caller got.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
     /// Cost of all attempts, exact decimal US dollars.

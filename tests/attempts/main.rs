@@ -54,9 +54,11 @@ enum Does {
     Fails(AttemptFailure),
     IsRepaired(AttemptFailure),
     BreaksAfterContent(AttemptFailure),
+    /// After content; these may go on.
+    IsInterrupted(AttemptFailure, Vec<usize>),
     LosesItsCaller,
 }
-use Does::{Answers, BreaksAfterContent, Fails, IsRepaired, LosesItsCaller};
+use Does::{Answers, BreaksAfterContent, Fails, IsInterrupted, IsRepaired, LosesItsCaller};
 
 /// Runs a script with no jitter; the trace is `send N`, `wait MS`, `finish`, `abandon`, `give up`.
 fn run(mut machine: Machine, script: &[Does], budget: bool) -> (Vec<String>, Option<GatewayError>, Machine) {
@@ -80,6 +82,10 @@ fn run(mut machine: Machine, script: &[Does], budget: bool) -> (Vec<String>, Opt
                     BreaksAfterContent(failure) => {
                         assert_eq!(machine.step(Event::Content, now, 0, &mut |_| budget), Action::Commit);
                         Event::Broke(failure.clone())
+                    }
+                    IsInterrupted(failure, by) => {
+                        assert_eq!(machine.step(Event::Content, now, 0, &mut |_| budget), Action::Commit);
+                        Event::Interrupted { failure: failure.clone(), by: by.clone() }
                     }
                     LosesItsCaller => Event::ClientGone,
                 };
@@ -384,6 +390,79 @@ fn after_commit_there_is_no_way_back() {
         assert_eq!((error.kind, error.should_retry), (kind, false));
         assert!(error.metadata.contains("openai/a"));
     }
+}
+
+#[test]
+fn a_broken_answer_is_gone_on_with_by_whoever_can() {
+    let three = || named(&["openai/a", "anthropic/b", "gemini/c"]);
+    let cut = || silent(FailureClass::Cut);
+    let header = "openai/a:cut,openai/a:200";
+    check(three(), &[IsInterrupted(cut(), vec![0, 1]), Answers], "send 0, send 0, finish", header);
+    // Whoever cannot, for whatever reason, is followed by the next; what broke twice in the same hands is left.
+    let script = [
+        IsInterrupted(cut(), vec![0, 2, 1]),
+        Fails(reply(FailureClass::InvalidRequest, 400)),
+        IsInterrupted(broken(), vec![2, 1]),
+        Fails(limited()),
+        Answers,
+    ];
+    let header = "openai/a:cut,openai/a:400,gemini/c:500,gemini/c:429,anthropic/b:200";
+    check(three(), &script, "send 0, send 0, send 2, send 2, send 1, finish", header);
+    // A silent route, a limit with a delay and a dead key are left at once.
+    for failure in [silent(FailureClass::Timeout), after(20, limited()), reply(FailureClass::Auth, 401)] {
+        let trace = "send 0, send 1, finish";
+        let machine = Machine::new(three(), Limits::default(), true, ARRIVED);
+        assert_eq!(run(machine, &[IsInterrupted(failure, vec![0, 1]), Answers], true).0.join(", "), trace);
+    }
+    // Without a budget nobody is asked twice.
+    let machine = Machine::new(three(), Limits::default(), true, ARRIVED);
+    let (trace, ..) = run(machine, &[IsInterrupted(cut(), vec![0, 1]), Answers], false);
+    assert_eq!(trace.join(", "), "send 0, send 1, finish");
+    // Who failed before content does not go on.
+    let script = [
+        Fails(reply(FailureClass::NotFound, 404)),
+        IsInterrupted(silent(FailureClass::Timeout), vec![1, 0, 2]),
+        Answers,
+    ];
+    check(three(), &script, "send 0, send 1, send 2, finish", "openai/a:404,anthropic/b:timeout,gemini/c:200");
+}
+
+#[test]
+fn what_nobody_goes_on_with_ends_as_the_first_break_says() {
+    let two = || named(&["openai/a", "anthropic/b"]);
+    let overloaded = || reply(FailureClass::Overloaded, 529);
+    let script = [IsInterrupted(overloaded(), vec![1]), Fails(reply(FailureClass::InvalidRequest, 400))];
+    let error = check(two(), &script, "send 0, send 1, give up", "openai/a:529,anthropic/b:400").unwrap();
+    assert_eq!(error.kind, ErrorKind::Overloaded, "a rejected continuation does not hide why the answer broke");
+    let script = [IsInterrupted(overloaded(), vec![1]), BreaksAfterContent(silent(FailureClass::Cut))];
+    let error = check(two(), &script, "send 0, send 1, give up", "openai/a:529,anthropic/b:cut").unwrap();
+    assert_eq!(error.kind, ErrorKind::Overloaded);
+    // A verdict is not carried elsewhere, and neither is a wrong request.
+    for class in [FailureClass::ContentFiltered, FailureClass::InvalidRequest] {
+        check(two(), &[IsInterrupted(reply(class, 400), vec![0, 1])], "send 0, give up", "openai/a:400");
+    }
+    // Attempts and time bind.
+    let limits = Limits { max_attempts: 1, ..Limits::default() };
+    let machine = Machine::new(two(), limits, true, ARRIVED);
+    assert_eq!(run(machine, &[IsInterrupted(overloaded(), vec![1])], true).0.join(", "), "send 0, give up");
+    let limits = Limits { total_ms: 100, ..Limits::default() };
+    let machine = Machine::new(two(), limits, true, ARRIVED);
+    assert_eq!(run(machine, &[IsInterrupted(overloaded(), vec![1])], true).0.join(", "), "send 0, give up");
+}
+
+#[test]
+fn a_policy_may_have_a_verdict_tried_elsewhere() {
+    let two = || named(&["openai/a", "anthropic/b"]);
+    let filtered = || reply(FailureClass::ContentFiltered, 400);
+    let limits = Limits { verdicts_are_answers: false, ..Limits::default() };
+    let machine = Machine::new(two(), limits.clone(), true, ARRIVED);
+    assert_eq!(run(machine, &[Fails(filtered()), Answers], true).0.join(", "), "send 0, send 1, finish");
+    let machine = Machine::new(two(), limits, true, ARRIVED);
+    let (trace, error, _) = run(machine, &[Fails(filtered()), Fails(filtered())], true);
+    assert_eq!(
+        (trace.join(", ").as_str(), error.unwrap().kind),
+        ("send 0, send 1, give up", ErrorKind::ContentFiltered)
+    );
 }
 
 #[test]

@@ -175,7 +175,8 @@ pub fn request(schedule: &Schedule) -> Request {
             (format!("/v1beta/models/{first}:{method}"), body)
         }
     };
-    let mut headers = vec![("x-signalbox-policy", policy(schedule.policy))];
+    // What is checked ends where an answer breaks: whoever goes on with it is tested in `tests/continuing.rs`.
+    let mut headers = vec![("x-signalbox-policy", policy(schedule.policy)), ("x-signalbox-continue", "off".to_owned())];
     if !rest.is_empty() {
         headers.push(("x-signalbox-models", rest.join(",")));
     }

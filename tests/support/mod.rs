@@ -3,14 +3,18 @@
 
 #![allow(dead_code, missing_docs)]
 
+pub mod callers;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use signalbox::accounting::Row;
 use signalbox::gateway::Gateway;
-use signalbox::http::{Headers, ResponseHead, UpstreamRequest};
+use signalbox::http::{Headers, Request, ResponseHead, UpstreamRequest};
 use signalbox::identity::ports::{JwksSource, PortFailure, Served, SignatureVerifier};
 use signalbox::identity::{Algorithm, Gate};
+use signalbox::pipeline;
 use signalbox::ports::{CallerSink, Interrupt, Kept, Platform, UpstreamCall};
 
 pub const START_MS: u64 = 1_800_000_000_000;
@@ -23,6 +27,37 @@ pub fn forgetful(read: &Gateway) -> Rc<Gateway> {
         gate: Gate::new(read.config.identity.clone(), b""),
         memory: Rc::default(),
     })
+}
+
+/// A POST of a JSON body.
+pub fn post(path: &str, body: &str, headers: &[(&str, &str)]) -> Request {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    Request {
+        method: "POST".into(),
+        path: path.into(),
+        query: query.into(),
+        headers: headers.iter().copied().collect(),
+        body: body.as_bytes().to_vec(),
+    }
+}
+
+/// Serves a request to its end.
+pub fn serve(fake: &Fake, gateway: &Rc<Gateway>, request: Request) {
+    *fake.0.request_body.borrow_mut() = request.body.clone();
+    futures::executor::block_on(pipeline::handle(fake, Ok(gateway.clone()), request));
+    every_attempt_is_accounted_once(fake);
+}
+
+/// Invariant 3: as many opens as calls, one settle each.
+pub fn every_attempt_is_accounted_once(fake: &Fake) {
+    let rows = fake.0.rows.borrow();
+    let attempts = |open: bool| -> Vec<u32> {
+        rows.iter().filter(|(_, r)| matches!(r, Row::Open { .. }) == open).map(|(_, r)| r.opened().attempt).collect()
+    };
+    let (opens, mut settles) = (attempts(true), attempts(false));
+    assert_eq!(opens, (1..=fake.calls().len() as u32).collect::<Vec<_>>(), "each call is opened once, in order");
+    settles.sort_unstable();
+    assert_eq!(settles, opens, "each attempt is settled once");
 }
 
 /// What a provider does with one call.
@@ -108,7 +143,7 @@ pub struct World {
     pub aborted: Cell<bool>,
     pub gone_at: Cell<Option<u64>>,
     pub seed: Cell<u64>,
-    pub rows: RefCell<Vec<(String, signalbox::accounting::Row)>>,
+    pub rows: RefCell<Vec<(String, Row)>>,
     pub log: RefCell<Vec<String>>,
     /// What the keeper of answers makes of a visit; `None`: there is none.
     pub kept: Cell<Option<Kept>>,
@@ -244,7 +279,7 @@ impl Platform for Fake {
         FakeSink(self.clone())
     }
 
-    fn record(&self, principal: &str, row: signalbox::accounting::Row) {
+    fn record(&self, principal: &str, row: Row) {
         self.0.rows.borrow_mut().push((principal.to_owned(), row));
     }
 

@@ -60,18 +60,20 @@ fn of_two_rules_the_newer_wins_and_of_one_day_the_narrower() {
         {"models":["acme-2"],"at":["elsewhere"],"date":"2026-07-01","source":"s","stop":false}]}"#;
     let rules = read(rules).unwrap();
     let family = find(&rules, "acme", "acme-2-large");
-    assert_eq!((family.prefill, family.stop), (false, true));
+    assert_eq!((family.prefill, family.stop), (Some(false), true));
     assert!(!find(&rules, "elsewhere", "acme-2-large").stop);
-    assert!(find(&rules, "acme", "acme-3").prefill);
+    assert_eq!(find(&rules, "acme", "acme-3").prefill, Some(true));
 }
 
 #[test]
 fn what_refuses_sampling_refuses_prefill_too_among_claude_models() {
     for rule in read(RULES).unwrap().iter().filter(|rule| rule.model.starts_with("claude-")) {
         let family = of("anthropic", &rule.model);
-        assert!(family.sampling != Sampling::None || !family.prefill, "{}", rule.model);
+        assert!(family.sampling != Sampling::None || family.prefill != Some(true), "{}", rule.model);
     }
-    assert!(!of("anthropic", "claude-opus-4-6").prefill && !of("anthropic", "claude-sonnet-4-6").prefill);
+    for model in ["claude-opus-4-6", "claude-sonnet-4-6"] {
+        assert_eq!(of("anthropic", model).prefill, Some(false), "{model}");
+    }
 }
 
 /// `wire.md` §1.9, the OpenAI table.

@@ -53,7 +53,7 @@ impl Model {
 
     /// Requests may end with a turn of the model (`wire.md` §5).
     pub fn continues_model_turn(self) -> bool {
-        self.0.prefill
+        self.0.prefill != Some(false)
     }
 
     /// The control for a wish.

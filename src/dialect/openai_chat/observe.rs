@@ -185,6 +185,7 @@ fn note_finish(choice: &Choice<'_>, called_tools: bool, seen: &mut Observation) 
         seen.choices_finished |= bit;
     }
     let first = index == 0;
+    seen.called |= first && called_tools;
     if let (true, None, Some(reason)) = (first, seen.finish, filled(choice.finish_reason)) {
         seen.finish = Some(finish::decode(&reason, called_tools));
         seen.raw_finish = Some(reason.into_owned());

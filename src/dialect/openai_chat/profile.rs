@@ -93,6 +93,8 @@ pub struct Profile {
     pub media: MediaForm,
     /// Which tool call ids it accepts.
     pub call_id: CallIds,
+    /// How it is made to go on from a text.
+    pub prefill: Prefill,
     /// Members of OpenAI's own (`prediction`, `logit_bias`, …) that it takes; `tools` = tools other than functions.
     pub own_members: Vec<String>,
 }
@@ -222,6 +224,22 @@ pub enum CallIds {
     Any,
 }
 
+/// How a server is made to go on from a text in the last message (`wire.md` §5).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Prefill {
+    /// Not at all, as far as is documented.
+    #[default]
+    None,
+    /// `prefix: true` on the message; the answer repeats the text (Mistral).
+    PrefixEchoed,
+    /// `prefix: true` under `/beta`, with thinking switched off (DeepSeek).
+    PrefixBeta,
+    /// `partial: true` on the message, with thinking switched off (Qwen).
+    Partial,
+    /// `continue_final_message` without a generation prompt (vLLM).
+    ContinueFinal,
+}
+
 /// A profile by its name; one that is not known is the plain one.
 #[must_use]
 pub fn of(name: &str) -> &'static Profile {
@@ -336,6 +354,7 @@ members! {
     replay: |item: &Item<'_>| item.word(&REPLAY);
     media: |item: &Item<'_>| item.word(&MEDIA);
     call_id: |item: &Item<'_>| item.word(&CALL_IDS);
+    prefill: |item: &Item<'_>| item.word(&PREFILLS);
     own_members: |item: &Item<'_>| Some(item.texts());
 }
 
@@ -361,6 +380,14 @@ const MEDIA: [(&str, MediaForm); 4] = [
 ];
 const CALL_IDS: [(&str, CallIds); 3] =
     [("any", CallIds::Any), ("up_to_40", CallIds::UpTo40), ("nine_alphanumerics", CallIds::NineAlphanumerics)];
+
+const PREFILLS: [(&str, Prefill); 5] = [
+    ("none", Prefill::None),
+    ("prefix_echoed", Prefill::PrefixEchoed),
+    ("prefix_beta", Prefill::PrefixBeta),
+    ("partial", Prefill::Partial),
+    ("continue_final", Prefill::ContinueFinal),
+];
 
 /// A member's name; `null` = the server has none.
 #[allow(clippy::option_option)] // outer: could it be read; inner: is there one

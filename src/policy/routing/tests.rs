@@ -91,7 +91,7 @@ fn headers_say_the_same_for_every_dialect() {
     assert_eq!(routing.models, ["gpt-5", "anthropic/claude-x:floor"]);
     assert_eq!((routing.latency_budget_ms, routing.max_cost_picousd), (Some(1_500), Some(1)));
     assert!(routing.resumable && !routing.explain && routing.caps_price());
-    assert_eq!((routing.on_unsupported, routing.continuation), (OnUnsupported::Drop, Continuation::Prefill));
+    assert_eq!((routing.on_unsupported, routing.continuation), (OnUnsupported::Drop, Some(Continuation::Prefill)));
 }
 
 #[test]

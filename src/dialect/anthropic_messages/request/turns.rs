@@ -133,7 +133,7 @@ impl<'t> Conversation<'t> {
     /// Why a trailing assistant message cannot be continued (`wire.md` §5).
     fn prefill(&self, last: &Message) -> Option<String> {
         let name = self.model.name();
-        if !(self.model.target.traits.prefill && self.model.family.prefill) {
+        if !(self.model.target.traits.prefill && self.model.family.prefill != Some(false)) {
             Some(format!("{name} does not continue an assistant message"))
         } else if let Some(fixed) = self.fixed {
             Some(format!("{name} does not continue an assistant message {fixed}"))

@@ -121,7 +121,10 @@ fn block_start(event: &Event<'_>, seen: &mut Observation) -> Result<Seen, Stream
             seen.output_bytes = seen.output_bytes.saturating_add(bytes);
             bytes > 0
         }
-        _ => true,
+        kind => {
+            seen.called |= kind == Some("tool_use");
+            true
+        }
     };
     Ok(Seen { content, ..Seen::default() })
 }

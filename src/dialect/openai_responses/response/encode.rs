@@ -40,23 +40,33 @@ pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> E
 /// Ids of an answer and of its items: the provider's id where there is one, under this dialect's prefixes. The same
 /// answer gets the same ids, in a stream and whole.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Ids(String);
+pub(in super::super) struct Ids {
+    answer: String,
+    /// The first item's, a message, where another writer has chosen it.
+    message: Option<String>,
+}
 
 impl Ids {
     /// The ids of an answer.
     pub fn of(id: Option<&str>, context: &ReplyContext) -> Self {
         let id = id.filter(|id| !id.is_empty()).unwrap_or(&context.request_id);
-        Self(id.strip_prefix("resp_").unwrap_or(id).to_owned())
+        Self { answer: id.strip_prefix("resp_").unwrap_or(id).to_owned(), message: None }
     }
 
     /// The answer's.
     pub fn response(&self) -> String {
-        format!("resp_{}", self.0)
+        format!("resp_{}", self.answer)
     }
 
     /// An item's; `prefix` is its kind's.
     pub fn item(&self, prefix: &str, at: usize) -> String {
-        format!("{prefix}_{}_{at}", self.0)
+        let known = self.message.clone().filter(|_| at == 0 && prefix == "msg");
+        known.unwrap_or_else(|| format!("{prefix}_{}_{at}", self.answer))
+    }
+
+    /// The first item is a message of this id.
+    pub fn begin_with(&mut self, message: Option<String>) {
+        self.message = message;
     }
 }
 

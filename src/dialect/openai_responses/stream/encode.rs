@@ -56,6 +56,13 @@ impl Encoder {
         }
     }
 
+    /// Goes on with what another writer began: the number of the next event and the open message's id are given.
+    pub fn goes_on(&mut self, next: Option<u64>, message: Option<String>) {
+        self.next = next.unwrap_or(self.next);
+        let context = &self.context;
+        self.ids.get_or_insert_with(|| Ids::of(None, context)).begin_with(message);
+    }
+
     /// Writes one event. Choices beyond the first have no place.
     pub fn event(&mut self, event: &StreamEvent, out: &mut Vec<u8>, losses: &mut Vec<Loss>) {
         if let Some(choice) = choice_of(event).filter(|choice| *choice != 0) {

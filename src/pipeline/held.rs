@@ -1,0 +1,36 @@
+//! Tool calls and JSON documents that go out when they are whole, so that a broken one is tried again unseen: an option of
+//! the policy, since it costs the caller the sight of them growing.
+
+use crate::dialect::ProviderError;
+use crate::pipeline::attempts::Run;
+use crate::ports::Platform;
+use crate::stream::held::is_sound;
+use crate::stream::relay::Relay;
+use crate::upstream::failure::{AttemptFailure, FailureClass};
+
+impl<P: Platform> Run<'_, P> {
+    /// Whether something of this answer may have to be held back.
+    pub fn may_hold_back(&self) -> bool {
+        self.choice.hold_back && (self.view.needs.tools || self.wants_json())
+    }
+
+    /// Whether what comes now goes out when the answer is whole. Text before a call goes out as it comes.
+    pub fn holds_back(&self, relay: &Relay) -> bool {
+        self.may_hold_back() && (self.wants_json() || relay.observation().called) && !relay.complete()
+    }
+
+    /// What was held back and is not whole, though its provider says so.
+    pub fn unsound(&self, relay: &Relay, events: &[u8]) -> Option<AttemptFailure> {
+        let checked = self.may_hold_back() && relay.complete();
+        if !checked || is_sound(self.exchange.dialect, events, self.wants_json()) {
+            return None;
+        }
+        let message = "the answer is not the JSON that it was to be".to_owned();
+        let error = ProviderError { message, ..ProviderError::default() };
+        Some(AttemptFailure { error: Some(error), ..AttemptFailure::silent(FailureClass::Server) })
+    }
+
+    fn wants_json(&self) -> bool {
+        self.view.needs.json_schema || self.view.needs.json_object
+    }
+}

@@ -1,0 +1,256 @@
+//! One event through each of the forms.
+
+use super::end::closed;
+use super::{Progress, RelayFault};
+use crate::dialect::canonical::{later_calls, Extra, FinishReason, Loss, StreamEvent};
+use crate::dialect::{Dialect, Observation, ReplyContext, StreamDecoder, StreamEncoder, StreamFault, Tail};
+use crate::sse::Frame;
+use crate::stream::delivered::Delivered;
+use crate::stream::splice::Splice;
+
+/// What is learnt on the way.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    pub(super) observation: Observation,
+    pub(super) losses: Vec<Loss>,
+    pub(super) beside: Vec<Extra>,
+    /// Where somebody may have to go on with the answer.
+    pub(super) delivered: Option<Box<Delivered>>,
+}
+
+#[derive(Debug)]
+pub(super) enum Form {
+    /// Until the first content its bytes are kept: it may have to be touched after all.
+    Untouched {
+        so_far: Option<Vec<u8>>,
+    },
+    WholeEvents {
+        context: Box<ReplyContext>,
+        held: Option<Vec<u8>>,
+        terminator: Option<Vec<u8>>,
+    },
+    Translated(Box<Translation>),
+}
+
+#[derive(Debug)]
+pub(super) struct Translation {
+    decoder: StreamDecoder,
+    pub(super) encoder: StreamEncoder,
+    /// Reused from event to event.
+    events: Vec<StreamEvent>,
+    /// The caller takes one call at a time.
+    pub(super) one_call: bool,
+    /// Where this stream goes on with another.
+    splice: Option<Splice>,
+    spliced: Vec<StreamEvent>,
+}
+
+/// Most members that are kept of one stream: decoders tell each once, however often a provider repeats it.
+const MOST_BESIDE: usize = 64;
+
+impl Form {
+    /// One event; `None` where it is not the dialect's and is skipped.
+    ///
+    /// # Errors
+    /// See [`RelayFault`].
+    pub(super) fn take(
+        &mut self,
+        dialect: Dialect,
+        frame: &Frame<'_>,
+        notes: &mut Notes,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Progress>, RelayFault> {
+        let took = match self {
+            Self::Translated(translation) => translation.take(frame, notes, out),
+            _ => self.take_native(dialect, frame, &mut notes.observation, out).map_err(Into::into),
+        };
+        match took {
+            Ok(progress) => {
+                if let (Some(delivered), true) = (&mut notes.delivered, !matches!(self, Self::Translated(_))) {
+                    delivered.passed(frame.raw);
+                }
+                Ok(Some(progress))
+            }
+            Err(Stopped::Malformed) => Ok(None),
+            Err(Stopped::Fault(fault)) => Err(fault),
+        }
+    }
+
+    fn take_native(
+        &mut self,
+        dialect: Dialect,
+        frame: &Frame<'_>,
+        observation: &mut Observation,
+        out: &mut Vec<u8>,
+    ) -> Result<Progress, StreamFault> {
+        if matches!(self, Self::WholeEvents { .. }) && frame.data.is_none() && frame.bare_json().is_none() {
+            // A comment says nothing of which event is the last.
+            out.extend_from_slice(frame.raw);
+            return Ok(Progress::default());
+        }
+        let seen = dialect.observe_event(frame, observation)?;
+        match self {
+            Self::Untouched { so_far } => {
+                if seen.content {
+                    *so_far = None;
+                } else if let Some(kept) = so_far {
+                    kept.extend_from_slice(frame.raw);
+                }
+            }
+            Self::WholeEvents { context, held, terminator } => {
+                if let Some(earlier) = held.take() {
+                    // An event that turned out not to be the last goes out as it came.
+                    if seen.terminal {
+                        *held = Some(earlier);
+                    } else {
+                        out.extend_from_slice(&earlier);
+                    }
+                }
+                if seen.terminal {
+                    *terminator = Some(closed(frame));
+                } else if seen.usage_only && !context.include_usage {
+                    // We asked for it, the caller did not.
+                } else if seen.usage_only
+                    || (observation.finish.is_some() && (seen.usage || dialect == Dialect::Gemini))
+                {
+                    *held = Some(closed(frame));
+                } else {
+                    out.extend_from_slice(frame.raw);
+                }
+            }
+            Self::Translated(_) => {}
+        }
+        Ok(Progress { content: seen.content, ended: seen.terminal })
+    }
+}
+
+/// Why an event was not taken.
+enum Stopped {
+    Malformed,
+    Fault(RelayFault),
+}
+
+impl From<StreamFault> for Stopped {
+    fn from(fault: StreamFault) -> Self {
+        match fault {
+            StreamFault::Malformed(_) => Self::Malformed,
+            StreamFault::Provider(error) => Self::Fault(RelayFault::Provider(error)),
+        }
+    }
+}
+
+impl Translation {
+    pub(super) fn new(from: Dialect, encoder: StreamEncoder, splice: Option<Splice>) -> Self {
+        Self {
+            decoder: from.stream_decoder(),
+            encoder,
+            events: Vec::new(),
+            one_call: false,
+            splice,
+            spliced: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, frame: &Frame<'_>, notes: &mut Notes, out: &mut Vec<u8>) -> Result<Progress, Stopped> {
+        self.events.clear();
+        self.decoder.frame(frame, &mut self.events)?;
+        let mut content = false;
+        for event in &self.events {
+            content |= observe_canonical(event, &mut notes.observation);
+            if let Some(choice) = event.later_call().filter(|_| self.one_call) {
+                let loss = later_calls(choice);
+                notes.losses.extend((!notes.losses.contains(&loss)).then_some(loss));
+                continue;
+            }
+            if let StreamEvent::Extra(extra) = event {
+                let kept = notes.beside.len() < MOST_BESIDE && extra.goes_beside(self.encoder.dialect());
+                notes.beside.extend(kept.then(|| extra.clone()));
+            }
+            match &mut self.splice {
+                None => write(&mut self.encoder, event, notes, out),
+                Some(splice) => {
+                    self.spliced.clear();
+                    let passed = splice.pass(event, &mut self.spliced);
+                    for event in &self.spliced {
+                        write(&mut self.encoder, event, notes, out);
+                    }
+                    passed.map_err(|_| Stopped::Fault(RelayFault::Differs))?;
+                }
+            }
+        }
+        Ok(Progress { content, ended: self.decoder.terminated() })
+    }
+
+    /// Whether the answer is complete by its dialect's own rule, and as much as was delivered of it before.
+    pub(super) fn complete(&self) -> bool {
+        self.decoder.complete() && self.splice.as_ref().is_none_or(Splice::is_through)
+    }
+
+    /// Writes the honest end.
+    pub(super) fn end(&mut self, tail: &Tail, out: &mut Vec<u8>, notes: &mut Notes) {
+        // An answer without a finish reason may end in what was held back.
+        if let Some(Ok(Some(held))) = self.splice.as_mut().map(Splice::end) {
+            write(&mut self.encoder, &held, notes, out);
+        }
+        self.encoder.end(tail, out);
+    }
+}
+
+fn write(encoder: &mut StreamEncoder, event: &StreamEvent, notes: &mut Notes, out: &mut Vec<u8>) {
+    if let Some(delivered) = &mut notes.delivered {
+        delivered.written(event);
+    }
+    let known = notes.losses.len();
+    encoder.event(event, out, &mut notes.losses);
+    // What comes piece by piece is lost piece by piece, and told once.
+    for loss in notes.losses.split_off(known) {
+        if !notes.losses.contains(&loss) {
+            notes.losses.push(loss);
+        }
+    }
+}
+
+/// Some servers count tokens behind their terminator. What comes with it in one piece is still counted.
+pub(super) fn late_usage(dialect: Dialect, frame: &Frame<'_>, observation: &mut Observation) {
+    let mut late = Observation::default();
+    if dialect == Dialect::OpenAiChat && dialect.observe_event(frame, &mut late).is_ok() && late.usage.is_some() {
+        observation.usage = late.usage;
+    }
+}
+
+/// Keeps the observation of a translated stream; true for content.
+fn observe_canonical(event: &StreamEvent, observation: &mut Observation) -> bool {
+    let mut grew = |bytes: usize| {
+        observation.output_bytes = observation.output_bytes.saturating_add(bytes as u64);
+        bytes > 0
+    };
+    match event {
+        StreamEvent::Start { id, model, .. } => {
+            observation.id.clone_from(id);
+            observation.model.clone_from(model);
+            false
+        }
+        StreamEvent::TextDelta { text, .. }
+        | StreamEvent::ReasoningDelta { text, .. }
+        | StreamEvent::RefusalDelta { text, .. } => grew(text.len()),
+        StreamEvent::ToolCallDelta { arguments, .. } => grew(arguments.len()),
+        StreamEvent::ToolCallStart { name, .. } => {
+            let grown = grew(name.len());
+            observation.called = true;
+            grown
+        }
+        StreamEvent::ReasoningEnd { signature, .. } => signature.is_some(),
+        StreamEvent::Finish { choice, finish } => {
+            if *choice == 0 || observation.finish.is_none() {
+                observation.finish = Some(finish.reason);
+                observation.raw_finish = Some(finish.raw.clone());
+            }
+            finish.reason != FinishReason::Failed
+        }
+        StreamEvent::Usage(usage) => {
+            observation.usage = Some(*usage);
+            false
+        }
+        StreamEvent::ToolCallEnd { .. } | StreamEvent::Extra(_) => false,
+    }
+}
