@@ -21,9 +21,13 @@ function flatten(headers, first) {
   return text;
 }
 
+/** The way into the newest wasm instance. Whoever holds another one belongs to an instance that a panic has ended. */
+let newest;
+
 /** One caller's request and the answer to it. */
 export class Exchange {
   constructor(request, ctx, resume, task) {
+    newest = resume;
     this.request = request;
     this.resume = resume;
     this.task = task;
@@ -44,14 +48,23 @@ export class Exchange {
 
   /** Hands the outcome of the step under way to its task. */
   deliver(value) {
+    // Tasks are numbered anew in a new instance: what was meant for one of the old must not reach one of the new.
+    if (this.resume !== newest) return this.lose();
     try {
       this.resume(this.task, value);
     } catch (error) {
       // The wasm instance is no more: its restart is arranged by whoever sees the error, the caller must not wait.
-      this.ensureAnswered();
-      this.finish();
+      this.lose();
       if (error instanceof WebAssembly.RuntimeError) reportError(error);
     }
+  }
+
+  /** The task is no more. An answer that has begun ends as what it is: a broken transport. */
+  lose() {
+    for (const call of this.calls) call.abort();
+    if (this.sink && !this.sink.ending) this.sink.abort();
+    this.ensureAnswered();
+    this.finish();
   }
 
   /** "METHOD\nURL\nname\nvalue…" */
