@@ -255,7 +255,7 @@ fn a_model_of_another_dialect_is_asked_in_its_own() {
 fn the_end_of_input_without_a_finish_reason_is_an_error_and_never_an_end() {
     for query in ["alt=sse", ""] {
         let fake = Fake::new([Script::stream([chunk("a", ""), chunk("b", "")])]);
-        stream(&fake, NATIVE, query, BODY, &[]);
+        stream(&fake, NATIVE, query, BODY, &[("x-signalbox-continue", "off")]);
         let got = if query.is_empty() { elements(&fake.body()) } else { events(&fake.body()) };
         assert_eq!(texts(&got, false), "ab");
         assert_eq!(got.last().unwrap()["error"]["status"], "UNAVAILABLE", "{query}");
