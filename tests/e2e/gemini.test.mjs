@@ -85,7 +85,8 @@ for (const [provider, model] of Object.entries(MODELS)) {
       assert.deepEqual([answer.candidates[0].finishReason, answer.text], ['MAX_TOKENS', 'The capital ']);
     });
 
-    test('a client that aborts stops the provider', async () => {
+    // Google charges on: its answer is read to the end (streaming.test.mjs).
+    if (provider !== 'Gemini') test('a client that aborts stops the provider', async () => {
       gateway.sim.behave('*', slow);
       const leaving = new AbortController();
       await assert.rejects(async () => {

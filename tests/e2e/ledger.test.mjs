@@ -167,7 +167,8 @@ describe('every attempt counts once', () => {
   test('a stream that the provider cuts is there, estimated', async () => {
     const before = await usage();
     gateway.sim.behave('*', { cut: { events: 4 }, holds: [{ at: 3, gate: 'seen' }] });
-    const answer = await send(`${gateway.url}/v1/chat/completions`, { body: { model: MODELS.OpenAI, messages: capital, stream: true } });
+    const headers = { 'x-signalbox-continue': 'off' };
+    const answer = await send(`${gateway.url}/v1/chat/completions`, { headers, body: { model: MODELS.OpenAI, messages: capital, stream: true } });
     await answer.next();
     gateway.sim.open('seen');
     await answer.rest();

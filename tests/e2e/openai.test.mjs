@@ -117,7 +117,8 @@ for (const [provider, model] of Object.entries(MODELS)) {
       else assert.deepEqual([(await ask(body)).choices[0].message.content, 'stop'], ['The ', (await ask(body)).choices[0].finish_reason]);
     });
 
-    test('a client that aborts stops the provider', async () => {
+    // Google charges on: its answer is read to the end (streaming.test.mjs).
+    if (provider !== 'Gemini') test('a client that aborts stops the provider', async () => {
       gateway.sim.behave('*', slow);
       const leaving = new AbortController();
       const stream = await ask({ stream: true }, { signal: leaving.signal });

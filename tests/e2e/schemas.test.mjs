@@ -122,7 +122,7 @@ describe('errors', () => {
       for (const [path, schema, body] of [['/v1/chat/completions', 'error', {}], ['/v1/messages', 'error.anthropic', { max_tokens: 50 }]]) {
         gateway.sim.reset();
         gateway.sim.behave('*', { cut: { events: 2 }, holds: [{ at: 1, gate: 'seen' }] });
-        const answer = await send(`${gateway.url}${path}`, { headers, body: chat(MODELS.Gemini, { stream: true, ...body }) });
+        const answer = await send(`${gateway.url}${path}`, { headers: { 'x-signalbox-continue': 'off', ...headers }, body: chat(MODELS.Gemini, { stream: true, ...body }) });
         gateway.sim.open('seen');
         const last = dataOf(await answer.text()).at(-1);
         fits(schema, last);
