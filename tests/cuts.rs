@@ -12,6 +12,7 @@ use signalbox::dialect::canonical::StreamEvent;
 use signalbox::dialect::{Dialect, ReplyContext, Tail};
 use signalbox::gateway::Gateway;
 use signalbox::sse;
+use signalbox::stream::delivered::MOST_TEXT_BYTES;
 use signalbox::stream::relay::{Relay, RelayFault};
 use signalbox::stream::splice::Splice;
 use support::callers::Caller::{Chat, Gemini, Messages, Responses};
@@ -192,7 +193,7 @@ fn a_recorded_text_cut_anywhere_is_told_to_its_end_once() {
                 } else {
                     Relay::translated(from, to, context())
                 };
-                relay.keep_delivered();
+                relay.keep_delivered(MOST_TEXT_BYTES);
                 relay
             };
             let (mut whole, mut bytes) = (relay(), Vec::new());

@@ -16,6 +16,7 @@ use crate::pipeline::attempts::Run;
 use crate::pipeline::choose::Candidate;
 use crate::pipeline::settle::AttemptAccount;
 use crate::ports::Platform;
+use crate::stream::delivered::MOST_TEXT_BYTES;
 use crate::stream::relay::{Broken, Relay};
 use crate::stream::splice::{self, Splice};
 use crate::upstream::failure::AttemptFailure;
@@ -64,6 +65,20 @@ impl<P: Platform> Run<'_, P> {
     /// Whether what is delivered of an answer is to be remembered: it is wanted, and the request asks for plain text.
     pub fn may_go_on(&self) -> bool {
         self.choice.continuing.policy.mode != Continuation::Off && asks_for_plain_text(self.exchange.dialect, self.view)
+    }
+
+    /// The longest text, in bytes, with which anybody would go on. By default that is short where nobody continues a text
+    /// exactly, which spares most streams nearly all of the keeping.
+    pub fn most_worth_keeping(&self) -> usize {
+        let policy = self.choice.continuing.policy;
+        let any_length = policy.mode != Continuation::Auto
+            || is_deterministic(self.exchange.dialect, self.view)
+            || self.choice.candidates.iter().any(|candidate| self.goes_on(candidate, "any"));
+        if any_length {
+            return MOST_TEXT_BYTES;
+        }
+        // A token is four bytes at most, as we estimate them.
+        usize::try_from(policy.restart_tokens.saturating_mul(4)).unwrap_or(MOST_TEXT_BYTES)
     }
 
     /// Whether the caller or the operator insists on a mode, for which a native stream is passed on event by event.

@@ -86,7 +86,7 @@ impl<P: Platform> Run<'_, P> {
             Relay::whole_events(exchange.dialect, context)
         };
         if self.may_go_on() {
-            relay.keep_delivered();
+            relay.keep_delivered(self.most_worth_keeping());
         }
         relay
     }

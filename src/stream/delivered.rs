@@ -16,8 +16,11 @@ use crate::sse::{self, Frame};
 /// Events are read when so many bytes of them have gathered.
 const READ_AT_BYTES: usize = 16 * 1024;
 
+/// The same where only a short text is worth anything: soon enough to stop copying what is not.
+const READ_SOON_BYTES: usize = 8 * 1024;
+
 /// Longest text that is kept, some 60,000 tokens: two hundred such streams still fit into an isolate.
-const MOST_TEXT_BYTES: usize = 256 * 1024;
+pub const MOST_TEXT_BYTES: usize = 256 * 1024;
 
 /// The caller's part of an answer.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub struct Delivered {
     text: String,
     /// Nothing but text went out, and its place is still open.
     plain: bool,
+    /// Longest text with which anybody would go on.
+    most_bytes: usize,
     start: Option<StreamEvent>,
     /// Native streams: what has not been read.
     unread: Option<Unread>,
@@ -48,23 +53,26 @@ struct Numbers {
 }
 
 impl Delivered {
-    /// Nothing yet, of a stream that passes in its provider's dialect.
+    /// Nothing yet, of a stream that passes in its provider's dialect. A text of more than `most_bytes` is forgotten.
     #[must_use]
-    pub fn native(dialect: Dialect) -> Self {
-        Self { unread: Some(Unread { decoder: dialect.stream_decoder(), raw: Vec::new() }), ..Self::translated() }
+    pub fn native(dialect: Dialect, most_bytes: usize) -> Self {
+        let unread = Unread { decoder: dialect.stream_decoder(), raw: Vec::new() };
+        Self { unread: Some(unread), ..Self::translated(most_bytes) }
     }
 
-    /// Nothing yet, of a stream that is written anew.
+    /// Nothing yet, of a stream that is written anew. A text of more than `most_bytes` is forgotten.
     #[must_use]
-    pub fn translated() -> Self {
-        Self { text: String::new(), plain: true, start: None, unread: None, numbers: Numbers::default() }
+    pub fn translated(most_bytes: usize) -> Self {
+        let most_bytes = most_bytes.min(MOST_TEXT_BYTES);
+        Self { text: String::new(), plain: true, most_bytes, start: None, unread: None, numbers: Numbers::default() }
     }
 
     /// A native event went out.
     pub fn passed(&mut self, raw: &[u8]) {
         let Some(unread) = self.unread.as_mut().filter(|_| self.plain) else { return };
         unread.raw.extend_from_slice(raw);
-        if unread.raw.len() >= READ_AT_BYTES {
+        let enough = if self.most_bytes < READ_SOON_BYTES { READ_SOON_BYTES } else { READ_AT_BYTES };
+        if unread.raw.len() >= enough {
             self.read();
         }
     }
@@ -81,7 +89,7 @@ impl Delivered {
             }
             StreamEvent::TextDelta { choice: 0, text } => {
                 self.text.push_str(text);
-                self.text.len() <= MOST_TEXT_BYTES
+                self.text.len() <= self.most_bytes
             }
             StreamEvent::Usage(_) => true,
             StreamEvent::Extra(extra) => says_nothing_of_the_text(extra),

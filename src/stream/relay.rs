@@ -90,11 +90,11 @@ impl Relay {
         relay
     }
 
-    /// Keeps what the caller gets, so that somebody can go on with it.
-    pub fn keep_delivered(&mut self) {
+    /// Keeps what the caller gets, so that somebody can go on with it, up to a text of `most_bytes`.
+    pub fn keep_delivered(&mut self, most_bytes: usize) {
         let kept = match self.form {
-            Form::Translated(_) => Delivered::translated(),
-            Form::Untouched { .. } | Form::WholeEvents { .. } => Delivered::native(self.dialect),
+            Form::Translated(_) => Delivered::translated(most_bytes),
+            Form::Untouched { .. } | Form::WholeEvents { .. } => Delivered::native(self.dialect, most_bytes),
         };
         self.notes.delivered = Some(Box::new(kept));
     }

@@ -6,7 +6,7 @@ fn chunk(content: &str) -> String {
 }
 
 fn chat(events: &[String]) -> Delivered {
-    let mut delivered = Delivered::native(Dialect::OpenAiChat);
+    let mut delivered = Delivered::native(Dialect::OpenAiChat, MOST_TEXT_BYTES);
     for event in events {
         delivered.passed(event.as_bytes());
     }
@@ -50,7 +50,7 @@ fn a_text_that_was_closed_takes_no_more() {
     for (events, text) in [(open.to_owned(), Some("Hi")), ([open, stop].concat(), None)] {
         let unnamed = events.lines().filter(|line| !line.starts_with("event:")).collect::<Vec<_>>().join("\n") + "\n";
         for events in [events, unnamed] {
-            let mut delivered = Delivered::native(Dialect::AnthropicMessages);
+            let mut delivered = Delivered::native(Dialect::AnthropicMessages, MOST_TEXT_BYTES);
             delivered.passed(events.as_bytes());
             assert_eq!(delivered.text(), text, "{events}");
         }
@@ -61,7 +61,7 @@ fn a_text_that_was_closed_takes_no_more() {
 #[test]
 fn a_writer_goes_on_under_the_ids_and_numbers_that_the_caller_knows() {
     let go_on = |dialect: Dialect, events: &str| {
-        let mut delivered = Delivered::native(dialect);
+        let mut delivered = Delivered::native(dialect, MOST_TEXT_BYTES);
         delivered.passed(events.as_bytes());
         assert!(delivered.text().is_some());
         let mut writer =
