@@ -4,9 +4,6 @@
 
 mod support;
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use serde_json::json;
 use signalbox::dialect::canonical::StreamEvent;
 use signalbox::dialect::{Dialect, ReplyContext, Tail};
@@ -17,6 +14,7 @@ use signalbox::stream::relay::{Relay, RelayFault};
 use signalbox::stream::splice::Splice;
 use support::callers::Caller::{Chat, Gemini, Messages, Responses};
 use support::callers::{hear, Caller};
+use support::recordings;
 use support::{forgetful, post, serve, Fake, Piece, Script};
 
 const PIECES: [&str; 2] = ["Grü", "ße 😀"];
@@ -124,32 +122,6 @@ fn offsets(stream: &[u8]) -> Vec<usize> {
     ends.filter(|at| *at < stream.len()).chain(between.take(10)).collect()
 }
 
-fn recorded() -> Vec<(String, Dialect, Vec<u8>)> {
-    let root = std::env::var("SIGNALBOX_FIXTURES")
-        .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures"), PathBuf::from);
-    let mut found = Vec::new();
-    for (folder, dialect) in [
-        ("openai-chat", Dialect::OpenAiChat),
-        ("openai-compatible", Dialect::OpenAiChat),
-        ("openai-responses", Dialect::OpenAiResponses),
-        ("deepseek", Dialect::OpenAiChat),
-        ("mistral", Dialect::OpenAiChat),
-        ("qwen", Dialect::OpenAiChat),
-        ("anthropic-messages", Dialect::AnthropicMessages),
-        ("gemini", Dialect::Gemini),
-    ] {
-        let Ok(cases) = fs::read_dir(root.join(folder)) else {
-            eprintln!("no recordings in {folder}");
-            continue;
-        };
-        let mut cases: Vec<PathBuf> = cases.filter_map(|c| Some(c.ok()?.path().join("response.sse"))).collect();
-        cases.sort();
-        let read = |path: PathBuf| Some((path.display().to_string(), dialect, fs::read(&path).ok()?));
-        found.extend(cases.into_iter().filter_map(read));
-    }
-    found
-}
-
 fn context() -> ReplyContext {
     ReplyContext { request_id: "req_0".into(), model: "m".into(), include_usage: true, ..ReplyContext::default() }
 }
@@ -184,8 +156,9 @@ fn push(relay: &mut Relay, bytes: &[u8], out: &mut Vec<u8>) -> bool {
 
 #[test]
 fn a_recorded_text_cut_anywhere_is_told_to_its_end_once() {
-    let mut stitched = 0;
-    for (name, from, input) in recorded() {
+    let (mut stitched, recorded) = (0, recordings::streams());
+    for (name, from, input) in &recorded {
+        let from = *from;
         for to in [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::Gemini, Dialect::OpenAiResponses] {
             let relay = || {
                 let mut relay = if to == from {
@@ -197,12 +170,12 @@ fn a_recorded_text_cut_anywhere_is_told_to_its_end_once() {
                 relay
             };
             let (mut whole, mut bytes) = (relay(), Vec::new());
-            if push(&mut whole, &input, &mut bytes) || !whole.complete() || whole.failed_finish().is_some() {
+            if push(&mut whole, input, &mut bytes) || !whole.complete() || whole.failed_finish().is_some() {
                 continue; // a recorded error
             }
             whole.conclude(&Tail::default(), &mut bytes);
             let (expected, _) = read(to, &bytes);
-            for at in offsets(&input) {
+            for at in offsets(input) {
                 let (mut first, mut out) = (relay(), Vec::new());
                 if push(&mut first, &input[..at], &mut out) || first.complete() {
                     continue;
@@ -211,7 +184,7 @@ fn a_recorded_text_cut_anywhere_is_told_to_its_end_once() {
                 let delivered = broken.delivered.text().unwrap().to_owned();
                 assert_eq!(read(to, &out).0, delivered, "{name} to {} cut at {at}", to.name());
                 let mut second = Relay::continued(from, broken, Splice::restart(&delivered));
-                if push(&mut second, &input, &mut out) {
+                if push(&mut second, input, &mut out) {
                     // More than plain text came after all.
                     assert!(expected.starts_with(&read(to, &out).0), "{name} to {} cut at {at}", to.name());
                     continue;
@@ -223,6 +196,6 @@ fn a_recorded_text_cut_anywhere_is_told_to_its_end_once() {
             }
         }
     }
-    assert!(stitched > 0 || recorded().is_empty());
+    assert!(stitched > 0 || recorded.is_empty());
     println!("{stitched} cuts of recorded streams were stitched");
 }

@@ -3,11 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // of helpers; tests may fail loudly
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod support;
 
 use signalbox::dialect::{Dialect, ReplyContext, Tail};
 use signalbox::stream::relay::{Relay, RelayFault};
+use support::recordings;
 
 /// Streams of our own, so that the promises are tested without the recordings too.
 const OWN: [(&str, Dialect, &str); 3] = [
@@ -91,37 +91,9 @@ fn run<'p>(mut relay: Relay, pieces: impl Iterator<Item = &'p [u8]>) -> Got {
     Got { bytes, complete, fault }
 }
 
-fn recorded() -> Vec<(String, Dialect, Vec<u8>)> {
-    let root = std::env::var("SIGNALBOX_FIXTURES")
-        .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures"), PathBuf::from);
-    let mut found = Vec::new();
-    for (folder, dialect) in [
-        ("openai-chat", Dialect::OpenAiChat),
-        ("openai-compatible", Dialect::OpenAiChat),
-        ("deepseek", Dialect::OpenAiChat),
-        ("mistral", Dialect::OpenAiChat),
-        ("qwen", Dialect::OpenAiChat),
-        ("anthropic-messages", Dialect::AnthropicMessages),
-        ("gemini", Dialect::Gemini),
-    ] {
-        let Ok(cases) = fs::read_dir(root.join(folder)) else {
-            eprintln!("no recordings in {folder}: only our own streams are tested");
-            continue;
-        };
-        let mut cases: Vec<PathBuf> = cases.filter_map(|c| Some(c.ok()?.path().join("response.sse"))).collect();
-        cases.sort();
-        for path in cases {
-            if let Ok(bytes) = fs::read(&path) {
-                found.push((path.display().to_string(), dialect, bytes));
-            }
-        }
-    }
-    found
-}
-
 fn streams() -> Vec<(String, Dialect, Vec<u8>)> {
     let own = OWN.iter().map(|(name, dialect, text)| ((*name).to_owned(), *dialect, text.as_bytes().to_vec()));
-    own.chain(recorded()).collect()
+    own.chain(recordings::streams()).collect()
 }
 
 #[test]

@@ -562,6 +562,22 @@ pub enum StreamEvent {
 }
 
 impl StreamEvent {
+    /// The choice that an event is about; `None` = the answer as a whole.
+    #[must_use]
+    pub fn choice(&self) -> Option<u32> {
+        match self {
+            Self::TextDelta { choice, .. }
+            | Self::ReasoningDelta { choice, .. }
+            | Self::ReasoningEnd { choice, .. }
+            | Self::RefusalDelta { choice, .. }
+            | Self::ToolCallStart { choice, .. }
+            | Self::ToolCallDelta { choice, .. }
+            | Self::ToolCallEnd { choice, .. }
+            | Self::Finish { choice, .. } => Some(*choice),
+            Self::Start { .. } | Self::Usage(_) | Self::Extra(_) => None,
+        }
+    }
+
     /// The choice of the call that an event is about, where it is not the choice's first call.
     #[must_use]
     pub fn later_call(&self) -> Option<u32> {

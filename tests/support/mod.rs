@@ -4,6 +4,7 @@
 #![allow(dead_code, missing_docs)]
 
 pub mod callers;
+pub mod recordings;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

@@ -83,7 +83,7 @@ impl Encoder {
 
     /// Writes one event.
     pub fn event(&mut self, event: &StreamEvent, out: &mut Vec<u8>, losses: &mut Vec<Loss>) {
-        if let Some(other) = choice(event).filter(|choice| *choice != 0) {
+        if let Some(other) = event.choice().filter(|choice| *choice != 0) {
             if !std::mem::replace(&mut self.alone, true) {
                 losses.push(Loss::unsupported(format!("choices[{other}]"), "Anthropic answers with one choice"));
             }
@@ -321,20 +321,6 @@ impl Encoder {
             self.blocks.pop_front();
             self.index = self.index.saturating_add(1);
         }
-    }
-}
-
-fn choice(event: &StreamEvent) -> Option<u32> {
-    match event {
-        StreamEvent::TextDelta { choice, .. }
-        | StreamEvent::ReasoningDelta { choice, .. }
-        | StreamEvent::ReasoningEnd { choice, .. }
-        | StreamEvent::RefusalDelta { choice, .. }
-        | StreamEvent::ToolCallStart { choice, .. }
-        | StreamEvent::ToolCallDelta { choice, .. }
-        | StreamEvent::ToolCallEnd { choice, .. }
-        | StreamEvent::Finish { choice, .. } => Some(*choice),
-        StreamEvent::Start { .. } | StreamEvent::Usage(_) | StreamEvent::Extra(_) => None,
     }
 }
 

@@ -65,7 +65,7 @@ impl Encoder {
 
     /// Writes one event. Choices beyond the first have no place.
     pub fn event(&mut self, event: &StreamEvent, out: &mut Vec<u8>, losses: &mut Vec<Loss>) {
-        if let Some(choice) = choice_of(event).filter(|choice| *choice != 0) {
+        if let Some(choice) = event.choice().filter(|choice| *choice != 0) {
             let loss = Loss::unsupported(format!("choices[{choice}]"), "an answer in Responses is one");
             if !losses.contains(&loss) {
                 losses.push(loss);
@@ -456,18 +456,4 @@ fn written(part: &MessagePart) -> Vec<u8> {
     let mut body = Vec::new();
     part.write(&mut body);
     body
-}
-
-fn choice_of(event: &StreamEvent) -> Option<u32> {
-    match event {
-        StreamEvent::TextDelta { choice, .. }
-        | StreamEvent::ReasoningDelta { choice, .. }
-        | StreamEvent::ReasoningEnd { choice, .. }
-        | StreamEvent::RefusalDelta { choice, .. }
-        | StreamEvent::ToolCallStart { choice, .. }
-        | StreamEvent::ToolCallDelta { choice, .. }
-        | StreamEvent::ToolCallEnd { choice, .. }
-        | StreamEvent::Finish { choice, .. } => Some(*choice),
-        StreamEvent::Start { .. } | StreamEvent::Usage(_) | StreamEvent::Extra(_) => None,
-    }
 }
