@@ -3,63 +3,22 @@
 //! `../shared/fixtures`); without the folder these tests say so and pass. The promises themselves are tested beside the
 //! code on texts of our own.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // test helpers
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // test helpers
+
+mod support;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use serde_json::Value;
 use signalbox::dialect::canonical::{ChatResponse, FinishReason, Part, StreamEvent, Usage};
 use signalbox::dialect::{Dialect, Encoded, ModelTraits, Observation, ReplyContext, Seen, StreamFault, Tail, Target};
 use signalbox::sse::Decoder;
+use support::recordings::{self, Case};
 
 const CHAT: Dialect = Dialect::OpenAiChat;
 
-/// One recorded exchange.
-struct Case {
-    id: String,
-    status: u64,
-    request: Vec<u8>,
-    response: Vec<u8>,
-    streamed: bool,
-    features: Vec<String>,
-}
-
-impl Case {
-    fn has(&self, feature: &str) -> bool {
-        self.features.iter().any(|known| known == feature)
-    }
-}
-
 fn cases(endpoint: impl Fn(&str) -> bool) -> Vec<Case> {
-    let root = std::env::var("SIGNALBOX_FIXTURES")
-        .map_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures"), PathBuf::from);
-    let mut found = Vec::new();
-    for dialect in ["openai-chat", "openai-compatible", "deepseek", "mistral", "qwen"] {
-        let Ok(entries) = std::fs::read_dir(root.join(dialect)) else { continue };
-        let mut folders: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-        folders.sort();
-        for folder in folders {
-            let text = std::fs::read(folder.join("case.json")).unwrap();
-            let case: Value = serde_json::from_slice(&text).unwrap();
-            if !endpoint(case["endpoint"].as_str().unwrap()) {
-                continue;
-            }
-            let file = case["response_file"].as_str().unwrap();
-            found.push(Case {
-                id: case["id"].as_str().unwrap().to_owned(),
-                status: case["status"].as_u64().unwrap(),
-                request: std::fs::read(folder.join("request.json")).unwrap(),
-                response: std::fs::read(folder.join(file)).unwrap(),
-                streamed: file.ends_with(".sse"),
-                features: case["features"].as_array().unwrap().iter().map(|f| f.as_str().unwrap().to_owned()).collect(),
-            });
-        }
-    }
-    if found.is_empty() {
-        println!("no recordings found under {}: nothing to compare with", root.display());
-    }
-    found
+    recordings::cases(&["openai-chat", "openai-compatible", "deepseek", "mistral", "qwen"], endpoint)
 }
 
 fn chats() -> Vec<Case> {

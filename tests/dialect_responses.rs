@@ -3,55 +3,20 @@
 //! (`SIGNALBOX_FIXTURES`, else `../shared/fixtures`); without the folder these tests say so and pass. The promises
 //! themselves are tested beside the code on texts of our own.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // test helpers
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // test helpers
 
-use std::path::PathBuf;
+mod support;
 
 use serde_json::Value;
 use signalbox::dialect::canonical::{ChatRequest, ChatResponse, FinishReason, MediaSource, Part, StreamEvent, Usage};
 use signalbox::dialect::{Dialect, ModelTraits, Observation, ReplyContext, StreamFault, Tail, Target};
 use signalbox::sse::Decoder;
+use support::recordings::{self, Case};
 
 const RESPONSES: Dialect = Dialect::OpenAiResponses;
 
-/// One recorded exchange.
-struct Case {
-    id: String,
-    status: u64,
-    request: Vec<u8>,
-    response: Vec<u8>,
-    streamed: bool,
-    features: Vec<String>,
-}
-
-impl Case {
-    fn has(&self, feature: &str) -> bool {
-        self.features.iter().any(|known| known == feature)
-    }
-}
-
 fn cases() -> Vec<Case> {
-    let root = std::env::var("SIGNALBOX_FIXTURES")
-        .map_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures"), PathBuf::from);
-    let Ok(entries) = std::fs::read_dir(root.join("openai-responses")) else {
-        println!("no recordings found under {}: nothing to compare with", root.display());
-        return Vec::new();
-    };
-    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    folders.sort();
-    let read = |folder: &PathBuf| {
-        let case: Value = serde_json::from_slice(&std::fs::read(folder.join("case.json")).unwrap()).unwrap();
-        let file = case["response_file"].as_str().unwrap();
-        Case {
-            id: case["id"].as_str().unwrap().to_owned(),
-            status: case["status"].as_u64().unwrap(),
-            request: std::fs::read(folder.join("request.json")).unwrap(),
-            response: std::fs::read(folder.join(file)).unwrap(),
-            streamed: file.ends_with(".sse"),
-            features: case["features"].as_array().unwrap().iter().map(|f| f.as_str().unwrap().to_owned()).collect(),
-        }
-    };
-    folders.iter().map(read).collect()
+    recordings::cases(&["openai-responses"], |_| true)
 }
 
 /// What an answer says, from whichever side it is read.
