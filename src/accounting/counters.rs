@@ -26,6 +26,8 @@ pub struct Counters {
     pub cut: u64,
     /// Of `attempts`: ended because the caller had left.
     pub client_gone: u64,
+    /// Of `attempts`: stopped, because the call made beside them had brought content first.
+    pub hedged: u64,
     /// Of `attempts`: never settled, closed at their deadline with the estimate made before the call.
     pub expired: u64,
     /// Prompt tokens neither read from nor written to a cache.
@@ -73,6 +75,7 @@ impl Counters {
                     Outcome::Failed => own.failed = 1,
                     Outcome::Cut => own.cut = 1,
                     Outcome::ClientGone => own.client_gone = 1,
+                    Outcome::Hedged => own.hedged = 1,
                 }
                 own.charge(&settled.usage, settled.cost);
             }
@@ -122,6 +125,7 @@ impl Counters {
             (&mut self.failed, other.failed),
             (&mut self.cut, other.cut),
             (&mut self.client_gone, other.client_gone),
+            (&mut self.hedged, other.hedged),
             (&mut self.expired, other.expired),
             (&mut self.input_tokens, other.input_tokens),
             (&mut self.cached_input_tokens, other.cached_input_tokens),

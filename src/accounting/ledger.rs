@@ -115,6 +115,8 @@ pub enum Outcome {
     Cut,
     /// The caller left.
     ClientGone,
+    /// It was stopped, because the call made beside it had brought content first.
+    Hedged,
 }
 
 impl Row {

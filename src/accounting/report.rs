@@ -84,6 +84,7 @@ struct Outcomes {
     failed: u64,
     cut: u64,
     client_gone: u64,
+    hedged: u64,
     expired: u64,
 }
 
@@ -113,6 +114,7 @@ impl Sums {
                 failed: counters.failed,
                 cut: counters.cut,
                 client_gone: counters.client_gone,
+                hedged: counters.hedged,
                 expired: counters.expired,
             },
             input_tokens: counters.input_tokens,

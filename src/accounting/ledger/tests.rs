@@ -301,7 +301,7 @@ struct Story {
 }
 
 fn story() -> impl Strategy<Value = Story> {
-    let attempt = (0u8..6, 1u32..4, 0u8..3, 0u64..3 * 24, any::<u64>(), 0u8..4, any::<bool>());
+    let attempt = (0u8..6, 1u32..4, 0u8..3, 0u64..3 * 24, any::<u64>(), 0u8..5, any::<bool>());
     prop::collection::vec(attempt, 1..20)
         .prop_flat_map(|drawn| {
             let mut attempts: BTreeMap<Key, (Opened, Option<Settled>)> = BTreeMap::new();
@@ -312,7 +312,11 @@ fn story() -> impl Strategy<Value = Story> {
                     1 => Cost::Estimated { picousd },
                     _ => Cost::Exact { picousd },
                 };
-                let outcome = if kind == 3 { Outcome::Cut } else { Outcome::Completed };
+                let outcome = match kind {
+                    3 => Outcome::Cut,
+                    4 => Outcome::Hedged,
+                    _ => Outcome::Completed,
+                };
                 let s = Settled { cost, outcome, ..settled(0) };
                 attempts.insert((o.id.clone(), n), (o, ends.then_some(s)));
             }
@@ -380,6 +384,7 @@ proptest! {
         let sums = totals(&book);
         prop_assert_eq!(sums.attempts, story.attempts.len() as u64);
         prop_assert_eq!(sums.attempts, sums.open + sums.exact_attempts + sums.estimated_attempts + sums.unpriced_attempts);
-        prop_assert_eq!(sums.attempts, sums.open + sums.completed + sums.failed + sums.cut + sums.client_gone + sums.expired);
+        let ended = sums.completed + sums.failed + sums.cut + sums.client_gone + sums.hedged + sums.expired;
+        prop_assert_eq!(sums.attempts, sums.open + ended);
     }
 }
