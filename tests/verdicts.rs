@@ -1,4 +1,4 @@
-//! Safety verdicts, refusals and pauses: each reaches the caller in its dialect's place and raw in the `signalbox` member,
+//! Safety verdicts and refusals: each reaches the caller in its dialect's place and raw in the `signalbox` member,
 //! and nothing that was cut looks like a whole answer. Traps 24, 38, 39 and 40 of the wire reference.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // of helpers; tests may fail loudly
@@ -276,26 +276,6 @@ fn trap_39_a_refusal_is_one_for_every_caller_and_never_an_empty_stop() {
         let place = if stream { "delta" } else { "message" };
         assert_eq!(told.at(&format!("/choices/0/{place}/refusal")), "I will not.");
     }
-}
-
-#[test]
-fn trap_40_a_pause_is_no_stop_and_is_reported() {
-    let content = vec![json!({"type": "text", "text": "so far"})];
-    let paused = Answer::Claude { content, stop: "pause_turn", details: Value::Null };
-    let part = json!({"index": 0, "finishReason": "CONTINUATION", "continuationToken": "t", "content": {"role": "model", "parts": [{"text": "so far"}]}});
-    let continued = Answer::Gemini(json!({"candidates": [part], "modelVersion": "g", "responseId": "r"}));
-    let told = asked(Caller::Chat, CLAUDE, &paused, false);
-    assert_eq!(told.last("/choices/0/finish_reason"), "length");
-    assert!(told.losses.contains("finish_reason:converted"), "{}", told.losses);
-    let told = asked(Caller::Chat, GEMINI, &continued, false);
-    assert_eq!(told.last("/choices/0/finish_reason"), "length");
-    assert!(told.losses.contains("finish_reason:converted"), "{}", told.losses);
-    let told = asked(Caller::Messages, GEMINI, &continued, false);
-    assert_eq!(told.last("/stop_reason"), "max_tokens");
-    let told = asked(Caller::Messages, CLAUDE, &paused, false);
-    assert_eq!(told.last("/stop_reason"), "pause_turn", "at home the client resumes");
-    let told = asked(Caller::Chat, CLAUDE, &paused, true);
-    assert_eq!(told.last("/choices/0/finish_reason"), "length");
 }
 
 #[test]

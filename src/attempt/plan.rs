@@ -54,6 +54,9 @@ pub enum Event {
     Content,
     /// The attempt in flight delivered its whole answer.
     Ended,
+    /// The attempt in flight delivered what it had, and its provider wants to be called again to go on: a call of the same
+    /// candidate outside every bound on attempts but the total time. The driver bounds how often.
+    Paused,
     /// A wait is over.
     WaitOver,
     /// The caller left.
@@ -186,6 +189,9 @@ impl Machine {
                 self.record(candidate, "200".to_owned(), None, sent_ms, now_ms);
                 self.state = State::Over { abandoned: false };
                 Action::Finish
+            }
+            (State::InFlight { candidate, sent_ms, content }, Event::Paused) => {
+                self.paused(candidate, sent_ms, content, now_ms)
             }
             (State::InFlight { candidate, sent_ms, .. }, Event::Interrupted { failure, by }) => {
                 self.interrupt(candidate, sent_ms, failure, by, now_ms, random, may_retry)
@@ -415,6 +421,7 @@ fn name_of(event: &Event) -> &'static str {
         Event::Interrupted { .. } => "interrupted",
         Event::Content => "content",
         Event::Ended => "ended",
+        Event::Paused => "paused",
         Event::WaitOver => "wait over",
         Event::ClientGone => "client gone",
     }

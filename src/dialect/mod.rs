@@ -14,6 +14,7 @@ pub mod gemini;
 mod names;
 pub mod openai_chat;
 pub mod openai_responses;
+pub mod pause;
 pub mod prefill;
 mod schema;
 mod tier;
@@ -488,6 +489,32 @@ impl StreamDecoder {
             Self::AnthropicMessages(d) => d.complete(),
             Self::Gemini(d) => d.complete(),
             Self::OpenAiResponses(d) => d.complete(),
+        }
+    }
+
+    /// Keeps what a paused turn is gone on with, where the dialect has pauses and the turn itself is wanted back.
+    pub fn keep_turn(&mut self) {
+        if let Self::AnthropicMessages(d) = self {
+            d.keep_turn();
+        }
+    }
+
+    /// What resumes the turn, if its provider has paused it.
+    #[must_use]
+    pub fn paused(&self) -> Option<pause::Resume> {
+        match self {
+            Self::AnthropicMessages(d) => d.paused(),
+            Self::Gemini(d) => d.paused(),
+            Self::OpenAiChat(_) | Self::OpenAiResponses(_) => None,
+        }
+    }
+
+    /// Gets ready for the stream that goes on with a paused turn.
+    pub fn resume(&mut self) {
+        match self {
+            Self::AnthropicMessages(d) => d.resume(),
+            Self::Gemini(d) => d.resume(),
+            Self::OpenAiChat(_) | Self::OpenAiResponses(_) => {}
         }
     }
 

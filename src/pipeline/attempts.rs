@@ -10,6 +10,7 @@ use crate::http::{Headers, ResponseHead, UpstreamRequest};
 use crate::pipeline::choose::{Candidate, Choice};
 use crate::pipeline::continuing::Continuing;
 use crate::pipeline::exchange::Exchange;
+use crate::pipeline::pausing::Pausing;
 use crate::pipeline::prepare::Prepared;
 use crate::pipeline::reply;
 use crate::pipeline::settle::AttemptAccount;
@@ -68,6 +69,8 @@ pub struct Run<'a, P: Platform> {
     pub unsigned: Vec<usize>,
     /// An answer that broke and is gone on with.
     pub continuing: Continuing,
+    /// A turn that its provider has paused.
+    pub pausing: Pausing,
 }
 
 impl<'a, P: Platform> Run<'a, P> {
@@ -103,6 +106,7 @@ impl<'a, P: Platform> Run<'a, P> {
             beside: Vec::new(),
             unsigned: Vec::new(),
             continuing: Continuing::default(),
+            pausing: Pausing::default(),
         }
     }
 
@@ -111,7 +115,8 @@ impl<'a, P: Platform> Run<'a, P> {
         let unsigned = self.unsigned.contains(&candidate);
         let earlier = std::mem::take(&mut self.sent_losses);
         self.upstream_told = Headers::new();
-        let request = self.choice.work.request(self.exchange, self.view, chosen, unsigned, &mut self.sent_losses);
+        let mut request = self.choice.work.request(self.exchange, self.view, chosen, unsigned, &mut self.sent_losses);
+        self.go_on_with_pause(candidate, &mut request);
         if self.first_content_ms.is_some() {
             // The answer is partly another attempt's.
             self.sent_losses.retain(|loss| !earlier.contains(loss));

@@ -208,11 +208,16 @@ impl<P: Platform> Run<'_, P> {
     pub fn told_usage(&self, account: usize) -> Option<(Usage, Cost)> {
         let settled = |a: &AttemptAccount| a.settled.as_ref().map(|s| (s.usage, s.cost));
         if self.continuing.seams.is_empty() {
-            return self.accounts.get(account).and_then(settled);
+            let heard = self.resumed_accounts().iter().chain([&account]);
+            return heard.filter_map(|at| self.accounts.get(*at).and_then(settled)).reduce(together);
         }
         let heard = self.accounts.iter().filter(|a| a.first_content_ms.is_some()).filter_map(settled);
-        heard.reduce(|(usage, cost), (more, price)| (usage.plus(&more), cost.plus(price)))
+        heard.reduce(together)
     }
+}
+
+fn together((usage, cost): (Usage, Cost), (more, price): (Usage, Cost)) -> (Usage, Cost) {
+    (usage.plus(&more), cost.plus(price))
 }
 
 /// Whether a request asks for one plain text: no tools, no form, one choice, nothing beside the text. Anything else is

@@ -13,6 +13,7 @@ pub mod health;
 pub mod held;
 pub mod keep;
 pub mod pages;
+pub mod pausing;
 pub mod prepare;
 pub mod reply;
 pub mod settle;

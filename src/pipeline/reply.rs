@@ -175,12 +175,14 @@ impl<P: Platform> Run<'_, P> {
     }
 
     /// The `signalbox` member: decision, attempts with their costs, losses, seams, safety verdicts, sources without another
-    /// place. `None` unless the caller asked to explain, the stream was opened before anyone had answered, it was gone on with,
-    /// or there is something of the answer to pass on.
+    /// place. `None` unless the caller asked to explain, the stream was opened before anyone had answered, it was gone on with
+    /// or resumed, or there is something of the answer to pass on.
     pub fn explanation(&self) -> Option<String> {
         let opened_early = self.opened_early;
         let stitched = !self.continuing.seams.is_empty();
-        if !self.exchange.explain && !opened_early && !stitched && self.beside.is_empty() {
+        // The headers of a stream are out before it is paused, and they list the attempts.
+        let told_late = opened_early || stitched || (self.view.stream && self.is_resumed());
+        if !self.exchange.explain && !told_late && self.beside.is_empty() {
             return None;
         }
         let mut out = Vec::with_capacity(1024);

@@ -148,8 +148,8 @@ impl<P: Platform> Run<'_, P> {
         }
     }
 
-    /// Reports that an answer of another dialect ends where its provider wanted to be asked again: what it would have gone on
-    /// with is not fetched, and the end is the caller's dialect's word for an answer that was cut short.
+    /// Reports that an answer of another dialect ends where its provider wanted to be asked again and no more calls are made for
+    /// it: the end is the caller's dialect's word for an answer that was cut short.
     pub fn report_pause(&mut self, candidate: usize, seen: &Observation) {
         let native = self.choice.candidates.get(candidate).is_none_or(|c| c.dialect == self.exchange.dialect);
         if !native && seen.finish == Some(FinishReason::Paused) {

@@ -66,11 +66,14 @@ impl<P: Platform> Run<'_, P> {
             self.settle(account, Ending::Refused(failure.clone()));
             return self.failed(candidate, failure);
         }
-        let mut relay = self.relay_of_going_on(chosen).unwrap_or_else(|| self.relay(chosen));
+        let (mut relay, unsent) = self.relay_of_pause().unwrap_or_else(|| {
+            let relay = self.relay_of_going_on(chosen).unwrap_or_else(|| self.relay(chosen));
+            (relay, Vec::with_capacity(4096))
+        });
         if relay.is_untouched() {
             call.watch();
         }
-        let (end, begun) = self.pass_on(&mut call, &mut relay, account, candidate, deadlines, first_at).await;
+        let (end, begun) = self.pass_on(&mut call, &mut relay, unsent, account, candidate, deadlines, first_at).await;
         self.finish(call, relay, account, candidate, end, begun).await
     }
 
@@ -127,11 +130,14 @@ impl<P: Platform> Run<'_, P> {
         Ok(Some(classify_event(dialect, profile, error)))
     }
 
-    /// The loop: read, relay, write, watch the clocks. True: this attempt's content has begun.
+    /// The loop: read, relay, write, watch the clocks. `out`: what an earlier attempt of this answer has left to send. True: this
+    /// attempt's content has begun.
+    #[allow(clippy::too_many_arguments)] // of one call from one place
     async fn pass_on(
         &mut self,
         call: &mut P::Call,
         relay: &mut Relay,
+        mut out: Vec<u8>,
         account: usize,
         candidate: usize,
         deadlines: Deadlines,
@@ -139,11 +145,10 @@ impl<P: Platform> Run<'_, P> {
     ) -> (End, bool) {
         let platform = self.exchange.platform;
         // Who goes on with an answer writes to a stream that is open.
-        let mut committed = self.is_going_on();
+        let mut committed = self.answered_by.is_some();
         let mut begun = false;
         let mut quiet_until = first_at;
         let mut pumping = false;
-        let mut out = Vec::with_capacity(4096);
         loop {
             let until = quiet_until.min(deadlines.end_at);
             let read = call.read(if pumping { until } else { self.wake_at(until) }).await;
@@ -265,7 +270,7 @@ impl<P: Platform> Run<'_, P> {
     /// now, and there is no way back.
     fn begin(&mut self, account: usize, candidate: usize) {
         let now = self.exchange.platform.now_ms();
-        let opens = !self.is_going_on();
+        let opens = self.answered_by.is_none();
         if opens {
             self.first_content_ms = Some(now);
             self.answered_by = Some(candidate);
@@ -296,6 +301,16 @@ impl<P: Platform> Run<'_, P> {
         begun: bool,
     ) -> Event {
         self.malformed = self.malformed.saturating_add(relay.malformed());
+        if let (End::Input, true, Some(resume)) = (&end, relay.complete(), relay.paused()) {
+            if self.may_resume(candidate) {
+                self.end_call(&mut call).await;
+                return self.pause_stream(account, candidate, relay, resume);
+            }
+        }
+        if relay.repeats() {
+            self.forget_resumed();
+        }
+        relay.accept_pause(&mut self.unsent);
         let failure = match end {
             End::Gone => {
                 return match self.choice.candidates.get(candidate) {
@@ -331,9 +346,12 @@ impl<P: Platform> Run<'_, P> {
             if !begun {
                 if self.is_going_on() {
                     self.take_back(candidate, relay);
+                } else {
+                    self.keep_pause(relay);
                 }
                 return self.failed(candidate, failure);
             }
+            self.forget_pause();
             if relay.is_untouched() && relay.inside_event() {
                 // Half an event is already out: no typed end can follow it, so the transport says it.
                 if let Some(mut sink) = self.sink.take() {
@@ -365,11 +383,16 @@ impl<P: Platform> Run<'_, P> {
         let mut out = std::mem::take(&mut self.unsent);
         relay.conclude(&tail, &mut out);
         self.end_with(&out).await;
+        self.end_call(&mut call).await;
+        Event::Ended
+    }
+
+    /// Lets a connection come to its end, so that it can be used again.
+    async fn end_call(&self, call: &mut P::Call) {
         let until = self.exchange.platform.now_ms().saturating_add(LINGER_MS);
         if !matches!(call.read(until).await, Ok(None)) {
             call.abort();
         }
-        Event::Ended
     }
 
     /// The provider has ended an untouched stream with its own typed error, which is the caller's dialect's: a second one

@@ -48,8 +48,15 @@ impl<P: Platform> Run<'_, P> {
             Err(Interrupt::ClientGone) => return self.left_waiting(&mut call, account, chosen, Some(status)).await,
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
         };
+        let (body, pause) = self.gather(candidate, body);
         match choice.work.understand(self.exchange, chosen, self.view.estimated_input_tokens, body) {
-            Ok(answer) => self.deliver(account, candidate, answer),
+            Ok(answer) => match pause {
+                Some(pause) => {
+                    let (Answer::Native(_, seen) | Answer::Foreign(_, seen)) = &answer;
+                    self.pause_whole(account, candidate, seen, pause)
+                }
+                None => self.deliver(account, candidate, answer),
+            },
             Err(StreamFault::Provider(error)) => {
                 let failure = classify_event(dialect, profile, error);
                 self.settle(account, Ending::Refused(failure.clone()));

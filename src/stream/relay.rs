@@ -7,10 +7,12 @@
 
 mod end;
 mod forms;
+mod pauses;
 
 use super::delivered::Delivered;
 use super::splice::Splice;
 use crate::dialect::canonical::{Extra, FinishReason, Loss};
+use crate::dialect::pause::Resume;
 use crate::dialect::{openai_responses, Dialect, Observation, ProviderError, ReplyContext, StreamEncoder, Tail};
 use crate::sse::{self, Ending, Frame};
 use end::{close_event, conclude_native, with_frame};
@@ -78,6 +80,7 @@ impl Relay {
         let one_call = context.one_call;
         let mut translation = Translation::new(from, to.stream_encoder(context), None);
         translation.one_call = one_call;
+        translation.expect_pauses();
         Self::new(from, Form::Translated(Box::new(translation)))
     }
 
@@ -88,6 +91,39 @@ impl Relay {
         let mut relay = Self::new(from, form);
         relay.notes.delivered = Some(broken.delivered);
         relay
+    }
+
+    /// What resumes the turn, if the stream is translated and its provider has paused it.
+    #[must_use]
+    pub fn paused(&self) -> Option<Resume> {
+        match &self.form {
+            Form::Translated(translation) => translation.paused(),
+            Form::Untouched { .. } | Form::WholeEvents { .. } => None,
+        }
+    }
+
+    /// Whether a paused turn was to go on and only said again what it had said, of which nothing went out a second time.
+    #[must_use]
+    pub fn repeats(&self) -> bool {
+        matches!(&self.form, Form::Translated(translation) if translation.repeats())
+    }
+
+    /// Nobody goes on with a paused turn: what was held back of it is appended to `out`, and the pause is its end.
+    pub fn accept_pause(&mut self, out: &mut Vec<u8>) {
+        if let Form::Translated(translation) = &mut self.form {
+            translation.accept_pause(&mut self.notes, out);
+        }
+    }
+
+    /// Gets ready for the stream that goes on with a paused turn, in the caller's same answer. What is observed from here on
+    /// is that stream's.
+    pub fn resume(&mut self) {
+        if let Form::Translated(translation) = &mut self.form {
+            translation.resume();
+        }
+        self.frames = sse::Decoder::new();
+        self.notes.observation = Observation::default();
+        (self.malformed, self.began, self.ended, self.inside_event) = (0, false, false, false);
     }
 
     /// Keeps what the caller gets, so that somebody can go on with it, up to a text of `most_bytes`.

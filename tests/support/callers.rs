@@ -188,7 +188,7 @@ pub fn hear(caller: Caller, body: &str) -> Heard {
             Chat => false,
             Messages => item["type"] == "message_stop",
             Gemini => item["candidates"][0]["finishReason"].is_string(),
-            Responses => item["type"] == "response.completed",
+            Responses => matches!(item["type"].as_str(), Some("response.completed" | "response.incomplete")),
         });
         heard.items.push(item);
     }

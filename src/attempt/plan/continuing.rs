@@ -2,7 +2,7 @@
 //! driver; here are the bounds that hold for any call: classes, attempts, time, the retry budget.
 
 use super::{outcome, Action, Machine, State};
-use crate::upstream::failure::{AttemptFailure, RetryScope};
+use crate::upstream::failure::{AttemptFailure, FailureClass, RetryScope};
 
 /// An answer that is out in part.
 #[derive(Debug)]
@@ -34,6 +34,20 @@ impl Machine {
         let first = self.interrupted.take().map_or_else(|| failure.clone(), |earlier| earlier.failure);
         self.interrupted = Some(Interrupted { failure: first, by: if ends { Vec::new() } else { by } });
         self.go_on(candidate, sent_ms, &failure, now_ms, random, may_retry)
+    }
+
+    /// The attempt in flight was paused: the same candidate goes on. Where content is out, nobody else can.
+    pub(super) fn paused(&mut self, candidate: usize, sent_ms: u64, content: bool, now_ms: u64) -> Action {
+        self.record(candidate, "200".to_owned(), None, sent_ms, now_ms);
+        if content || self.interrupted.is_some() {
+            let failure = AttemptFailure::silent(FailureClass::Cut);
+            self.interrupted = Some(Interrupted { failure, by: vec![candidate] });
+        }
+        self.limits.max_attempts = self.limits.max_attempts.saturating_add(1);
+        if let Some(standing) = self.standing.get_mut(candidate) {
+            standing.tries = standing.tries.saturating_sub(1);
+        }
+        self.send(candidate, now_ms)
     }
 
     /// Who was to go on failed before it said anything.

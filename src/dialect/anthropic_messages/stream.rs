@@ -2,6 +2,7 @@
 
 mod decoder;
 mod encoder;
+mod turn;
 
 pub use decoder::Decoder;
 pub use encoder::{Encoder, PING};

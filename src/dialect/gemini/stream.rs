@@ -14,8 +14,9 @@ use super::ids::Minter;
 use super::partial_args::{steps, PartialArgs};
 use super::types::{Candidate, Chunk, FunctionCall, Int, Many, Part, PromptFeedback, Text};
 use super::{error, logprobs, types, usage};
-use crate::dialect::canonical::{Extra, StreamEvent, Usage};
+use crate::dialect::canonical::{Extra, FinishReason, StreamEvent, Usage};
 use crate::dialect::citation;
+use crate::dialect::pause::Resume;
 use crate::dialect::{ProviderError, StreamFault};
 use crate::sse::Frame;
 
@@ -32,6 +33,8 @@ pub struct Decoder {
     blocked: bool,
     usage: Option<Usage>,
     extras: Collector,
+    /// The latest token, where the answer is to be continued.
+    token: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +46,8 @@ struct Choice {
     open_call: Option<OpenCall>,
     /// A final finish reason came, and no content after it.
     ended: bool,
+    /// The same of a reason that asks for a continuation.
+    paused: bool,
     /// Visible text so far: Google counts its bytes, others its characters.
     said: String,
     /// The latest grounding that has not been told.
@@ -89,11 +94,26 @@ impl Decoder {
         Ok(())
     }
 
-    /// Whether the answer is complete: a blocked prompt, or every choice has a final finish reason and nothing after
-    /// it. There is no terminator.
+    /// Whether the answer is complete: a blocked prompt, or every choice has a finish reason and nothing after it. There is no
+    /// terminator.
     #[must_use]
     pub fn complete(&self) -> bool {
-        self.blocked || (!self.choices.is_empty() && self.choices.values().all(|choice| choice.ended))
+        self.blocked || (!self.choices.is_empty() && self.choices.values().all(|choice| choice.ended || choice.paused))
+    }
+
+    /// What continues the answer, if Google ended it in the middle: of one choice, since each has a token of its own.
+    #[must_use]
+    pub fn paused(&self) -> Option<Resume> {
+        let one = self.choices.len() == 1 && self.choices.values().all(|choice| choice.paused);
+        self.token.clone().filter(|_| one).map(Resume::Token)
+    }
+
+    /// Gets ready for the stream that continues the answer.
+    pub fn resume(&mut self) {
+        self.usage = None;
+        for choice in self.choices.values_mut() {
+            (choice.ended, choice.paused) = (false, false);
+        }
     }
 
     /// The choices that there were.
@@ -151,6 +171,9 @@ impl Decoder {
             if name == "groundingMetadata" {
                 choice.grounding = Some((*value).to_owned());
             }
+            if matches!(name.as_ref(), "continuationToken" | "continuation_token") {
+                self.token = serde_json::from_str(value.get()).ok().or(self.token.take());
+            }
             let told = (name == "logprobsResult").then(|| logprobs::of_google(index, value)).flatten();
             let extra = told.or_else(|| self.extras.entry(format!("candidates[{index}].{name}"), value));
             out.extend(extra.map(StreamEvent::Extra));
@@ -160,6 +183,7 @@ impl Decoder {
             choice.end_call(out);
             choice.end_thought(None, out);
             choice.ended = finish::is_final(raw);
+            choice.paused = finish.reason == FinishReason::Paused;
             choice.cite(out);
             out.push(StreamEvent::Finish { choice: index, finish });
         }
@@ -175,7 +199,7 @@ impl Choice {
     /// Content that is no thought begins: thoughts are over, and an earlier finish reason was not the end.
     fn content(&mut self, out: &mut Vec<StreamEvent>) {
         self.end_thought(None, out);
-        self.ended = false;
+        (self.ended, self.paused) = (false, false);
     }
 
     fn end_thought(&mut self, signature: Option<String>, out: &mut Vec<StreamEvent>) {
@@ -195,7 +219,7 @@ impl Choice {
         let text = part.text.map(|Text(text)| text.into_owned()).unwrap_or_default();
         if part.thought == Some(true) {
             if !text.is_empty() {
-                self.ended = false;
+                (self.ended, self.paused) = (false, false);
                 self.thinking = true;
                 out.push(StreamEvent::ReasoningDelta { choice, text });
             }

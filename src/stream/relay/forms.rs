@@ -1,8 +1,10 @@
 //! One event through each of the forms.
 
 use super::end::closed;
+use super::pauses::Pauses;
 use super::{Progress, RelayFault};
 use crate::dialect::canonical::{later_calls, Extra, FinishReason, Loss, StreamEvent};
+use crate::dialect::pause::Resume;
 use crate::dialect::{Dialect, Observation, ReplyContext, StreamDecoder, StreamEncoder, StreamFault, Tail};
 use crate::sse::Frame;
 use crate::stream::delivered::Delivered;
@@ -36,13 +38,16 @@ pub(super) enum Form {
 pub(super) struct Translation {
     decoder: StreamDecoder,
     pub(super) encoder: StreamEncoder,
-    /// Reused from event to event.
+    /// Reused from event to event: what was read, and what of it is to be written now.
+    decoded: Vec<StreamEvent>,
     events: Vec<StreamEvent>,
     /// The caller takes one call at a time.
     pub(super) one_call: bool,
     /// Where this stream goes on with another.
     splice: Option<Splice>,
     spliced: Vec<StreamEvent>,
+    /// Where the turn can be resumed if its provider pauses it.
+    pauses: Option<Pauses>,
 }
 
 /// Most members that are kept of one stream: decoders tell each once, however often a provider repeats it.
@@ -144,19 +149,61 @@ impl Translation {
         Self {
             decoder: from.stream_decoder(),
             encoder,
+            decoded: Vec::new(),
             events: Vec::new(),
             one_call: false,
             splice,
             spliced: Vec::new(),
+            pauses: None,
+        }
+    }
+
+    /// Has pauses wait for what becomes of them.
+    pub(super) fn expect_pauses(&mut self) {
+        self.decoder.keep_turn();
+        self.pauses = Some(Pauses::default());
+    }
+
+    /// What resumes the turn, if its provider has paused it.
+    pub(super) fn paused(&self) -> Option<Resume> {
+        self.pauses.as_ref().filter(|pauses| pauses.is_paused()).and_then(|_| self.decoder.paused())
+    }
+
+    /// Whether the turn was to go on and only said again what it had said.
+    pub(super) fn repeats(&self) -> bool {
+        self.pauses.as_ref().is_some_and(Pauses::repeats)
+    }
+
+    /// Writes the pause as the end that it then is.
+    pub(super) fn accept_pause(&mut self, notes: &mut Notes, out: &mut Vec<u8>) {
+        if let Some(event) = self.pauses.as_mut().and_then(Pauses::accept) {
+            write(&mut self.encoder, &event, notes, out);
+        }
+    }
+
+    /// Gets ready for the stream that goes on.
+    pub(super) fn resume(&mut self) {
+        self.decoder.resume();
+        if let Some(pauses) = &mut self.pauses {
+            pauses.resume();
         }
     }
 
     fn take(&mut self, frame: &Frame<'_>, notes: &mut Notes, out: &mut Vec<u8>) -> Result<Progress, Stopped> {
         self.events.clear();
-        self.decoder.frame(frame, &mut self.events)?;
+        self.decoded.clear();
+        self.decoder.frame(frame, &mut self.decoded)?;
         let mut content = false;
+        for event in self.decoded.drain(..) {
+            let grew = observe_canonical(&event, &mut notes.observation);
+            let known = self.events.len();
+            match &mut self.pauses {
+                Some(pauses) => pauses.pass(event, &mut self.events),
+                None => self.events.push(event),
+            }
+            content |= grew && self.events.len() > known;
+        }
         for event in &self.events {
-            content |= observe_canonical(event, &mut notes.observation);
             if let Some(choice) = event.later_call().filter(|_| self.one_call) {
                 let loss = later_calls(choice);
                 notes.losses.extend((!notes.losses.contains(&loss)).then_some(loss));

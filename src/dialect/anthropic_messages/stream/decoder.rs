@@ -5,8 +5,10 @@ use serde_json::value::RawValue;
 use super::super::error;
 use super::super::response::{block_extras, extra, message_extras, usage_extras};
 use super::super::types::{self, Block, Delta, Event, Kind, StartedMessage, Text, WireUsage};
+use super::turn::Turn;
 use crate::dialect::canonical::{Extra, StreamEvent, Usage};
 use crate::dialect::citation::{self, Citation};
+use crate::dialect::pause::{Resume, PAUSE_TURN};
 use crate::dialect::StreamFault;
 use crate::json::{Edit, Members};
 use crate::sse::Frame;
@@ -23,6 +25,9 @@ pub struct Decoder {
     said: usize,
     usage: Usage,
     done: bool,
+    /// Where the turn may have to be sent back.
+    turn: Option<Turn>,
+    paused: bool,
 }
 
 /// A content block between its start and its stop.
@@ -104,6 +109,25 @@ impl Decoder {
         self.done
     }
 
+    /// Keeps the turn, so that it can be gone on with where Anthropic pauses it.
+    pub fn keep_turn(&mut self) {
+        self.turn.get_or_insert_default();
+    }
+
+    /// What resumes the turn, if Anthropic has paused it.
+    #[must_use]
+    pub fn paused(&self) -> Option<Resume> {
+        let turn = self.turn.as_ref().filter(|_| self.paused && self.done)?;
+        turn.content().map(Resume::Content)
+    }
+
+    /// Gets ready for the stream that goes on with the turn.
+    pub fn resume(&mut self) {
+        self.open.clear();
+        self.usage = Usage::default();
+        (self.done, self.paused) = (false, false);
+    }
+
     fn start(&mut self, event: &Event<'_>, out: &mut Vec<StreamEvent>) -> Result<(), StreamFault> {
         let message: StartedMessage<'_> = match event.message {
             Some(raw) => parse(raw)?,
@@ -138,6 +162,9 @@ impl Decoder {
         };
         // A server that forgot to stop the block before.
         self.block_stop(index, out);
+        if let Some(turn) = &mut self.turn {
+            turn.start(index, raw);
+        }
         if known.is_some() {
             let mut extras = Vec::new();
             block_extras(raw, index, &mut extras);
@@ -192,6 +219,9 @@ impl Decoder {
             Err(error) => return types::unknown_or_malformed(raw.get().as_bytes(), &error),
         };
         let index = event.index.unwrap_or_default();
+        if let Some(turn) = &mut self.turn {
+            turn.delta(index, &delta);
+        }
         let open = self.open.iter_mut().find(|open| open.index == index).map(|open| &mut open.kind);
         let text = |text: Option<Text<'_>>| text.map(|t| t.0.into_owned()).unwrap_or_default();
         match delta.kind.as_ref().map(Text::as_str).unwrap_or_default() {
@@ -274,6 +304,7 @@ impl Decoder {
             while let Some(open) = self.open.first() {
                 self.block_stop(open.index, out);
             }
+            self.paused = reason.as_str() == PAUSE_TURN;
             let finish = types::finish(reason.as_str(), delta.stop_sequence.as_ref().map(Text::as_str));
             out.push(StreamEvent::Finish { choice: CHOICE, finish });
         }
