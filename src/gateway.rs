@@ -53,7 +53,8 @@ impl Gateway {
         let config = Config::load(&layers, mode, environment)?;
         let prices = Prices::parse(prices.unwrap_or(price::SNAPSHOT))?;
         let gate =
-            Gate::new(config.identity.clone(), environment("SIGNALBOX_PRINCIPAL_KEY").unwrap_or_default().as_bytes());
+            Gate::new(config.identity.clone(), environment("SIGNALBOX_PRINCIPAL_KEY").unwrap_or_default().as_bytes())
+                .with_secrets(environment);
         Ok(Self { config, prices, gate, memory })
     }
 

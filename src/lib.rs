@@ -4,6 +4,7 @@ pub mod http; // values: request, response, headers
 pub mod json; // values: JSON members by source text
 pub mod sse; // values: event streams
 pub mod money; // values: picodollars as text
+pub mod address; // values: what may be called
 pub mod document; // values: operators' JSON documents, read strictly
 pub mod error; // what can go wrong, blame first
 pub mod cors; // 1 entry: which browsers may call

@@ -59,6 +59,11 @@ pub trait Platform: SignatureVerifier + JwksSource {
     /// The caller's end of an open stream.
     type Sink: CallerSink;
 
+    /// The issuer as which a service binding introduces the Worker that calls; `None` for everybody else.
+    fn introduced(&self) -> Option<String> {
+        None
+    }
+
     /// The request's body.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ fn the_compiled_in_document_is_valid_in_production_and_closed() {
     let kinds: Vec<(&str, Kind)> = config.providers.values().map(|p| (p.name.as_str(), p.kind)).collect();
     assert_eq!(kinds.len(), 13);
     assert!(kinds.contains(&("anthropic", Kind::AnthropicMessages)) && kinds.contains(&("gemini", Kind::Gemini)));
-    assert_eq!(config.identity.mode, None, "not configured means closed");
+    assert!(!config.identity.is_configured(), "not configured means closed");
     let not_ready: Vec<(&str, State)> =
         config.providers.values().map(|p| (p.name.as_str(), p.state())).filter(|(_, s)| *s != State::Ready).collect();
     assert_eq!(not_ready, [("azure", State::NoBaseUrl), ("workers-ai", State::NoBinding)]);
@@ -132,7 +132,7 @@ fn what_is_for_local_use_is_refused_elsewhere() {
         assert_eq!(paths(&overlay, Mode::Local), Vec::<String>::new(), "{overlay}");
     }
     let local = load(&json!({"providers": {"openai": {"api_key": "sk-x"}}}), Mode::Local).unwrap();
-    assert_eq!(local.providers["openai"].api_key.as_ref().unwrap().expose(), "sk-x");
+    assert_eq!(local.providers["openai"].api_keys[0].expose(), "sk-x");
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn secrets_never_appear_in_a_debug_rendering_or_a_problem() {
         json!({"providers": {"openai": {"base_url": "https://x.example", "headers_env": {"x-extra": "EXTRA"}}}});
     let without_urls = |name: &str| (!name.ends_with("_BASE_URL")).then(|| environment(name)).flatten();
     let config = Config::load(&[DEFAULT, &overlay.to_string()], Mode::Local, &without_urls).unwrap();
-    assert_eq!(config.providers["openai"].api_key.as_ref().unwrap().expose(), "canary-OPENAI_API_KEY");
+    assert_eq!(config.providers["openai"].api_keys[0].expose(), "canary-OPENAI_API_KEY");
     assert_eq!(config.providers["openai"].headers[0].1.expose(), "canary-EXTRA");
     assert!(!format!("{config:?}").contains("canary"));
     let problems = Config::load(&[DEFAULT], Mode::Local, &environment).unwrap_err();
@@ -278,7 +278,8 @@ fn the_published_schema_lists_the_members_and_words_that_the_loader_knows() {
     let known: BTreeSet<&str> =
         schema::SHAPES.iter().map(|(d, _)| *d).chain(schema::words().into_iter().map(|(d, _)| d)).collect();
     for definition in schema["$defs"].as_object().unwrap().keys() {
-        let identity = ["identity", "issuer", "claims", "algorithm", "headers"].contains(&definition.as_str());
+        let identity =
+            ["identity", "issuer", "claims", "algorithm", "identity_mode", "headers"].contains(&definition.as_str());
         assert!(known.contains(definition.as_str()) || identity, "{definition}");
     }
 }
@@ -286,11 +287,14 @@ fn the_published_schema_lists_the_members_and_words_that_the_loader_knows() {
 #[test]
 fn the_published_schema_of_identity_is_what_identity_reads() {
     let defs = &published()["$defs"];
-    let issuer = json!({"issuer": "https://id.example", "jwks_url": "https://id.example/jwks", "audiences": ["a"],
-        "algorithms": defs["algorithm"]["enum"], "claims": {"principal": "sub", "tenant": "org", "groups": "g", "gateway": "s"},
-        "max_age_s": 60, "skew_s": 5, "token_type": "at+jwt", "clients": ["c"], "operator_groups": ["ops"],
-        "cf_access": true, "banned_kids": ["k"], "banned_jtis": ["j"]});
-    let identity = json!({"mode": "jwt", "issuers": [issuer]});
+    let issuer = json!({"issuer": "https://id.example", "mode": "jwt", "jwks_url": "https://id.example/jwks",
+        "audiences": ["a"], "algorithms": defs["algorithm"]["enum"], "required": {"dept": ["a", "b"]},
+        "claims": {"principal": "sub", "tenant": "org", "groups": "g", "gateway": "s", "limits": "l", "models": "m",
+            "policies": "p", "data_policy": "d", "roles": "r"},
+        "max_age_s": 60, "window_s": 30, "skew_s": 5, "token_type": "at+jwt", "clients": ["c"], "operator_groups": ["ops"],
+        "grants": ["operator"], "banned_kids": ["k"], "banned_jtis": ["j"]});
+    let front = json!({"issuer": "front", "mode": "signed-header", "secret_env": ["A_SECRET"]});
+    let identity = json!({"mode": ["jwt", "signed-header"], "issuers": [issuer, front]});
     // Everything that the schema lists can be set, and everything that is read comes back out under a listed name.
     let config = load(&json!({"identity": identity}), Mode::Production).unwrap();
     let read = serde_json::to_value(&config.identity).unwrap();
@@ -298,6 +302,9 @@ fn the_published_schema_of_identity_is_what_identity_reads() {
         [("identity", &read), ("issuer", &read["issuers"][0]), ("claims", &read["issuers"][0]["claims"])]
     {
         let listed = names(defs[definition]["properties"].as_object().unwrap().keys().map(String::as_str));
-        assert_eq!(names(value.as_object().unwrap().keys().map(String::as_str)), listed, "{definition}");
+        let mut said = names(value.as_object().unwrap().keys().map(String::as_str));
+        // A secret and public keys do not go together.
+        said.extend((definition == "issuer").then_some("secret_env"));
+        assert_eq!(said, listed, "{definition}");
     }
 }

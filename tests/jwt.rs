@@ -8,18 +8,21 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine as _;
+use futures::future::LocalBoxFuture;
 use serde_json::{json, Value};
 use sha2::{Digest, Sha256};
 use signalbox::http::Headers;
+use signalbox::identity::hmac::hmac_sha256;
 use signalbox::identity::jwt::{Rejected, MAX_TOKEN_BYTES};
-use signalbox::identity::ports::{JwksSource, PortFailure, Served, SignatureVerifier};
-use signalbox::identity::{Algorithm, Gate, Principal, Reason, Refusal, Settings};
+use signalbox::identity::ports::{Fetcher, JwksSource, PortFailure, Served, SignatureVerifier};
+use signalbox::identity::{Algorithm, Arrival, Gate, Principal, Reason, Refusal, Settings};
 
 const NOW_S: u64 = 1_790_000_000;
 const NOW_MS: u64 = NOW_S * 1_000;
@@ -40,26 +43,49 @@ fn sign(alg: Algorithm, jwk: &str, input: &[u8]) -> Vec<u8> {
     hash.repeat(if alg == Algorithm::ES256 { 2 } else { 8 })
 }
 
-/// Serves key sets by URL; counts fetches; a fetch takes one turn of the scheduler.
+/// Serves key sets by URL; counts fetches; a fetch takes one turn of the scheduler. What is done beside a request is done
+/// when the test says so.
+#[derive(Default, Clone)]
+struct Issuers(Rc<Serving>);
+
 #[derive(Default)]
-struct Issuers {
+struct Serving {
     sets: RefCell<BTreeMap<String, Value>>,
     fetched: RefCell<Vec<String>>,
     down: Cell<bool>,
     status: Cell<u16>,
+    beside: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
 }
 
-impl JwksSource for Issuers {
-    async fn fetch(&self, url: &str) -> Result<Served, PortFailure> {
-        self.fetched.borrow_mut().push(url.to_owned());
+impl Deref for Issuers {
+    type Target = Serving;
+    fn deref(&self) -> &Serving {
+        &self.0
+    }
+}
+
+impl Issuers {
+    async fn get(self, url: String) -> Result<Served, PortFailure> {
+        self.fetched.borrow_mut().push(url.clone());
         turn().await;
         if self.down.get() {
             return Err(PortFailure);
         }
         let sets = self.sets.borrow();
-        let (status, body) = sets.get(url).map_or((404, Vec::new()), |set| (200, set.to_string().into_bytes()));
+        let (status, body) = sets.get(&url).map_or((404, Vec::new()), |set| (200, set.to_string().into_bytes()));
         let status = if self.status.get() == 0 { status } else { self.status.get() };
         Ok(Served { status, cache_control: "max-age=600".into(), body })
+    }
+}
+
+impl JwksSource for Issuers {
+    fn fetcher(&self) -> Fetcher {
+        let issuers = self.clone();
+        Rc::new(move |url| Box::pin(issuers.clone().get(url)))
+    }
+
+    fn beside(&self, work: LocalBoxFuture<'static, ()>) {
+        self.beside.borrow_mut().push(work);
     }
 
     async fn pause(&self, _ms: u64) {
@@ -165,12 +191,33 @@ impl World {
         let issuers = Issuers::default();
         let set = json!({"keys": [rsa_key("r1", 0xA1), ec_key("e1", 0xB1)]});
         issuers.sets.borrow_mut().insert("https://id.example/jwks".into(), set);
-        Self { gate: Gate::new(serde_json::from_value::<Settings>(settings).unwrap(), b"secret"), issuers }
+        let settings = Settings { local: true, ..serde_json::from_value(settings).unwrap() };
+        let secret = |name: &str| (name == "GATEWAY_SECRET").then(|| "a secret of both".to_owned());
+        Self { gate: Gate::new(settings, b"secret").with_secrets(&secret), issuers }
     }
 
     fn ask_at(&self, headers: &[(&str, &str)], query: &str, now_ms: u64) -> Result<Rc<Principal>, Refusal> {
+        self.arrive(headers, query, None, now_ms)
+    }
+
+    fn arrive(
+        &self,
+        headers: &[(&str, &str)],
+        query: &str,
+        introduced: Option<&str>,
+        now_ms: u64,
+    ) -> Result<Rc<Principal>, Refusal> {
         let headers: Headers = headers.iter().copied().collect();
-        run(self.gate.identify(&headers, query, now_ms, &FakeCrypto, &self.issuers))
+        let arrival = Arrival { headers: &headers, query, introduced };
+        run(self.gate.identify(arrival, now_ms, &FakeCrypto, &self.issuers))
+    }
+
+    /// Does what has been left for beside requests; how many pieces of work that was.
+    fn do_the_rest(&self) -> usize {
+        let work: Vec<_> = self.issuers.beside.borrow_mut().drain(..).collect();
+        let pieces = work.len();
+        work.into_iter().for_each(run);
+        pieces
     }
 
     fn bearer_at(&self, token: &str, now_ms: u64) -> Result<Rc<Principal>, Refusal> {
@@ -219,7 +266,8 @@ fn a_token_of_a_configured_issuer_names_a_principal() {
     assert_ne!(id(&with(claims(), "org", json!("other"))), ada.id);
     let elsewhere = Gate::new(serde_json::from_value(settings()).unwrap(), b"another secret");
     let headers: Headers = [("x-api-key", good())].into_iter().collect();
-    let there = run(elsewhere.identify(&headers, "", NOW_MS, &FakeCrypto, &world.issuers)).unwrap();
+    let arrival = Arrival { headers: &headers, query: "", introduced: None };
+    let there = run(elsewhere.identify(arrival, NOW_MS, &FakeCrypto, &world.issuers)).unwrap();
     assert_ne!(there.id, ada.id, "ids are keyed");
 }
 
@@ -647,14 +695,36 @@ fn an_error_page_is_no_key_set_whatever_it_holds() {
 }
 
 #[test]
+fn a_set_that_is_due_is_fetched_beside_the_request_that_finds_it_so() {
+    let world = World::new(settings());
+    assert!(world.bearer(&good()).is_ok());
+    let later = NOW_S + 1_000;
+    let claims =
+        |sub: &str| with(with(with(claims(), "sub", json!(sub)), "iat", json!(later)), "exp", json!(later + 60));
+    let at = |sub: &str, kid: &str, fill| signed(&with(header(), "kid", json!(kid)), &claims(sub), &rsa_key(kid, fill));
+    let set = json!({"keys": [rsa_key("r2", 0xC2)]});
+    world.issuers.sets.borrow_mut().insert("https://id.example/jwks".into(), set);
+    for sub in ["one", "two"] {
+        assert!(world.bearer_at(&at(sub, "r1", 0xA1), later * 1_000).is_ok(), "the old key serves meanwhile");
+    }
+    assert_eq!((world.fetches(), world.do_the_rest(), world.fetches()), (1, 1, 2), "one has it fetched, nobody waits");
+    assert!(world.bearer_at(&at("three", "r1", 0xA1), later * 1_000).is_err(), "a key that was taken out is out");
+    assert!(world.bearer_at(&at("three", "r2", 0xC2), later * 1_000).is_ok());
+    assert_eq!(world.fetches(), 2 + 1, "the unknown id had it looked for once");
+}
+
+#[test]
 fn a_key_set_that_is_none_does_not_replace_a_good_one() {
     let world = World::new(settings());
     assert!(world.bearer(&good()).is_ok());
     world.issuers.sets.borrow_mut().insert("https://id.example/jwks".into(), json!("<html>"));
     let later = NOW_S + 1_000;
     let claims = with(with(claims(), "iat", json!(later)), "exp", json!(later + 60));
-    assert!(world.bearer_at(&signed(&header(), &claims, &rsa_key("r1", 0xA1)), later * 1_000).is_ok());
-    assert_eq!(world.fetches(), 2);
+    let token = signed(&header(), &claims, &rsa_key("r1", 0xA1));
+    assert!(world.bearer_at(&token, later * 1_000).is_ok());
+    assert_eq!((world.do_the_rest(), world.fetches()), (1, 2));
+    let other = signed(&header(), &with(claims, "sub", json!("bob")), &rsa_key("r1", 0xA1));
+    assert!(world.bearer_at(&other, later * 1_000).is_ok());
 }
 
 #[test]
@@ -664,7 +734,8 @@ fn callers_that_arrive_together_at_a_cold_start_cause_one_fetch() {
         .map(|n| signed(&header(), &with(claims(), "sub", json!(format!("u{n}"))), &rsa_key("r1", 0xA1)))
         .map(|token| [("x-api-key", token)].into_iter().collect())
         .collect();
-    let all = tokens.iter().map(|headers| world.gate.identify(headers, "", NOW_MS, &FakeCrypto, &world.issuers));
+    let arrival = |headers| Arrival { headers, query: "", introduced: None };
+    let all = tokens.iter().map(|headers| world.gate.identify(arrival(headers), NOW_MS, &FakeCrypto, &world.issuers));
     let results = run(futures::future::join_all(all));
     assert!(results.iter().all(Result::is_ok), "{results:?}");
     assert_eq!(world.fetches(), 1);
@@ -676,13 +747,207 @@ fn callers_that_arrive_together_at_a_cold_start_cause_one_fetch() {
 fn an_access_assertion_counts_where_it_is_configured_and_in_its_header_only() {
     let token = good();
     let assertion = [("cf-access-jwt-assertion", token.as_str())];
-    let access = World::new(issuer_with("cf_access", json!(true)));
+    let access =
+        World::new(with(issuer_with("jwks_url", json!("https://id.example/jwks")), "mode", json!("cloudflare-access")));
     assert!(access.ask_at(&assertion, "", NOW_MS).is_ok());
     assert!(
         access.ask_at(&[assertion[0], ("x-api-key", "unused")], "", NOW_MS).is_ok(),
         "a placeholder is no credential"
     );
-    assert_eq!(reason(&access.bearer(&token)), Some(Reason::Rejected(Rejected::Issuer)));
+    assert_eq!(reason(&access.bearer(&token)), Some(Reason::Missing));
+    let mut both = with(issuer_with("mode", json!("cloudflare-access")), "mode", json!(["jwt", "cloudflare-access"]));
+    both["issuers"].as_array_mut().unwrap().push(with(
+        settings()["issuers"][0].clone(),
+        "issuer",
+        json!("https://other.example"),
+    ));
+    both["issuers"][1]["mode"] = json!("jwt");
+    assert_eq!(reason(&World::new(both).bearer(&token)), Some(Reason::Rejected(Rejected::Issuer)), "not as an API key");
     let plain = World::new(settings());
     assert_eq!(reason(&plain.ask_at(&assertion, "", NOW_MS)), Some(Reason::Missing));
+}
+
+// ── discovery ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const DOCUMENT: &str = "https://id.example/.well-known/openid-configuration";
+
+fn discovering(document: Value) -> World {
+    let world = World::new(settings_without("jwks_url"));
+    world.issuers.sets.borrow_mut().insert(DOCUMENT.into(), document);
+    world
+}
+
+fn settings_without(member: &str) -> Value {
+    let mut settings = settings();
+    settings["issuers"][0].as_object_mut().unwrap().remove(member);
+    settings
+}
+
+#[test]
+fn an_issuers_own_document_says_where_its_keys_are() {
+    let world = discovering(json!({"issuer": "https://id.example", "jwks_uri": "https://id.example/jwks"}));
+    assert!(world.bearer(&good()).is_ok());
+    assert_eq!(*world.issuers.fetched.borrow(), [DOCUMENT, "https://id.example/jwks"]);
+}
+
+#[test]
+fn a_document_of_another_issuer_or_one_that_points_inside_is_not_followed() {
+    for document in [
+        json!({"issuer": "https://evil.example", "jwks_uri": "https://id.example/jwks"}),
+        json!({"issuer": "https://id.example/", "jwks_uri": "https://id.example/jwks"}),
+        json!({"issuer": "https://id.example", "jwks_uri": "http://id.example/jwks"}),
+        json!({"issuer": "https://id.example", "jwks_uri": "https://169.254.169.254/latest/meta-data"}),
+        json!({"issuer": "https://id.example", "jwks_uri": "https://metadata.google.internal/"}),
+        json!({"issuer": "https://id.example"}),
+        json!("<html>"),
+    ] {
+        let world = discovering(document.clone());
+        assert_eq!(reason(&world.bearer(&good())), Some(Reason::Unavailable), "{document}");
+        assert_eq!(world.fetches(), 1, "{document}");
+    }
+}
+
+#[test]
+fn several_issuers_are_told_apart_by_name_and_keys() {
+    let mut both = settings();
+    let mut other = both["issuers"][0].clone();
+    other["issuer"] = json!("https://other.example");
+    other["jwks_url"] = json!("https://other.example/jwks");
+    both["issuers"].as_array_mut().unwrap().push(other);
+    let world = World::new(both);
+    let theirs = rsa_key("r1", 0xD1);
+    world.issuers.sets.borrow_mut().insert("https://other.example/jwks".into(), json!({"keys": [theirs.clone()]}));
+    let of_other = with(claims(), "iss", json!("https://other.example"));
+    let one = world.bearer(&good()).unwrap();
+    let two = world.bearer(&signed(&header(), &of_other, &theirs)).unwrap();
+    assert_ne!(one.id, two.id, "the same name at two issuers is two callers");
+    let crossed = signed(&header(), &of_other, &rsa_key("r1", 0xA1));
+    assert_eq!(reason(&world.bearer(&crossed)), Some(Reason::Rejected(Rejected::Signature)));
+}
+
+#[test]
+fn what_is_required_of_claims_is_required() {
+    let strict = issuer_with("required", json!({"dept": ["research", "labs"], "amr": "mfa"}));
+    let key = rsa_key("r1", 0xA1);
+    let fits = with(with(claims(), "dept", json!("labs")), "amr", json!(["pwd", "mfa"]));
+    assert!(World::new(strict.clone()).bearer(&signed(&header(), &fits, &key)).is_ok());
+    refused(strict.clone(), &good(), Rejected::Required);
+    refused(strict, &signed(&header(), &with(fits, "dept", json!("sales")), &key), Rejected::Required);
+}
+
+#[test]
+fn a_role_counts_where_its_issuer_may_grant_it() {
+    let token = signed(&header(), &with(claims(), "signalbox", json!({"roles": ["operator"]})), &rsa_key("r1", 0xA1));
+    assert!(!World::new(settings()).bearer(&token).unwrap().operator, "no claim loosens what is configured");
+    let granting = issuer_with("grants", json!(["operator"]));
+    assert!(World::new(granting.clone()).bearer(&token).unwrap().operator);
+    assert!(!World::new(granting).bearer(&good()).unwrap().operator);
+}
+
+// ── signed headers ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+fn front() -> Value {
+    json!({"mode": "signed-header", "issuers": [{"issuer": "front", "secret_env": ["OLD_SECRET", "GATEWAY_SECRET"]}]})
+}
+
+fn assertion(secret: &str, header: &Value, claims: &Value) -> String {
+    let input = format!("{}.{}", b64(header.to_string()), b64(claims.to_string()));
+    format!("{input}.{}", b64(hmac_sha256(secret.as_bytes(), input.as_bytes())))
+}
+
+fn asserted(world: &World, token: &str, now_ms: u64) -> Option<Reason> {
+    reason(&world.ask_at(&[("x-signalbox-assertion", token), ("x-api-key", "placeholder")], "", now_ms))
+}
+
+#[test]
+fn a_gateway_in_front_asserts_with_a_shared_secret_for_a_moment() {
+    let hs = json!({"alg": "HS256"});
+    let said = json!({"iss": "front", "sub": "ada", "iat": NOW_S});
+    let token = assertion("a secret of both", &hs, &said);
+    let world = World::new(front());
+    assert_eq!(asserted(&world, &token, NOW_MS), None);
+    for (at_s, holds) in [(NOW_S - 60, true), (NOW_S - 61, false), (NOW_S + 59, true), (NOW_S + 60, false)] {
+        assert_eq!(asserted(&World::new(front()), &token, at_s * 1_000).is_none(), holds, "{at_s}");
+    }
+    assert!(asserted(&world, &token, NOW_MS + 60_000).is_some(), "also where it has been verified before");
+    for (secret, header, claims) in [
+        ("another", hs.clone(), said.clone()),
+        ("", hs.clone(), said.clone()),
+        ("a secret of both", json!({"alg": "none"}), said.clone()),
+        ("a secret of both", json!({"alg": "HS512"}), said.clone()),
+        ("a secret of both", json!({"alg": "RS256"}), said.clone()),
+        ("a secret of both", hs.clone(), with(said.clone(), "iss", json!("https://id.example"))),
+        ("a secret of both", hs.clone(), without(said.clone(), "iat")),
+        ("a secret of both", hs.clone(), without(said.clone(), "sub")),
+        ("a secret of both", hs.clone(), with(said.clone(), "exp", json!(NOW_S))),
+    ] {
+        let token = assertion(secret, &header, &claims);
+        assert!(asserted(&World::new(front()), &token, NOW_MS).is_some(), "{secret} {header} {claims}");
+    }
+    assert_eq!(reason(&world.bearer(&token)), Some(Reason::Missing), "it is no API key");
+    assert_eq!(world.fetches(), 0);
+}
+
+#[test]
+fn a_secret_that_is_not_set_verifies_nothing() {
+    let nameless = with(front(), "issuers", json!([{"issuer": "front", "secret_env": "NOT_SET"}]));
+    let token = assertion("", &json!({"alg": "HS256"}), &json!({"iss": "front", "sub": "ada", "iat": NOW_S}));
+    assert_eq!(asserted(&World::new(nameless), &token, NOW_MS), Some(Reason::Rejected(Rejected::Signature)));
+}
+
+#[test]
+fn a_gateway_with_keys_of_its_own_asserts_with_those() {
+    let mut front = issuer_with("window_s", json!(30));
+    front["mode"] = json!("signed-header");
+    let token = signed(&header(), &with(claims(), "iat", json!(NOW_S)), &rsa_key("r1", 0xA1));
+    assert_eq!(asserted(&World::new(front.clone()), &token, NOW_MS + 29_000), None);
+    assert!(asserted(&World::new(front.clone()), &token, NOW_MS + 30_000).is_some());
+    let with_secret =
+        assertion("a secret of both", &json!({"alg": "HS256", "kid": "r1"}), &with(claims(), "iat", json!(NOW_S)));
+    assert_eq!(asserted(&World::new(front), &with_secret, NOW_MS), Some(Reason::Rejected(Rejected::Algorithm)));
+}
+
+// ── service bindings ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn a_worker_says_who_calls_over_a_binding_that_introduces_it_and_nowhere_else() {
+    let settings = json!({"mode": "service-binding", "issuers": [
+        {"issuer": "front", "claims": {"tenant": "org"}, "required": {"plan": ["pro"]}, "grants": ["operator"]}]});
+    let world = World::new(settings);
+    let said = json!({"sub": "ada", "org": "acme", "plan": "pro", "signalbox": {"limits": {"requests_per_minute": 5}}});
+    let ask = |text: &str, introduced| world.arrive(&[("x-signalbox-principal", text)], "", introduced, NOW_MS);
+    let ada = ask(&said.to_string(), Some("front")).unwrap();
+    assert_eq!((ada.issuer.as_str(), ada.tenant.as_deref(), ada.operator), ("front", Some("acme"), false));
+    assert_eq!(ada.limits.requests_per_minute, Some(5));
+    assert_eq!(ask(&b64(said.to_string()), Some("front")).unwrap(), ada, "either way of writing it");
+    for introduced in [None, Some("other"), Some("")] {
+        assert_eq!(reason(&ask(&said.to_string(), introduced)), Some(Reason::Missing), "{introduced:?}");
+    }
+    for (text, expected) in [
+        ("{}".to_owned(), Reason::Rejected(Rejected::Required)),
+        (with(said.clone(), "plan", json!("free")).to_string(), Reason::Rejected(Rejected::Required)),
+        (without(said.clone(), "sub").to_string(), Reason::Rejected(Rejected::Subject)),
+        (with(said.clone(), "signalbox", json!([])).to_string(), Reason::Unreadable),
+        ("{\"sub\":\"a\",\"sub\":\"b\"}".to_owned(), Reason::Rejected(Rejected::Claims)),
+        ("not base64url!".to_owned(), Reason::Rejected(Rejected::Shape)),
+        (format!("{{\"sub\":\"{}\"}}", "x".repeat(MAX_TOKEN_BYTES)), Reason::Rejected(Rejected::TooLong)),
+    ] {
+        assert_eq!(reason(&ask(&text, Some("front"))), Some(expected), "{text:.80}");
+    }
+    let twice = [("x-signalbox-principal", "{}"), ("x-signalbox-principal", "{}")];
+    assert_eq!(reason(&world.arrive(&twice, "", Some("front"), NOW_MS)), Some(Reason::Several));
+    assert_eq!(reason(&world.arrive(&[], "", Some("front"), NOW_MS)), Some(Reason::Missing));
+}
+
+#[test]
+fn a_scraper_brings_the_secret_for_metrics_and_nothing_like_it() {
+    let gate =
+        Gate::new(Settings::default(), b"").with_secrets(&|name| (name == "METRICS_TOKEN").then(|| "t0ken".into()));
+    let ask = |gate: &Gate, value: &str| gate.is_scraper(&[("authorization", value)].into_iter().collect());
+    assert!(ask(&gate, "Bearer t0ken"));
+    for other in ["Bearer t0ke", "Bearer t0ken2", "Bearer ", "t0ken", ""] {
+        assert!(!ask(&gate, other), "{other}");
+    }
+    let without = Gate::new(Settings::default(), b"").with_secrets(&|_| None);
+    assert!(!ask(&without, "Bearer ") && !ask(&without, "Bearer t0ken"), "no secret, no scraper");
 }

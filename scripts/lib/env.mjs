@@ -19,18 +19,18 @@ export function scrubbed(env = process.env) {
 export function forGateway(env, configText) {
   const named = new Set(secretNames(configText));
   return Object.fromEntries(Object.entries(env).filter(([name, value]) =>
-    value && (OF_PROVIDER.test(name) || named.has(name) || (name.startsWith('SIGNALBOX_') && !OURS.has(name)))));
+    value && (OF_PROVIDER.test(name) || named.has(name) || name === 'METRICS_TOKEN' || (name.startsWith('SIGNALBOX_') && !OURS.has(name)))));
 }
 
 /** Settings of these scripts and of the mode, which only a flag may set. */
 const OURS = new Set(['SIGNALBOX_MODE', 'SIGNALBOX_FIXTURES', 'SIGNALBOX_LEASH']);
 
-/** Names of secrets in a configuration: the values of `api_key_env` and of any other member whose name ends in `_env`. */
+/** Names of secrets in a configuration: what stands in `api_key_env` and in any other member whose name ends in `_env`. */
 function secretNames(configText) {
   const names = [];
   try {
     JSON.parse(configText ?? '{}', (key, value) => {
-      if (/(^|_)env$/.test(key) && typeof value === 'string') names.push(value);
+      if (/(^|_)env$/.test(key)) names.push(...(typeof value === 'string' ? [value] : Object.values(value ?? {})));
       return value;
     });
   } catch {

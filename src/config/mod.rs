@@ -9,7 +9,6 @@ pub mod merge;
 pub mod provider;
 pub mod schema;
 pub mod telemetry;
-pub mod url;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -226,8 +225,9 @@ impl Reader<'_> {
     fn identity(&self, object: &Object<'_>) -> Option<Identity> {
         let Some(item) = object.member("identity") else { return Some(Identity::default()) };
         match serde_json::from_value::<Identity>(item.value().clone()) {
-            Ok(identity) => {
-                for problem in identity.problems(self.mode == Mode::Local) {
+            Ok(mut identity) => {
+                identity.local = self.mode == Mode::Local;
+                for problem in identity.problems() {
                     let (path, message) = problem.split_once(": ").unwrap_or(("identity", &problem));
                     self.problems.add(path, message);
                 }

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::url::base_url;
 use super::{Environment, Mode};
+use crate::address::base_url;
 use crate::dialect::openai_chat::profile;
 use crate::dialect::Dialect;
 use crate::document::{Item, Object};
@@ -25,10 +25,12 @@ pub struct Provider {
     pub bound: bool,
     /// Azure's `api-version`; see `upstream::registry::openai_url`.
     pub api_version: Option<String>,
-    /// The secret; see [`Provider::state`].
-    pub api_key: Option<Secret>,
-    /// The names of the secret, the first that is set counts. Empty = the provider wants none.
+    /// The secrets, accounts that fail apart; see [`Provider::state`].
+    pub api_keys: Vec<Secret>,
+    /// The names of the secrets; each that is set is a key. Empty = the provider wants none, or callers bring theirs.
     pub api_key_env: Vec<String>,
+    /// Callers bring keys of their own for it; it has none of ours.
+    pub own_keys: bool,
     /// Headers for every call, names in lower case. Values may be secret.
     pub headers: Vec<(String, Secret)>,
     /// Whose peculiarities it has: one of [`profiles`].
@@ -167,7 +169,7 @@ impl Provider {
             }
         } else if self.base_url.is_none() {
             State::NoBaseUrl
-        } else if self.api_key.is_none() && !self.api_key_env.is_empty() {
+        } else if self.api_keys.is_empty() && !self.api_key_env.is_empty() {
             State::NoSecret
         } else {
             State::Ready
@@ -207,6 +209,7 @@ pub const PROVIDER: &[&str] = &[
     "api_version",
     "api_key",
     "api_key_env",
+    "own_keys",
     "headers",
     "headers_env",
     "profile",
@@ -241,15 +244,23 @@ pub(super) fn read(item: &Item<'_>, around: &Surroundings<'_>) -> Option<Provide
     let text = |member| object.member(member).and_then(|v| v.text()).map(str::to_owned);
     let flag = |member, standard| object.member(member).map_or(Some(standard), |v| v.flag());
     let api_key_env = names(&object, "api_key_env");
-    let api_key = inline_key(&object, mode).or_else(|| first_set(environment, &api_key_env).map(Secret::new));
+    let api_keys = match inline_key(&object, mode) {
+        Some(key) => vec![key],
+        None => all_set(environment, &api_key_env),
+    };
+    let own_keys = flag("own_keys", false)?;
+    if own_keys && (!api_key_env.is_empty() || object.member("api_key").is_some()) {
+        item.problem("own_keys: callers bring their keys, so it has none of ours: they must never be mixed up");
+    }
     Some(Provider {
         name: name.to_owned(),
         kind,
         base_url: read_base_url(&object, around),
         bound: kind == Kind::WorkersAi && environment(AI_BINDING).is_some(),
         api_version: api_version(&object),
-        api_key,
+        api_keys,
         api_key_env,
+        own_keys,
         headers: headers(&object, environment, mode == Mode::Local),
         profile: profile_of(&object, name, kind)?,
         prices_of: text("prices_of").unwrap_or_else(|| name.to_owned()),
@@ -301,6 +312,18 @@ fn first_set(environment: &Environment<'_>, names: &[String]) -> Option<String> 
     names.iter().filter_map(|name| environment(name)).find(|value| !value.trim().is_empty())
 }
 
+/// The values that are set, each once.
+fn all_set(environment: &Environment<'_>, names: &[String]) -> Vec<Secret> {
+    let mut keys: Vec<Secret> = Vec::new();
+    for value in names.iter().filter_map(|name| environment(name)) {
+        let key = Secret::new(value.trim());
+        if !key.expose().is_empty() && !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    keys
+}
+
 fn inline_key(object: &Object<'_>, mode: Mode) -> Option<Secret> {
     let item = object.member("api_key")?;
     if mode != Mode::Local {
@@ -313,7 +336,7 @@ fn read_base_url(object: &Object<'_>, around: &Surroundings<'_>) -> Option<Strin
     let names = names(object, "base_url_env");
     if !around.explicit_base_url {
         if let Some(text) = first_set(around.environment, &names) {
-            return match base_url(text.trim(), around.mode) {
+            return match base_url(text.trim(), around.mode == Mode::Local) {
                 Ok(url) => Some(url),
                 Err(why) => {
                     object.item().problem(format!("the base URL in the variable {} {why}", names.join(" or ")));
@@ -323,7 +346,7 @@ fn read_base_url(object: &Object<'_>, around: &Surroundings<'_>) -> Option<Strin
         }
     }
     let item = object.member("base_url")?;
-    base_url(item.text()?, around.mode).map_err(|why| item.problem(why)).ok()
+    base_url(item.text()?, around.mode == Mode::Local).map_err(|why| item.problem(why)).ok()
 }
 
 /// A date or a word, as it stands in a query.

@@ -1,8 +1,8 @@
 //! Where spans and metrics go, and what they may hold.
 
 use super::provider::{headers, Secret};
-use super::url::base_url;
 use super::{Environment, Mode};
+use crate::address::base_url;
 use crate::document::{Item, Object};
 
 /// Where spans and metrics go.
@@ -64,7 +64,7 @@ pub(super) fn read(item: &Item<'_>, mode: Mode, environment: &Environment<'_>) -
 fn collector(item: &Item<'_>, mode: Mode, environment: &Environment<'_>) -> Option<Collector> {
     let object = item.object(COLLECTOR)?;
     let endpoint = object.required("endpoint")?;
-    let url = base_url(endpoint.text()?, mode).map_err(|why| endpoint.problem(why)).ok()?;
+    let url = base_url(endpoint.text()?, mode == Mode::Local).map_err(|why| endpoint.problem(why)).ok()?;
     Some(Collector {
         endpoint: url,
         headers: headers(&object, environment, true),

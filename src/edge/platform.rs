@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use futures::future::LocalBoxFuture;
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -18,7 +19,7 @@ use crate::edge::task::{self, Step};
 use crate::edge::webcrypto::Verifier;
 use crate::http::{Headers, Request, ResponseHead, UpstreamRequest};
 use crate::identity::jwks::MAX_BODY_BYTES;
-use crate::identity::ports::{JwksSource, PortFailure, Served, SignatureVerifier};
+use crate::identity::ports::{Fetcher, JwksSource, PortFailure, Served, SignatureVerifier};
 use crate::identity::Algorithm;
 use crate::ports::{CallerSink, Interrupt, Kept, Platform, UpstreamCall};
 
@@ -34,6 +35,8 @@ extern "C" {
     fn hand_over(this: &Exchange, namespace: &JsValue, name: &str, path: &str, sent: &[u8], headers: &str) -> JsValue;
     #[wasm_bindgen(method)]
     fn head(this: &Exchange) -> String;
+    #[wasm_bindgen(method)]
+    fn introduced(this: &Exchange) -> Option<String>;
     #[wasm_bindgen(method)]
     fn body(this: &Exchange, limit: f64) -> JsValue;
     #[wasm_bindgen(method)]
@@ -275,6 +278,10 @@ impl Platform for EdgePlatform {
     type Call = EdgeCall;
     type Sink = EdgeSink;
 
+    fn introduced(&self) -> Option<String> {
+        self.exchange.introduced()
+    }
+
     async fn body(&self, limit: usize) -> Result<Vec<u8>, Interrupt> {
         if let Some(keeping) = &self.keeping {
             return Ok(keeping.body.take());
@@ -362,11 +369,19 @@ impl SignatureVerifier for EdgePlatform {
 }
 
 impl JwksSource for EdgePlatform {
-    async fn fetch(&self, url: &str) -> Result<Served, PortFailure> {
+    fn fetcher(&self) -> Fetcher {
         const PATIENCE_MS: u32 = 2_000;
-        let limit = u32::try_from(MAX_BODY_BYTES).unwrap_or(u32::MAX);
-        let (status, cache_control, body) = get_document(url, PATIENCE_MS, limit).await.ok_or(PortFailure)?;
-        Ok(Served { status, cache_control, body: body.into_bytes() })
+        Rc::new(|url| {
+            Box::pin(async move {
+                let limit = u32::try_from(MAX_BODY_BYTES).unwrap_or(u32::MAX);
+                let (status, cache_control, body) = get_document(&url, PATIENCE_MS, limit).await.ok_or(PortFailure)?;
+                Ok(Served { status, cache_control, body: body.into_bytes() })
+            })
+        })
+    }
+
+    fn beside(&self, work: LocalBoxFuture<'static, ()>) {
+        self.ctx.wait_until(work);
     }
 
     async fn pause(&self, ms: u64) {

@@ -29,6 +29,7 @@ export class Exchange {
   constructor(request, ctx, resume, task) {
     newest = resume;
     this.request = request;
+    this.props = ctx.props;
     this.resume = resume;
     this.task = task;
     this.gone = false;
@@ -70,6 +71,15 @@ export class Exchange {
   /** "METHOD\nURL\nname\nvalue…" */
   head() {
     return flatten(this.request.headers, `${this.request.method}\n${this.request.url}`);
+  }
+
+  /**
+   * As whom the service binding introduces the Worker that calls: the member `identity` of the binding's `props`, which stand
+   * in that Worker's deployment and are empty for everybody who comes from the internet.
+   */
+  introduced() {
+    const identity = this.props?.identity;
+    return typeof identity === 'string' ? identity : undefined;
   }
 
   /** The body as Uint8Array, or "large". */

@@ -1,9 +1,15 @@
-//! Where official SDKs put the key, and here the token: one place, or several that agree.
+//! Where official SDKs put the key, and here the token: one place, or several that agree. An assertion has a header of its
+//! own.
 
+use super::settings::Mode;
 use crate::http::Headers;
 
 /// Cloudflare Access's header.
-const ACCESS: &str = "cf-access-jwt-assertion";
+const ACCESS_HEADER: &str = "cf-access-jwt-assertion";
+/// Where an API gateway in front puts what it signs.
+pub const ASSERTION_HEADER: &str = "x-signalbox-assertion";
+/// Where a Worker says who calls, over a service binding that may say so. Anywhere else it means nothing.
+pub const PRINCIPAL_HEADER: &str = "x-signalbox-principal";
 /// Headers that carry nothing but a key: Anthropic, Gemini, Azure OpenAI.
 const KEY_HEADERS: [&str; 3] = ["x-api-key", "x-goog-api-key", "api-key"];
 
@@ -16,8 +22,8 @@ pub enum Credential<'r> {
     Token {
         /// The token.
         token: &'r str,
-        /// It came in Cloudflare Access's header.
-        via_access: bool,
+        /// As what it came.
+        via: Mode,
     },
     /// Something that cannot be a token, such as another authorisation scheme.
     Unusable,
@@ -27,29 +33,28 @@ pub enum Credential<'r> {
     InQuery,
 }
 
-/// Finds the credential. `access` tells whether Cloudflare Access's header counts.
+/// Finds the credential among those that `modes` look at.
 ///
-/// Access adds its assertion to calls whose SDK insists on sending a key as well; beside an assertion a key without a dot,
-/// which cannot be a token, is taken for the placeholder that it is.
+/// Whoever adds an assertion adds it to calls whose SDK insists on sending a key as well; beside an assertion a key without
+/// a dot, which cannot be a token, is taken for the placeholder that it is.
 #[must_use]
-pub fn find<'r>(headers: &'r Headers, query: &str, access: bool) -> Credential<'r> {
+pub fn find<'r>(headers: &'r Headers, query: &str, modes: &[Mode]) -> Credential<'r> {
     if key_in(query) {
         return Credential::InQuery;
     }
     let mut found: Vec<Credential<'r>> = Vec::new();
-    for (name, value) in headers.iter() {
+    for (name, value) in headers.iter().filter(|_| modes.contains(&Mode::Jwt)) {
         if name == "authorization" {
             found.push(bearer(value));
         } else if KEY_HEADERS.contains(&name) && !value.trim().is_empty() {
             found.push(token(value.trim()));
         }
     }
-    if access {
-        let assertions: Vec<&str> = headers.iter().filter(|(name, _)| *name == ACCESS).map(|(_, v)| v).collect();
-        if !assertions.is_empty() {
+    for (header, via) in [(ACCESS_HEADER, Mode::CloudflareAccess), (ASSERTION_HEADER, Mode::SignedHeader)] {
+        let assertions: Vec<&str> = headers.iter().filter(|(name, _)| *name == header).map(|(_, v)| v).collect();
+        if modes.contains(&via) && !assertions.is_empty() {
             found.retain(|other| !matches!(other, Credential::Token { token, .. } if !token.contains('.')));
-            let via = |v: &'r str| Credential::Token { token: v.trim(), via_access: true };
-            found.extend(assertions.into_iter().map(via));
+            found.extend(assertions.into_iter().map(|v| Credential::Token { token: v.trim(), via }));
         }
     }
     let mut found = found.into_iter();
@@ -66,7 +71,7 @@ fn token(token: &str) -> Credential<'_> {
     if token.contains(',') {
         Credential::Several
     } else {
-        Credential::Token { token, via_access: false }
+        Credential::Token { token, via: Mode::Jwt }
     }
 }
 
@@ -91,14 +96,14 @@ mod tests {
 
     fn found(headers: &[(&str, &str)], query: &str) -> String {
         let headers: Headers = headers.iter().copied().collect();
-        match find(&headers, query, true) {
+        match find(&headers, query, &[Mode::Jwt, Mode::CloudflareAccess, Mode::SignedHeader]) {
             Credential::None => "none".into(),
             Credential::Unusable => "unusable".into(),
             Credential::Several => "several".into(),
             Credential::InQuery => "in query".into(),
-            Credential::Token { token, via_access } => {
-                format!("{token}{}", if via_access { " via access" } else { "" })
-            }
+            Credential::Token { token, via: Mode::CloudflareAccess } => format!("{token} via access"),
+            Credential::Token { token, via: Mode::SignedHeader } => format!("{token} asserted"),
+            Credential::Token { token, .. } => token.into(),
         }
     }
 
@@ -112,6 +117,7 @@ mod tests {
             (&[("x-goog-api-key", "a.b.c")], "", "a.b.c"),
             (&[("api-key", "a.b.c")], "", "a.b.c"),
             (&[("cf-access-jwt-assertion", "a.b.c")], "", "a.b.c via access"),
+            (&[("x-signalbox-assertion", "a.b.c")], "", "a.b.c asserted"),
             (&[("x-api-key", "")], "monkey=1&key=", "none"),
         ] {
             assert_eq!(found(headers, query), expected, "{headers:?} {query}");
@@ -154,7 +160,13 @@ mod tests {
         assert_eq!(found(&[assertion, ("x-api-key", "unused")], ""), "a.b.c via access");
         assert_eq!(found(&[assertion, ("authorization", "Bearer unused")], ""), "a.b.c via access");
         assert_eq!(found(&[assertion, ("x-api-key", "x.y.z")], ""), "several");
-        let headers: Headers = [assertion].into_iter().collect();
-        assert_eq!(find(&headers, "", false), Credential::None, "where Access is not configured anyone can write this");
+        assert_eq!(found(&[assertion, ("x-signalbox-assertion", "a.b.c")], ""), "several");
+        for header in ["cf-access-jwt-assertion", "x-signalbox-assertion", "x-signalbox-principal"] {
+            let headers: Headers = [(header, "a.b.c")].into_iter().collect();
+            assert_eq!(find(&headers, "", &[Mode::Jwt]), Credential::None, "where it is not configured: {header}");
+        }
+        let key: Headers = [("x-api-key", "a.b.c"), ("x-signalbox-assertion", "d.e.f")].into_iter().collect();
+        let asserted = Credential::Token { token: "d.e.f", via: Mode::SignedHeader };
+        assert_eq!(find(&key, "", &[Mode::SignedHeader]), asserted, "keys are nothing where no token is expected");
     }
 }

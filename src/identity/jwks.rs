@@ -16,7 +16,7 @@ const MAX_KEYS: usize = 32;
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
 
 /// The keys of a set that can verify signatures.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct KeySet {
     keys: Vec<Key>,
 }
@@ -185,7 +185,7 @@ const REFETCH_MS: u64 = MINUTE_MS;
 /// After a failed fetch the issuer is left alone for so long.
 const BACKOFF_MS: u64 = 10_000;
 /// How long a fetch is believed to be under way.
-const LEASE_MS: u64 = 3_000;
+const LEASE_MS: u64 = 5_000;
 const MINUTE_MS: u64 = 60_000;
 
 /// One issuer's keys in this isolate, and what is known of their age.
@@ -207,6 +207,8 @@ pub struct KeyCache {
 pub enum Plan {
     /// Here it is.
     Use(Key),
+    /// Here it is, from a set that is due: use it, and have the set fetched beside the request.
+    UseAndRefresh(Key),
     /// Fetch the set, report to [`KeyCache::fetched`], ask again.
     Fetch,
     /// Another request fetches: look again in a moment.
@@ -227,8 +229,12 @@ impl KeyCache {
         let resting = self.retry_ms.is_some_and(|at| now_ms < at);
         let under_way = now_ms < self.fetching_until_ms;
         match key {
-            // Stale keys serve while somebody fetches, and while the issuer is down.
+            // Nobody waits for a fetch whose outcome is not needed, and while the issuer is down the keys serve on.
             Some(key) if fresh || under_way || resting || fetched => Plan::Use(key),
+            Some(key) => {
+                self.fetching_until_ms = now_ms.saturating_add(LEASE_MS);
+                Plan::UseAndRefresh(key)
+            }
             None if under_way => Plan::Wait,
             None if resting => Plan::Unavailable,
             None if fetched => Plan::Unknown,

@@ -10,8 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine as _;
 use serde_json::Value;
 
-use super::settings::{Algorithm, Issuer};
-use super::strict;
+use super::settings::{Algorithm, Issuer, Mode, Settings};
+use super::{claims, strict};
 
 /// Longest token that is looked at.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -45,6 +45,8 @@ pub enum Rejected {
     Time,
     /// Valid for longer than the issuer's settings accept.
     Lifetime,
+    /// Lacks a claim that the issuer's settings require.
+    Required,
     /// The token's or key's id is banned.
     Banned,
     /// No name for the principal or tenant.
@@ -69,12 +71,22 @@ impl fmt::Display for Rejected {
             Self::Client => "client",
             Self::Time => "time",
             Self::Lifetime => "lifetime",
+            Self::Required => "required",
             Self::Banned => "banned",
             Self::Subject => "subject",
             Self::Key => "key",
             Self::Signature => "signature",
         })
     }
+}
+
+/// How a token says that it is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signing {
+    /// With a private key.
+    Key(Algorithm),
+    /// With a secret (HS256), which no issuer with public keys has.
+    Secret,
 }
 
 /// A token taken apart. Nothing in it is believed yet.
@@ -84,8 +96,8 @@ pub struct Token<'t> {
     pub signing_input: &'t str,
     /// The signature's bytes.
     pub signature: Vec<u8>,
-    /// The header's algorithm.
-    pub algorithm: Algorithm,
+    /// What the header says of its signature.
+    pub signing: Signing,
     /// The header's key id.
     pub kid: Option<String>,
     /// The claims, an object.
@@ -118,8 +130,11 @@ impl<'t> Token<'t> {
         if ["crit", "b64", "zip", "enc"].iter().any(|name| header.contains_key(*name)) {
             return Err(Rejected::Header);
         }
-        let algorithm = header.get("alg").and_then(Value::as_str).and_then(Algorithm::named);
-        let algorithm = algorithm.ok_or(Rejected::Algorithm)?;
+        let signing = match header.get("alg").and_then(Value::as_str) {
+            Some("HS256") => Signing::Secret,
+            Some(name) => Algorithm::named(name).map(Signing::Key).ok_or(Rejected::Algorithm)?,
+            None => return Err(Rejected::Algorithm),
+        };
         let kid = text(header.get("kid")).map_err(|()| Rejected::Header)?;
         if kid.as_ref().is_some_and(|kid| kid.len() > MAX_KID_BYTES) {
             return Err(Rejected::Header);
@@ -130,38 +145,38 @@ impl<'t> Token<'t> {
             return Err(Rejected::Signature);
         }
         let claims = strict::object(&decode(claims)?).ok_or(Rejected::Claims)?;
-        Ok(Self { signing_input, signature, algorithm, kid, claims: Value::Object(claims), kind })
+        Ok(Self { signing_input, signature, signing, kid, claims: Value::Object(claims), kind })
     }
 
-    /// A claim by name, or by JSON pointer where the name begins with `/`.
-    #[must_use]
-    pub fn claim(&self, name: &str) -> Option<&Value> {
-        if name.starts_with('/') {
-            self.claims.pointer(name)
-        } else {
-            self.claims.get(name)
-        }
-    }
-
-    /// Finds the token's issuer and checks everything it must say. `via_access` tells whether it came in Cloudflare
-    /// Access's header.
+    /// Finds the token's issuer and checks everything it must say. `via` tells as what it came.
     ///
     /// # Errors
     /// The caller's.
-    pub fn check<'s>(&self, issuers: &'s [Issuer], via_access: bool, now_ms: u64) -> Result<Valid<'s>, Rejected> {
+    pub fn check<'s>(&self, settings: &'s Settings, via: Mode, now_ms: u64) -> Result<Valid<'s>, Rejected> {
         let named = self.claims.get("iss").and_then(Value::as_str).ok_or(Rejected::Issuer)?;
-        let issuer = issuers.iter().find(|i| i.issuer == named && i.cf_access == via_access).ok_or(Rejected::Issuer)?;
-        if !issuer.algorithms.contains(&self.algorithm) {
+        let issuer = settings.issuer(named, via).ok_or(Rejected::Issuer)?;
+        let allowed = match self.signing {
+            Signing::Key(algorithm) => issuer.allows(algorithm, via),
+            Signing::Secret => !issuer.secret_env.is_empty(),
+        };
+        if !allowed {
             return Err(Rejected::Algorithm);
         }
         self.check_kind(issuer)?;
         self.check_audience(issuer)?;
-        let until_ms = self.check_time(issuer, now_ms)?;
+        let until_ms = if via == Mode::SignedHeader {
+            self.check_window(issuer, now_ms)
+        } else {
+            self.check_time(issuer, now_ms)
+        }?;
         let banned = |list: &[String], id: Option<&str>| id.is_some_and(|id| list.iter().any(|banned| banned == id));
         if banned(&issuer.banned_kids, self.kid.as_deref())
             || banned(&issuer.banned_jtis, self.claims.get("jti").and_then(Value::as_str))
         {
             return Err(Rejected::Banned);
+        }
+        if !claims::hold(&self.claims, &issuer.required) {
+            return Err(Rejected::Required);
         }
         Ok(Valid { issuer, until_ms })
     }
@@ -193,7 +208,7 @@ impl<'t> Token<'t> {
         let fits = match self.claims.get("aud") {
             Some(Value::Array(list)) => list.iter().all(Value::is_string) && list.iter().any(ours),
             Some(one) => ours(one),
-            None => false,
+            None => issuer.audiences.is_empty(),
         };
         if !fits {
             return Err(Rejected::Audience);
@@ -210,12 +225,7 @@ impl<'t> Token<'t> {
     /// Returns `exp` in Unix ms.
     fn check_time(&self, issuer: &Issuer, now_ms: u64) -> Result<u64, Rejected> {
         let skew_ms = issuer.skew_s.saturating_mul(1_000);
-        // Whole seconds only: a float or text is a sign of somebody else's parser.
-        let time = |name| match self.claims.get(name) {
-            None => Ok(None),
-            Some(value) => value.as_u64().map(|secs| Some(secs.saturating_mul(1_000))).ok_or(Rejected::Time),
-        };
-        let (exp, nbf, iat) = (time("exp")?.ok_or(Rejected::Time)?, time("nbf")?, time("iat")?);
+        let (exp, nbf, iat) = (self.time("exp")?.ok_or(Rejected::Time)?, self.time("nbf")?, self.time("iat")?);
         let later = |at: Option<u64>| at.is_some_and(|at| at > now_ms.saturating_add(skew_ms));
         if now_ms >= exp.saturating_add(skew_ms) || later(nbf) || later(iat) || iat.is_some_and(|iat| iat >= exp) {
             return Err(Rejected::Time);
@@ -225,6 +235,25 @@ impl<'t> Token<'t> {
             return Err(Rejected::Lifetime);
         }
         Ok(exp)
+    }
+
+    /// An assertion is of now: its time lies within the window around our clock. Returns when it ends, Unix ms.
+    fn check_window(&self, issuer: &Issuer, now_ms: u64) -> Result<u64, Rejected> {
+        let window_ms = issuer.window_s.saturating_mul(1_000);
+        let (iat, exp) = (self.time("iat")?.ok_or(Rejected::Time)?, self.time("exp")?);
+        let until_ms = iat.saturating_add(window_ms).min(exp.unwrap_or(u64::MAX));
+        if now_ms >= until_ms || iat > now_ms.saturating_add(window_ms) {
+            return Err(Rejected::Time);
+        }
+        Ok(until_ms)
+    }
+
+    /// A claim of time, Unix ms. Whole seconds only: a float or text is a sign of somebody else's parser.
+    fn time(&self, name: &str) -> Result<Option<u64>, Rejected> {
+        match self.claims.get(name) {
+            None => Ok(None),
+            Some(value) => value.as_u64().map(|secs| Some(secs.saturating_mul(1_000))).ok_or(Rejected::Time),
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 //! (DESIGN §1.6, `security.md` §1).
 //!
 //! A request passes: [`credential`] (which token), [`jwt`] (would it hold), [`jwks`] (under which key), the platform's
-//! cryptography, [`principal`] (who that is). Read `tests/jwt.rs` first.
+//! cryptography, [`claims`] and [`principal`] (who that is and what it may do). Read `tests/jwt.rs` first.
 
+pub mod claims;
 pub mod credential;
+pub mod hmac;
 pub mod jwks;
 pub mod jwt;
 pub mod limits;
@@ -18,15 +20,21 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::rc::Rc;
 
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::Engine as _;
+use serde::Deserialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::address::document_url;
 use crate::error::{ErrorKind, GatewayError};
 use crate::http::Headers;
 use credential::Credential;
 use jwks::{Key, KeyCache, KeySet, Plan};
-use jwt::{Rejected, Token, Valid};
-use ports::{JwksSource, SignatureVerifier};
+use jwt::{Rejected, Signing, Token, Valid, MAX_TOKEN_BYTES};
+use ports::{Fetcher, JwksSource, SignatureVerifier};
 use principal::BadClaims;
+use settings::KeyPlace;
 
 pub use limits::Limits;
 pub use principal::Principal;
@@ -39,17 +47,33 @@ const VERIFIED_TOKENS: usize = 1_024;
 /// Steps in which a request looks for keys that another one fetches.
 const LOOK_AGAIN_MS: u64 = 25;
 /// How long it does so: a little longer than a fetch may take.
-const PATIENCE_MS: u64 = 3_500;
+const PATIENCE_MS: u64 = 5_500;
 
 /// The gate: one configuration's identity settings with what this isolate has learned under them. A new configuration is
 /// a new gate, so that nothing verified under the old one outlives it.
-#[derive(Debug)]
 pub struct Gate {
     settings: Settings,
     principal_key: Vec<u8>,
     local: Rc<Principal>,
-    keys: RefCell<BTreeMap<String, KeyCache>>,
+    /// By issuer: what its assertions may be signed with.
+    secrets: BTreeMap<String, Vec<String>>,
+    metrics_token: Option<String>,
+    keys: Keys,
     verified: RefCell<Verified>,
+}
+
+/// Key sets by where they are. They outlive gates, and a fetch beside a request outlives that.
+type Keys = Rc<RefCell<BTreeMap<KeyPlace, KeyCache>>>;
+
+/// How a caller has come.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival<'r> {
+    /// The request's headers.
+    pub headers: &'r Headers,
+    /// Its query, without `?`.
+    pub query: &'r str,
+    /// The issuer as which a service binding introduces the Worker that calls; nobody on the internet can say this.
+    pub introduced: Option<&'r str>,
 }
 
 /// Why a caller is not let in: what to answer, and for operators' logs which check it was.
@@ -108,16 +132,38 @@ impl Gate {
             local: Rc::new(Principal::local(principal_key)),
             principal_key: principal_key.to_vec(),
             settings,
-            keys: RefCell::default(),
+            secrets: BTreeMap::new(),
+            metrics_token: None,
+            keys: Keys::default(),
             verified: RefCell::default(),
         }
     }
 
-    /// Takes over the public keys that another gate has fetched: they hang on their URL, not on the configuration.
+    /// Takes the secrets that assertions are signed with, and `METRICS_TOKEN`. `environment` is asked by name.
     #[must_use]
-    pub fn with_keys_of(self, old: &Self) -> Self {
-        self.keys.replace(old.keys.borrow().clone());
+    pub fn with_secrets(mut self, environment: &dyn Fn(&str) -> Option<String>) -> Self {
+        let secret = |name: &String| environment(name).filter(|secret| !secret.trim().is_empty());
+        let of = |issuer: &Issuer| (issuer.issuer.clone(), issuer.secret_env.iter().filter_map(secret).collect());
+        self.secrets = self.settings.issuers.iter().map(of).collect();
+        self.metrics_token = secret(&METRICS_TOKEN.to_owned());
         self
+    }
+
+    /// Shares the public keys that another gate has fetched: they hang on their address, not on the configuration.
+    #[must_use]
+    pub fn with_keys_of(mut self, old: &Self) -> Self {
+        self.keys = old.keys.clone();
+        self
+    }
+
+    /// Whether a scraper of metrics has brought the secret `METRICS_TOKEN`: those mint no tokens.
+    #[must_use]
+    pub fn is_scraper(&self, headers: &Headers) -> bool {
+        let bearer = match credential::find(headers, "", &[Mode::Jwt]) {
+            Credential::Token { token, .. } => token,
+            _ => return false,
+        };
+        self.metrics_token.as_ref().is_some_and(|token| hmac::equal(token.as_bytes(), bearer.as_bytes()))
     }
 
     /// An id that hangs on these names, and cannot be guessed from them without this installation's key.
@@ -133,76 +179,124 @@ impl Gate {
         &self.settings
     }
 
-    /// Who calls. `query` is the request's, without `?`.
+    /// Who calls.
     ///
     /// # Errors
     /// The caller's (400, 401, 403), the configuration's (503), or the issuer's (503, worth a retry).
     pub async fn identify(
         &self,
-        headers: &Headers,
-        query: &str,
+        arrival: Arrival<'_>,
         now_ms: u64,
         verifier: &impl SignatureVerifier,
         source: &impl JwksSource,
     ) -> Result<Rc<Principal>, Refusal> {
-        match self.settings.mode {
-            None => return Err(Refusal::of(Reason::Unconfigured)),
-            Some(Mode::None) => return Ok(self.local.clone()),
-            Some(Mode::Jwt) => {}
+        match self.settings.mode.as_slice() {
+            [] => return Err(Refusal::of(Reason::Unconfigured)),
+            [Mode::None] => return Ok(self.local.clone()),
+            _ => {}
         }
-        let access = self.settings.issuers.iter().any(|issuer| issuer.cf_access);
-        let (token, via_access) = match credential::find(headers, query, access) {
+        if let Some(issuer) = arrival.introduced.and_then(|name| self.settings.issuer(name, Mode::ServiceBinding)) {
+            return self.introduced(arrival, issuer);
+        }
+        let (token, via) = match credential::find(arrival.headers, arrival.query, &self.settings.mode) {
             Credential::None => return Err(Refusal::of(Reason::Missing)),
             Credential::Several => return Err(Refusal::of(Reason::Several)),
             Credential::InQuery => return Err(Refusal::of(Reason::InQuery)),
             Credential::Unusable => return Err(Rejected::Shape.into()),
-            Credential::Token { token, via_access } => (token, via_access),
+            Credential::Token { token, via } => (token, via),
         };
-        // The whole token is the key, and where it came from: a prefix is shared with others (CVE-2026-35030).
-        let digest = Sha256::new().chain_update([u8::from(via_access)]).chain_update(token.as_bytes()).finalize();
+        // The whole token is the key, and as what it came: a prefix is shared with others (CVE-2026-35030).
+        let digest = Sha256::new().chain_update([via as u8]).chain_update(token.as_bytes()).finalize();
         let digest: [u8; 32] = digest.into();
         if let Some(principal) = self.verified.borrow().known(&digest, now_ms) {
             return Ok(principal);
         }
         let token = Token::parse(token)?;
-        let valid = token.check(&self.settings.issuers, via_access, now_ms)?;
-        let key = self.key(&token, &valid, now_ms, source).await?;
-        if !key.well_formed(&token.signature) {
+        let valid = token.check(&self.settings, via, now_ms)?;
+        if !self.is_signed(&token, &valid, via, now_ms, verifier, source).await? {
             return Err(Rejected::Signature.into());
         }
-        let holds = verifier
-            .verify(token.algorithm, &key.jwk, token.signing_input.as_bytes(), &token.signature)
-            .await
-            .map_err(|_| Refusal::of(Reason::Unavailable))?;
-        if !holds {
-            return Err(Rejected::Signature.into());
-        }
-        let principal = Principal::of_token(&token, valid.issuer, &self.principal_key).map_err(|bad| match bad {
-            BadClaims::Anonymous => Refusal::from(Rejected::Subject),
-            BadClaims::Unreadable => Refusal::of(Reason::Unreadable),
-        })?;
-        let principal = Rc::new(principal);
+        let principal = self.principal(&token.claims, valid.issuer)?;
         let until_ms = valid.until_ms.min(now_ms.saturating_add(VERIFIED_MS));
         self.verified.borrow_mut().remember(digest, principal.clone(), until_ms, now_ms);
         Ok(principal)
     }
 
-    async fn key(
+    /// Who calls through a Worker that is trusted to say so. What it says is JSON, as it is or as base64url.
+    fn introduced(&self, arrival: Arrival<'_>, issuer: &Issuer) -> Result<Rc<Principal>, Refusal> {
+        let mut said = arrival.headers.iter().filter(|(name, _)| *name == credential::PRINCIPAL_HEADER);
+        let (_, text) = said.next().ok_or_else(|| Refusal::of(Reason::Missing))?;
+        if said.next().is_some() {
+            return Err(Refusal::of(Reason::Several));
+        }
+        let text = text.trim();
+        if text.len() > MAX_TOKEN_BYTES {
+            return Err(Rejected::TooLong.into());
+        }
+        let claims = if text.starts_with('{') {
+            strict::object(text.as_bytes())
+        } else {
+            strict::object(&URL_SAFE_NO_PAD.decode(text).map_err(|_| Rejected::Shape)?)
+        };
+        let claims = Value::Object(claims.ok_or(Rejected::Claims)?);
+        if !claims::hold(&claims, &issuer.required) {
+            return Err(Rejected::Required.into());
+        }
+        self.principal(&claims, issuer)
+    }
+
+    fn principal(&self, claims: &Value, issuer: &Issuer) -> Result<Rc<Principal>, Refusal> {
+        Principal::of_claims(claims, issuer, &self.principal_key).map(Rc::new).map_err(|bad| match bad {
+            BadClaims::Anonymous => Refusal::from(Rejected::Subject),
+            BadClaims::Unreadable => Refusal::of(Reason::Unreadable),
+        })
+    }
+
+    async fn is_signed(
         &self,
         token: &Token<'_>,
         valid: &Valid<'_>,
+        via: Mode,
+        now_ms: u64,
+        verifier: &impl SignatureVerifier,
+        source: &impl JwksSource,
+    ) -> Result<bool, Refusal> {
+        let input = token.signing_input.as_bytes();
+        let Signing::Key(algorithm) = token.signing else {
+            let secrets = self.secrets.get(&valid.issuer.issuer).map(Vec::as_slice).unwrap_or_default();
+            let signs = |secret: &String| hmac::equal(&hmac::hmac_sha256(secret.as_bytes(), input), &token.signature);
+            return Ok(secrets.iter().any(signs));
+        };
+        let place = valid.issuer.key_place(via).ok_or(Rejected::Algorithm)?;
+        let key = self.key(place, token.kid.as_deref(), algorithm, now_ms, source).await?;
+        if !key.well_formed(&token.signature) {
+            return Ok(false);
+        }
+        let holds = verifier.verify(algorithm, &key.jwk, input, &token.signature).await;
+        holds.map_err(|_| Refusal::of(Reason::Unavailable))
+    }
+
+    async fn key(
+        &self,
+        place: KeyPlace,
+        kid: Option<&str>,
+        algorithm: Algorithm,
         now_ms: u64,
         source: &impl JwksSource,
     ) -> Result<Key, Refusal> {
-        let url = valid.issuer.jwks_url.as_str();
         let mut waited_ms = 0;
         let mut fetched = false;
         loop {
             let now = now_ms.saturating_add(waited_ms);
             // Borrowed for this one step: other requests come between the awaits.
-            let plan = self.cache(url, |cache| cache.plan(token.kid.as_deref(), token.algorithm, fetched, now));
+            let plan = self.keys.borrow_mut().entry(place.clone()).or_default().plan(kid, algorithm, fetched, now);
+            let refresh = || refresh(self.keys.clone(), source.fetcher(), place.clone(), self.settings.local, now);
             match plan {
                 Plan::Use(key) => return Ok(key),
+                Plan::UseAndRefresh(key) => {
+                    source.beside(Box::pin(refresh()));
+                    return Ok(key);
+                }
                 Plan::Unknown => return Err(Rejected::Key.into()),
                 Plan::Unavailable => return Err(Refusal::of(Reason::Unavailable)),
                 Plan::Wait if waited_ms >= PATIENCE_MS => return Err(Refusal::of(Reason::Unavailable)),
@@ -211,23 +305,45 @@ impl Gate {
                     waited_ms += LOOK_AGAIN_MS;
                 }
                 Plan::Fetch => {
-                    let served = source.fetch(url).await.ok().filter(|served| served.status == 200);
-                    let set = served.as_ref().and_then(|served| KeySet::parse(&served.body).ok());
-                    let outcome = set.zip(served.as_ref().map(|served| served.cache_control.as_str()));
-                    self.cache(url, |cache| cache.fetched(outcome, now));
+                    refresh().await;
                     fetched = true;
                 }
             }
         }
     }
+}
 
-    fn cache<T>(&self, url: &str, use_it: impl FnOnce(&mut KeyCache) -> T) -> T {
-        let mut caches = self.keys.borrow_mut();
-        match caches.get_mut(url) {
-            Some(cache) => use_it(cache),
-            None => use_it(caches.entry(url.to_owned()).or_default()),
-        }
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("settings", &self.settings).finish_non_exhaustive()
     }
+}
+
+/// Fetches the key set of a place and files it, or that it could not be had.
+async fn refresh(keys: Keys, fetch: Fetcher, place: KeyPlace, local: bool, now_ms: u64) {
+    let served = key_set(&fetch, &place, local).await;
+    let outcome = served.as_ref().map(|(set, cache_control)| (set.clone(), cache_control.as_str()));
+    keys.borrow_mut().entry(place).or_default().fetched(outcome, now_ms);
+}
+
+async fn key_set(fetch: &Fetcher, place: &KeyPlace, local: bool) -> Option<(KeySet, String)> {
+    #[derive(Deserialize)]
+    struct Discovered {
+        issuer: String,
+        jwks_uri: String,
+    }
+    let get = |url: String| async { fetch(url).await.ok().filter(|served| served.status == 200) };
+    let first = get(place.url()).await?;
+    let served = match place {
+        KeyPlace::Set(_) => first,
+        KeyPlace::Discovery(issuer) => {
+            let found: Discovered = serde_json::from_slice(&first.body).ok()?;
+            // OpenID Connect Discovery 1.0 §4.3: a document that speaks for another issuer speaks for none.
+            let url = document_url(&found.jwks_uri, local).ok().filter(|_| found.issuer == *issuer)?;
+            get(url.to_owned()).await?
+        }
+    };
+    Some((KeySet::parse(&served.body).ok()?, served.cache_control))
 }
 
 impl Refusal {
@@ -262,6 +378,9 @@ impl From<Rejected> for Refusal {
         Self::of(Reason::Rejected(rejected))
     }
 }
+
+/// The secret that lets a scraper of metrics in.
+pub const METRICS_TOKEN: &str = "METRICS_TOKEN";
 
 const UNCONFIGURED: &str = "This gateway has no identity configured, so it lets nobody in. Set `identity` in its \
      configuration: {\"mode\":\"jwt\",\"issuers\":[{\"issuer\",\"jwks_url\",\"audiences\",\"algorithms\"}]}. For local \

@@ -1,5 +1,9 @@
 //! What identity asks of the world: public-key cryptography and a document over https.
 
+use std::rc::Rc;
+
+use futures::future::LocalBoxFuture;
+
 use super::settings::Algorithm;
 
 /// The platform could not do what was asked; says nothing about the caller.
@@ -23,7 +27,7 @@ pub trait SignatureVerifier {
     ) -> Result<bool, PortFailure>;
 }
 
-/// A key set as it was served.
+/// A key set, or what says where it is, as it was served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Served {
     /// HTTP status; redirects are not followed.
@@ -34,14 +38,18 @@ pub struct Served {
     pub body: Vec<u8>,
 }
 
+/// GETs a configured URL without following redirects; gives up after 2 s or on a larger body. An error: nothing came, or
+/// too much.
+pub type Fetcher = Rc<dyn Fn(String) -> LocalBoxFuture<'static, Result<Served, PortFailure>>>;
+
 /// Fetches key sets.
 #[allow(async_fn_in_trait)] // one thread: nothing here has to be Send
 pub trait JwksSource {
-    /// GETs a configured URL without following redirects; gives up after 2 s or on a larger body.
-    ///
-    /// # Errors
-    /// Nothing came, or too much.
-    async fn fetch(&self, url: &str) -> Result<Served, PortFailure>;
+    /// What fetches, also after this request.
+    fn fetcher(&self) -> Fetcher;
+
+    /// Has work done beside the request; nothing waits for it.
+    fn beside(&self, work: LocalBoxFuture<'static, ()>);
 
     /// Waits. One request cannot wait for another's fetch on this platform, but it can look again.
     async fn pause(&self, ms: u64);

@@ -4,11 +4,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
-use super::jwt::{Rejected, Token};
+use super::claims::{claim, texts, Permissions};
+use super::hmac::hmac_sha256;
 use super::limits::Limits;
-use super::settings::Issuer;
+use super::settings::{Issuer, Role};
 
 /// Longest name of a principal or tenant, in bytes.
 const MAX_NAME_BYTES: usize = 1024;
@@ -31,6 +31,12 @@ pub struct Principal {
     /// Limits the issuer signed. Configuration's own may be stricter: [`Limits::stricter`].
     #[serde(with = "super::limits::plain")]
     pub limits: Limits,
+    /// Lists of policies, each of which must hold the request's.
+    pub policies: Vec<Vec<String>>,
+    /// Lists of regions, each of which must hold a provider's.
+    pub regions: Vec<Vec<String>>,
+    /// No provider that may train on prompts or pass them on.
+    pub deny_data_collection: bool,
     /// May see rule texts, missing secrets and health values (DESIGN §2 "Response headers").
     pub explain: bool,
     /// May use the operator's endpoints.
@@ -46,14 +52,6 @@ pub enum BadClaims {
     Unreadable,
 }
 
-/// The claim with limits.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct GatewayClaim {
-    limits: Limits,
-    explain: bool,
-}
-
 impl Principal {
     /// The one principal of mode `none`: the person at this machine.
     #[must_use]
@@ -64,52 +62,41 @@ impl Principal {
             tenant: None,
             groups: Vec::new(),
             limits: Limits::default(),
+            policies: Vec::new(),
+            regions: Vec::new(),
+            deny_data_collection: false,
             explain: true,
             operator: true,
         }
     }
 
-    /// The caller that a verified token names.
+    /// The caller that an issuer's claims name. They have been verified.
     ///
     /// # Errors
-    /// The issuer's claims do not fit its settings.
-    pub fn of_token(token: &Token<'_>, issuer: &Issuer, key: &[u8]) -> Result<Self, BadClaims> {
-        let name = |claim: &str| {
-            let text = token.claim(claim).and_then(Value::as_str);
+    /// The claims do not fit the issuer's settings.
+    pub fn of_claims(claims: &Value, issuer: &Issuer, key: &[u8]) -> Result<Self, BadClaims> {
+        let name = |name: &str| {
+            let text = claim(claims, name).and_then(Value::as_str);
             text.filter(|text| !text.is_empty() && text.len() <= MAX_NAME_BYTES).ok_or(BadClaims::Anonymous)
         };
         let subject = name(&issuer.claims.principal)?;
         let tenant = issuer.claims.tenant.as_deref().map(name).transpose()?;
-        let groups = match token.claim(&issuer.claims.groups) {
-            None | Some(Value::Null) => Vec::new(),
-            Some(Value::String(group)) => vec![group.clone()],
-            Some(list) => Vec::<String>::deserialize(list).map_err(|_| BadClaims::Unreadable)?,
-        };
-        let GatewayClaim { limits, explain } = match token.claim(&issuer.claims.gateway) {
-            None => GatewayClaim::default(),
-            // Serde would also read it from a list, and from an empty one no limits.
-            Some(claim @ Value::Object(_)) => GatewayClaim::deserialize(claim).map_err(|_| BadClaims::Unreadable)?,
-            Some(_) => return Err(BadClaims::Unreadable),
-        };
-        let operator = groups.iter().any(|group| issuer.operator_groups.contains(group));
+        let groups = texts(claims, &issuer.claims.groups).map_err(|_| BadClaims::Unreadable)?;
+        let permissions = Permissions::read(claims, &issuer.claims).map_err(|_| BadClaims::Unreadable)?;
+        let granted = permissions.roles.contains(&Role::Operator) && issuer.grants.contains(&Role::Operator);
+        let operator = granted || groups.iter().any(|group| issuer.operator_groups.contains(group));
         Ok(Self {
             id: id(key, &issuer.issuer, tenant, subject),
             issuer: issuer.issuer.clone(),
             tenant: tenant.map(str::to_owned),
             groups,
-            limits,
-            explain: explain || operator,
+            limits: permissions.limits,
+            policies: permissions.policies,
+            regions: permissions.regions,
+            deny_data_collection: permissions.deny_data_collection,
+            explain: permissions.explain || operator,
             operator,
         })
-    }
-}
-
-impl From<BadClaims> for Rejected {
-    fn from(bad: BadClaims) -> Self {
-        match bad {
-            BadClaims::Anonymous => Self::Subject,
-            BadClaims::Unreadable => Self::Claims,
-        }
     }
 }
 
@@ -135,36 +122,9 @@ pub(super) fn keyed_id(key: &[u8], names: &[Option<&str>]) -> String {
     URL_SAFE_NO_PAD.encode(hash.get(..ID_BYTES).unwrap_or(&hash))
 }
 
-/// RFC 2104 with SHA-256.
-fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
-    const BLOCK: usize = 64;
-    let digest = Sha256::digest(key);
-    let key = if key.len() > BLOCK { digest.as_slice() } else { key };
-    let padded = |pad: u8| (0..BLOCK).map(|at| key.get(at).copied().unwrap_or(0) ^ pad).collect::<Vec<u8>>();
-    let inner = Sha256::new().chain_update(padded(0x36)).chain_update(message).finalize();
-    Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize().into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|b| format!("{b:02x}")).collect()
-    }
-
-    #[test]
-    fn the_keyed_hash_is_hmac() {
-        // RFC 4231, test cases 2 and 6.
-        assert_eq!(
-            hex(&hmac_sha256(b"Jefe", b"what do ya want for nothing?")),
-            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-        );
-        assert_eq!(
-            hex(&hmac_sha256(&[0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First")),
-            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
-        );
-    }
 
     #[test]
     fn ids_tell_apart_whatever_is_not_the_same() {

@@ -17,6 +17,7 @@ use crate::pipeline::settle::AttemptAccount;
 use crate::ports::{CallerSink, Interrupt, Platform, UpstreamCall};
 use crate::stream::framing::Framing;
 use crate::upstream::failure::AttemptFailure;
+use crate::upstream::keys::{circuit, is_of_key};
 
 /// Silence on an open stream before a comment is sent, and the grace before the status line goes out without content
 /// (DESIGN §5 "Open").
@@ -132,9 +133,15 @@ impl<'a, P: Platform> Run<'a, P> {
         known.iter().chain(&self.sent_losses).chain(&self.answer_losses)
     }
 
-    /// What a failure before any content means. Signed reasoning that a candidate cannot read (another account's, a model's
-    /// that was replaced) can be left out, once.
-    pub fn failed(&mut self, candidate: usize, failure: AttemptFailure) -> Event {
+    /// What a failure before any content means. Where it is the key's, the provider's next key is taken. Signed reasoning
+    /// that a candidate cannot read (another account's, a model's that was replaced) can be left out, once.
+    pub fn failed(&mut self, candidate: usize, mut failure: AttemptFailure) -> Event {
+        if is_of_key(failure.class) && self.choice.candidates.get(candidate).is_some_and(|c| c.keys.has_several()) {
+            self.conceal_key(&mut failure);
+            if self.takes_next_key(candidate) {
+                return Event::Repaired(failure);
+            }
+        }
         if !failure.foreign_reasoning() || self.unsigned.contains(&candidate) {
             return Event::Failed(failure);
         }
@@ -177,17 +184,27 @@ impl<'a, P: Platform> Run<'a, P> {
         let only = choice.candidates.len() == 1;
         self.machine.step(event, now, platform.random(), &mut |candidate| {
             let chosen = choice.candidates.get(candidate);
-            chosen.is_some_and(|c| gateway.may_retry(&c.provider.name, &c.name, only, now))
+            chosen.is_some_and(|c| gateway.may_retry(&c.provider.name, &circuit(&c.name, c.keys.index()), only, now))
         })
+    }
+
+    fn takes_next_key(&self, candidate: usize) -> bool {
+        let now = self.exchange.platform.now_ms();
+        let is_closed = |name: &str| self.exchange.gateway.health(name, now).refuses_until(now).is_none();
+        let chosen = self.choice.candidates.get(candidate);
+        chosen.is_some_and(|c| c.keys.rotate(|key| is_closed(&circuit(&c.name, key))))
     }
 
     /// A provider may quote our key in what it says of a request, and what it says may be shown to the caller.
     fn hide_secret(&self, event: &mut Event) {
-        let (Event::Failed(failure) | Event::Broke(failure) | Event::Interrupted { failure, .. }) = event else {
-            return;
-        };
+        if let Event::Failed(failure) | Event::Broke(failure) | Event::Interrupted { failure, .. } = event {
+            self.conceal_key(failure);
+        }
+    }
+
+    fn conceal_key(&self, failure: &mut AttemptFailure) {
         let asked = self.accounts.last().and_then(|account| self.choice.candidates.get(account.candidate));
-        let secret = asked.and_then(|chosen| chosen.provider.api_key.as_ref()).map(Secret::expose);
+        let secret = asked.and_then(|chosen| chosen.keys.current()).map(Secret::expose);
         if let (Some(error), Some(secret)) = (&mut failure.error, secret.filter(|text| !text.is_empty())) {
             for text in [Some(&mut error.message), error.param.as_mut(), error.code.as_mut(), error.kind.as_mut()] {
                 if let Some(text) = text.filter(|text| text.contains(secret)) {

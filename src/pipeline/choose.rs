@@ -8,7 +8,7 @@ use crate::catalogue::price::Rates;
 use crate::classify::{Features, Thinking};
 use crate::config::choice::{ContentFilter, Pattern};
 use crate::config::continuation::ContinuationPolicy;
-use crate::config::provider::Provider;
+use crate::config::provider::{Provider, Secret};
 use crate::dialect::canonical::{Disposition, Loss};
 use crate::dialect::view::View;
 use crate::dialect::{gemini, openai_chat, Dialect, ModelTraits, Target};
@@ -24,6 +24,7 @@ use crate::policy::names::{self, Pool};
 use crate::policy::routing::RoutingRequest;
 use crate::policy::{decide, Knowledge};
 use crate::ports::Platform;
+use crate::upstream::keys::{self, circuit, Keys, OWN_KEY_PREFIX};
 
 /// Candidates that are looked at in full before the first attempt. More than are ever tried; the rest of a wide alias is
 /// ranked without writing the request for each of its hundred models.
@@ -59,6 +60,8 @@ pub struct Candidate<'g> {
     pub model: String,
     /// The account.
     pub provider: &'g Provider,
+    /// With which key it is called.
+    pub keys: Keys<'g>,
     /// The language it speaks.
     pub dialect: Dialect,
     /// What the model accepts.
@@ -134,7 +137,7 @@ pub fn choose<'c, 'g: 'c, P: Platform>(
 ) -> Result<Choice<'c>, GatewayError> {
     let mut inquiry = Inquiry::new(exchange, view, asked, work)?;
     let request = inquiry.input.request.clone();
-    let pool = names::candidates(&request, &exchange.gateway.config)?;
+    let pool = pool(exchange, &request)?;
     let decision = inquiry.decide(&pool, LOOKED_AT)?;
     if decision.ranked.is_empty() {
         return Err(decision.refusal());
@@ -189,7 +192,7 @@ pub fn dry_run<P: Platform>(exchange: &mut Exchange<'_, P>, body: &[u8]) -> Resu
     let asked = asked(exchange, &mut view)?;
     let mut inquiry = Inquiry::new(exchange, &view, asked, Work::answer(body))?;
     let request = inquiry.input.request.clone();
-    let pool = names::candidates(&request, &exchange.gateway.config)?;
+    let pool = pool(exchange, &request)?;
     let decision = inquiry.decide(&pool, usize::MAX)?;
     let page = decision.explanation(inquiry.audience()).to_string();
     exchange.platform.reply(reply::json_head(exchange, 200), page.into_bytes());
@@ -208,6 +211,7 @@ struct Inquiry<'i, 'g, 'w, P: Platform> {
     input: Input,
     work: Work<'w>,
     losses: BTreeMap<String, Vec<Loss>>,
+    own_keys: Vec<(String, Secret)>,
 }
 
 impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
@@ -234,7 +238,8 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
             signals: BTreeMap::new(),
         };
         let (stream, hides_reasoning) = (view.stream, view.hide_reasoning);
-        Ok(Self { exchange, stream, hides_reasoning, input, work, losses: BTreeMap::new() })
+        let own_keys = own_keys(exchange)?;
+        Ok(Self { exchange, stream, hides_reasoning, input, work, losses: BTreeMap::new(), own_keys })
     }
 
     /// Decides with what is known of health, then looks at what translation would lose, at the best `most` candidates, and
@@ -243,7 +248,8 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
         let gateway = self.exchange.gateway;
         let knowledge = Knowledge { config: &gateway.config, prices: &gateway.prices };
         for candidate in &pool.candidates {
-            let health = gateway.health(candidate.name, self.input.now_ms);
+            let key = self.first_key(candidate.provider, candidate.name);
+            let health = gateway.health(&circuit(candidate.name, key), self.input.now_ms);
             self.input.signals.insert(candidate.name.to_owned(), Signals::new(health, &[], 0));
         }
         loop {
@@ -296,6 +302,7 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
                 name: choice.name.clone(),
                 model: choice.model.clone(),
                 provider,
+                keys: self.keys(provider, &choice.name),
                 dialect: choice.dialect,
                 traits: choice.traits,
                 max_output_tokens: choice.max_output,
@@ -311,6 +318,28 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
             });
         }
         list
+    }
+
+    /// Where a session begins among a provider's keys: always at the same one, while its circuit is closed there.
+    fn first_key(&self, provider: &Provider, candidate: &str) -> usize {
+        let count = provider.api_keys.len();
+        if count < 2 {
+            return 0;
+        }
+        let session = self.input.request.routing.session.as_deref();
+        let begin = keys::place_of(session.unwrap_or(self.exchange.principal_id()), count);
+        let now = self.input.now_ms;
+        let closed =
+            |key: &usize| self.exchange.gateway.health(&circuit(candidate, *key), now).refuses_until(now).is_none();
+        (begin..begin + count).map(|at| at % count).find(closed).unwrap_or(begin)
+    }
+
+    fn keys(&self, provider: &'g Provider, candidate: &str) -> Keys<'g> {
+        let own = self.own_keys.iter().find(|(name, _)| *name == provider.name.to_ascii_lowercase());
+        match own {
+            Some((_, key)) => Keys::of_caller(key.clone()),
+            None => Keys::beginning_at(&provider.api_keys, self.first_key(provider, candidate)),
+        }
     }
 
     /// Whether a candidate is sent another text than the caller's: it speaks another dialect, or this one with an accent.
@@ -342,6 +371,54 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
     }
 }
 
+/// Candidates and the policy that ranks them, which has to be one that the caller may use.
+///
+/// # Errors
+/// The caller's: no such model; 403 for a policy that the claims leave out.
+fn pool<'c, 'g: 'c, P: Platform>(
+    exchange: &Exchange<'g, P>,
+    request: &'c RequestView,
+) -> Result<Pool<'c>, GatewayError> {
+    let mut pool = names::candidates(request, &exchange.gateway.config)?;
+    let keyless = |provider: &Provider| provider.own_keys && !brings_key(exchange, &provider.name);
+    if let Some(first) = pool.candidates.iter().find(|c| keyless(c.provider)).map(|c| &c.provider.name) {
+        let header = format!("{OWN_KEY_PREFIX}{}", first.to_ascii_lowercase());
+        pool.candidates.retain(|candidate| !keyless(candidate.provider));
+        if pool.candidates.is_empty() {
+            let message = format!("Callers bring their own key for {first}: send it in the header {header}.");
+            return Err(GatewayError::invalid(header, message));
+        }
+    }
+    let lists = exchange.principal.as_ref().map(|principal| principal.policies.as_slice()).unwrap_or_default();
+    if lists.iter().all(|list| list.iter().any(|name| name == pool.policy_name)) {
+        return Ok(pool);
+    }
+    let message = format!("This credential does not allow the policy {:?}.", pool.policy_name);
+    Err(GatewayError::new(ErrorKind::Forbidden, message))
+}
+
+/// The keys that a caller brought for providers which take such.
+///
+/// # Errors
+/// 400 for a key that is none, for a provider that takes none, and where the answer is kept: keys are not.
+fn own_keys<P: Platform>(exchange: &Exchange<'_, P>) -> Result<Vec<(String, Secret)>, GatewayError> {
+    let brought = keys::of_caller(&exchange.request.headers);
+    let brought = brought.map_err(|header| GatewayError::invalid(header, format!("{header}: is no key.")))?;
+    let takes = |name: &str| {
+        exchange.gateway.config.providers.values().any(|p| p.own_keys && p.name.eq_ignore_ascii_case(name))
+    };
+    if let Some((name, _)) = brought.iter().find(|(name, _)| !takes(name)) {
+        let header = format!("{OWN_KEY_PREFIX}{name}");
+        return Err(GatewayError::invalid(header, "No provider of that name takes keys of callers here."));
+    }
+    Ok(brought.into_iter().map(|(name, key)| (name.to_owned(), key)).collect())
+}
+
+fn brings_key<P: Platform>(exchange: &Exchange<'_, P>, provider: &str) -> bool {
+    let header = format!("{OWN_KEY_PREFIX}{}", provider.to_ascii_lowercase());
+    exchange.request.headers.value(&header).is_some()
+}
+
 /// What the caller's claims allow.
 ///
 /// # Errors
@@ -364,6 +441,8 @@ fn principal<P: Platform>(exchange: &Exchange<'_, P>) -> Result<PrincipalView, G
     }
     Ok(PrincipalView {
         models: limits.models.iter().map(|list| list.iter().map(|p| Pattern::parse(p)).collect()).collect(),
+        regions: principal.regions.clone(),
+        deny_data_collection: principal.deny_data_collection,
         max_cost_picousd: limits.max_cost_picousd,
         ..PrincipalView::default()
     })

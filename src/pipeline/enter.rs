@@ -6,7 +6,7 @@ use crate::cors;
 use crate::dialect::Dialect;
 use crate::error::{ErrorKind, GatewayError};
 use crate::http::{Headers, Request, ResponseHead};
-use crate::identity::Principal;
+use crate::identity::{Arrival, Principal, Refusal};
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::told;
 use crate::ports::{Interrupt, Platform};
@@ -80,15 +80,21 @@ pub fn preflight<P: Platform>(exchange: &Exchange<'_, P>) {
 /// # Errors
 /// 401, 403, 400 for several credentials, 503 where identity is not configured.
 pub async fn identify<P: Platform>(exchange: &Exchange<'_, P>) -> Result<Rc<Principal>, GatewayError> {
-    let request = exchange.request;
-    let gate = &exchange.gateway.gate;
-    let known = gate
-        .identify(&request.headers, &request.query, exchange.arrived_ms, exchange.platform, exchange.platform)
-        .await;
-    known.map_err(|refusal| {
+    known(exchange).await.map_err(|refusal| {
         exchange.platform.log(told::not_let_in(exchange, &refusal.reason.to_string()));
         refusal.error
     })
+}
+
+/// The same without a word in the log: for answers that everybody gets and some get more of.
+///
+/// # Errors
+/// As there, with the check that was not passed.
+pub async fn known<P: Platform>(exchange: &Exchange<'_, P>) -> Result<Rc<Principal>, Refusal> {
+    let (request, platform) = (exchange.request, exchange.platform);
+    let introduced = platform.introduced();
+    let arrival = Arrival { headers: &request.headers, query: &request.query, introduced: introduced.as_deref() };
+    exchange.gateway.gate.identify(arrival, exchange.arrived_ms, platform, platform).await
 }
 
 /// The request's body.

@@ -8,7 +8,7 @@ use serde_json::{json, Value};
 use crate::classify::Features;
 use crate::config::provider::{Provider, State};
 use crate::dialect::Dialect;
-use crate::identity::Mode;
+use crate::pipeline::enter;
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::reply;
 use crate::policy::input::{Input, PrincipalView, Purpose, RequestView};
@@ -21,10 +21,10 @@ use crate::ports::Platform;
 pub async fn health<P: Platform>(exchange: &Exchange<'_, P>) -> u16 {
     let config = &exchange.gateway.config;
     let ready = config.providers.values().any(|p| p.state() == State::Ready);
-    let (status, word) = match config.identity.mode {
-        None => (503, "unconfigured"),
-        Some(Mode::None | Mode::Jwt) if !ready => (503, "degraded"),
-        Some(_) => (200, "ok"),
+    let (status, word) = match (config.identity.is_configured(), ready) {
+        (false, _) => (503, "unconfigured"),
+        (true, false) => (503, "degraded"),
+        (true, true) => (200, "ok"),
     };
     let page = if asked_by_operator(exchange).await { details(exchange, word) } else { json!({ "status": word }) };
     exchange.platform.reply(reply::json_head(exchange, status), page.to_string().into_bytes());
@@ -32,10 +32,7 @@ pub async fn health<P: Platform>(exchange: &Exchange<'_, P>) -> u16 {
 }
 
 async fn asked_by_operator<P: Platform>(exchange: &Exchange<'_, P>) -> bool {
-    let (request, platform) = (exchange.request, exchange.platform);
-    let gate = &exchange.gateway.gate;
-    let caller = gate.identify(&request.headers, &request.query, exchange.arrived_ms, platform, platform).await;
-    caller.is_ok_and(|principal| principal.operator)
+    enter::known(exchange).await.is_ok_and(|principal| principal.operator)
 }
 
 fn details<P: Platform>(exchange: &Exchange<'_, P>, word: &str) -> Value {

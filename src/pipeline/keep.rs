@@ -11,6 +11,7 @@ use crate::pipeline::exchange::Exchange;
 use crate::pipeline::told;
 use crate::ports::{Kept, Platform};
 use crate::resume::errand::{handed_over, hash, Run, Visit};
+use crate::upstream::keys::OWN_KEY_PREFIX;
 
 /// Longest `Idempotency-Key`.
 const MAX_KEY_BYTES: usize = 255;
@@ -30,6 +31,10 @@ pub async fn hand_over<P: Platform>(
     let (Some(principal), None, true) = (&exchange.principal, &exchange.kept, resumable || key.is_some()) else {
         return Ok(false);
     };
+    if headers.iter().any(|(name, _)| name.starts_with(OWN_KEY_PREFIX)) {
+        let message = "A request with a key of the caller's own cannot be kept: keys are not.";
+        return Err(GatewayError::invalid("idempotency-key", message));
+    }
     if !exchange.platform.keeps_answers() {
         let message = "Answers are not kept here: this deployment has no object for them.";
         let header = if resumable { "x-signalbox-resumable" } else { "idempotency-key" };

@@ -68,6 +68,7 @@ impl Prepared<'_> {
         let forwarded = Forwarded {
             anthropic_version: version,
             anthropic_beta: headers.value("anthropic-beta").filter(|_| anthropic),
+            key: chosen.keys.current(),
             traceparent: Some(exchange.attempt_traceparent()),
         };
         registry::request(chosen.provider, chosen.dialect, &chosen.model, operation, &forwarded, body)

@@ -10,12 +10,15 @@ use crate::health::watch::Attempt;
 use crate::pipeline::attempts::Run;
 use crate::ports::Platform;
 use crate::upstream::failure::{AttemptFailure, FailureClass};
+use crate::upstream::keys::{circuit, is_of_key};
 
 /// One attempt's account.
 #[derive(Debug, Clone)]
 pub struct AttemptAccount {
     /// Index into the candidates.
     pub candidate: usize,
+    /// With which of its provider's keys it was made.
+    pub key: usize,
     /// What the ledger was told when it was sent.
     pub opened: Opened,
     /// When its first content came.
@@ -68,9 +71,10 @@ impl<P: Platform> Run<'_, P> {
             price_version: chosen.rates.as_ref().map(|_| exchange.gateway.price_version().to_owned()),
             estimate: Estimate { usage, cost: expected },
         };
-        exchange.gateway.sent(&chosen.provider.name, &chosen.name, now);
+        let key = chosen.keys.index();
+        exchange.gateway.sent(&chosen.provider.name, &circuit(&chosen.name, key), now);
         exchange.record_open(opened.clone());
-        self.accounts.push(AttemptAccount { candidate, opened, first_content_ms: None, settled: None });
+        self.accounts.push(AttemptAccount { candidate, key, opened, first_content_ms: None, settled: None });
         self.accounts.len().saturating_sub(1)
     }
 
@@ -128,14 +132,15 @@ impl<P: Platform> Run<'_, P> {
         let ttft = account.first_content_ms.map(|t| t.saturating_sub(account.opened.ts_ms));
         let attempt = Attempt {
             sent_ms: account.opened.ts_ms,
-            sign: sign(&ending),
+            sign: sign(&ending, chosen.keys.is_callers()),
             // How fast a model counts says nothing of how fast it answers.
             completed: charged && outcome == Outcome::Completed,
             ttft_ms: ttft,
             duration_ms,
             output_tokens: usage.completion_tokens(),
         };
-        exchange.gateway.ended(chosen.provider, &chosen.name, &attempt, now, exchange.platform.random());
+        let circuit = circuit(&chosen.name, account.key);
+        exchange.gateway.ended(chosen.provider, &circuit, &attempt, now, exchange.platform.random());
     }
 
     /// What the end of the answer says of usage, cost and explanation.
@@ -172,14 +177,16 @@ impl<P: Platform> Run<'_, P> {
     }
 }
 
-/// What an ending says of the candidate's state: a request that is refused for its own sake was answered.
-fn sign(ending: &Ending<'_>) -> Sign {
+/// What an ending says of the candidate's state: a request that is refused for its own sake was answered, and what a caller's
+/// own key meets is nobody else's.
+fn sign(ending: &Ending<'_>, callers_key: bool) -> Sign {
     let failure = match ending {
         Ending::Complete(_) | Ending::Drained(_) => return Sign::Alive,
         Ending::Abandoned(_) | Ending::Unanswered(None) => return Sign::Unknown,
         Ending::Refused(failure) | Ending::Broken(failure, _) | Ending::Unanswered(Some(failure)) => failure,
     };
     match failure.class {
+        class if callers_key && is_of_key(class) => Sign::Alive,
         FailureClass::InvalidRequest | FailureClass::ContentFiltered | FailureClass::ContextLength => Sign::Alive,
         FailureClass::Auth | FailureClass::QuotaExhausted => {
             Sign::Failed { retry_after_ms: failure.retry_after_ms, account: true }

@@ -117,7 +117,8 @@ impl<'b> Work<'b> {
             }
             Self::Embed(asked) => {
                 let body = asked.write(view, chosen.dialect, &chosen.model).body;
-                let forwarded = Forwarded { traceparent: Some(exchange.attempt_traceparent()), ..Forwarded::default() };
+                let traceparent = Some(exchange.attempt_traceparent());
+                let forwarded = Forwarded { traceparent, key: chosen.keys.current(), ..Forwarded::default() };
                 let operation = if asked.is_single(chosen.dialect) { Operation::EmbedOne } else { Operation::Embed };
                 registry::request(chosen.provider, chosen.dialect, &chosen.model, operation, &forwarded, body)
             }

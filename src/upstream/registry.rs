@@ -13,6 +13,8 @@ pub struct Forwarded<'a> {
     pub anthropic_version: Option<&'a str>,
     /// The caller's `anthropic-beta`, native routes only.
     pub anthropic_beta: Option<&'a str>,
+    /// The key to call with.
+    pub key: Option<&'a Secret>,
     /// Trace context under the attempt's own span.
     pub traceparent: Option<String>,
 }
@@ -51,7 +53,7 @@ pub fn request(
         return UpstreamRequest { model: Some(model.to_owned()), body, ..UpstreamRequest::default() };
     }
     let base = provider.base_url.as_deref().unwrap_or_default();
-    let key = provider.api_key.as_ref().map(Secret::expose);
+    let key = forwarded.key.map(Secret::expose);
     let stream = operation == Operation::Stream;
     let mut headers = Headers::new();
     headers.push("content-type", "application/json");
@@ -219,7 +221,7 @@ mod tests {
                 Dialect::OpenAiChat,
                 "m",
                 Operation::Generate,
-                &Forwarded::default(),
+                &Forwarded { key: provider.api_keys.first(), ..Forwarded::default() },
                 b"{}".to_vec(),
             );
             ["authorization", "api-key"].map(|name| request.headers.value(name).map(str::to_owned))

@@ -11,6 +11,7 @@ use signalbox::dialect::{Dialect, ModelTraits};
 use signalbox::gateway::Gateway;
 use signalbox::pipeline::choose::Candidate;
 use signalbox::pipeline::prepare::native_body;
+use signalbox::upstream::keys::Keys;
 
 use super::place;
 use super::table::{self, Row, Table};
@@ -55,6 +56,7 @@ fn sent(body: &Value, provider: &Provider, model: &str) -> Result<Value, String>
         name: format!("{}/{model}", provider.name),
         model: model.to_owned(),
         provider,
+        keys: Keys::beginning_at(&[], 0),
         dialect: chat,
         traits: ModelTraits::PERMISSIVE,
         max_output_tokens: None,

@@ -5,9 +5,10 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use futures::future::LocalBoxFuture;
 use signalbox::accounting::Row;
 use signalbox::http::{Headers, ResponseHead, UpstreamRequest};
-use signalbox::identity::ports::{JwksSource, PortFailure, Served, SignatureVerifier};
+use signalbox::identity::ports::{Fetcher, JwksSource, PortFailure, SignatureVerifier};
 use signalbox::identity::Algorithm;
 use signalbox::ports::{CallerSink, Interrupt, Kept, Platform, UpstreamCall};
 
@@ -383,9 +384,11 @@ impl SignatureVerifier for World {
 }
 
 impl JwksSource for World {
-    async fn fetch(&self, _url: &str) -> Result<Served, PortFailure> {
-        Err(PortFailure)
+    fn fetcher(&self) -> Fetcher {
+        Rc::new(|_| Box::pin(async { Err(PortFailure) }))
     }
+
+    fn beside(&self, _work: LocalBoxFuture<'static, ()>) {}
 
     async fn pause(&self, _ms: u64) {}
 }

@@ -10,10 +10,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use futures::future::LocalBoxFuture;
 use signalbox::accounting::Row;
 use signalbox::gateway::Gateway;
 use signalbox::http::{Headers, Request, ResponseHead, UpstreamRequest};
-use signalbox::identity::ports::{JwksSource, PortFailure, Served, SignatureVerifier};
+use signalbox::identity::ports::{Fetcher, JwksSource, PortFailure, SignatureVerifier};
 use signalbox::identity::{Algorithm, Gate};
 use signalbox::pipeline;
 use signalbox::ports::{CallerSink, Interrupt, Kept, Platform, UpstreamCall};
@@ -313,9 +314,11 @@ impl SignatureVerifier for Fake {
 }
 
 impl JwksSource for Fake {
-    async fn fetch(&self, _url: &str) -> Result<Served, PortFailure> {
-        Err(PortFailure)
+    fn fetcher(&self) -> Fetcher {
+        Rc::new(|_| Box::pin(async { Err(PortFailure) }))
     }
+
+    fn beside(&self, _work: LocalBoxFuture<'static, ()>) {}
 
     async fn pause(&self, ms: u64) {
         self.0.clock.set(self.0.clock.get() + ms);

@@ -1,14 +1,23 @@
-//! Addresses that the gateway may call: `security.md` §4. Hosts come from configuration only; this is what a
-//! configuration may name.
+//! Addresses that the gateway may call: `security.md` §4. Hosts come from configuration only, or from the document of a
+//! configured issuer; this is what either may name.
 
-use super::Mode;
-
-/// The address without trailing slashes.
+/// An address that others are made from, without trailing slashes. `local` allows loopback, http included.
 ///
 /// # Errors
-/// Why it may not be called: not https (loopback http is allowed in local mode), credentials, query or fragment inside,
-/// an IP address, or a name that only resolves inside somebody's network.
-pub fn base_url(text: &str, mode: Mode) -> Result<String, &'static str> {
+/// Why it may not be called: see [`document_url`], or it has a query.
+pub fn base_url(text: &str, local: bool) -> Result<String, &'static str> {
+    if text.contains('?') {
+        return Err("must have no query and no fragment");
+    }
+    document_url(text, local).map(|url| url.trim_end_matches('/').to_owned())
+}
+
+/// An address that is called as it stands. `local` allows loopback, http included.
+///
+/// # Errors
+/// Why it may not be called: not https, credentials or a fragment inside, an IP address, or a name that only resolves
+/// inside somebody's network.
+pub fn document_url(text: &str, local: bool) -> Result<&str, &'static str> {
     if text.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '\\' | '<' | '>' | '"')) {
         return Err("holds characters that no URL has");
     }
@@ -17,10 +26,10 @@ pub fn base_url(text: &str, mode: Mode) -> Result<String, &'static str> {
         (None, Some(rest)) => (false, rest),
         (None, None) => return Err("must be an https URL"),
     };
-    if rest.contains(['?', '#']) {
+    if rest.contains('#') {
         return Err("must have no query and no fragment");
     }
-    let authority = rest.split('/').next().unwrap_or_default();
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
     if authority.contains('@') {
         return Err("must hold no user name or password");
     }
@@ -29,8 +38,8 @@ pub fn base_url(text: &str, mode: Mode) -> Result<String, &'static str> {
         return Err("has no valid port");
     }
     let host = host.to_ascii_lowercase();
-    if mode == Mode::Local && is_loopback(&host) {
-        return Ok(text.trim_end_matches('/').to_owned());
+    if local && is_loopback(&host) {
+        return Ok(text);
     }
     if !secure {
         return Err("must be https (http is for loopback addresses under the local commands)");
@@ -41,7 +50,7 @@ pub fn base_url(text: &str, mode: Mode) -> Result<String, &'static str> {
     if is_private(&host) {
         return Err("names a host that is no public one");
     }
-    Ok(text.trim_end_matches('/').to_owned())
+    Ok(text)
 }
 
 fn strip<'t>(text: &'t str, scheme: &str) -> Option<&'t str> {
@@ -91,7 +100,7 @@ mod tests {
             ("HTTPS://Api.Example.Com:8443/a/b//", "HTTPS://Api.Example.Com:8443/a/b"),
             ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
         ] {
-            assert_eq!(base_url(text, Mode::Production).as_deref(), Ok(wanted));
+            assert_eq!(base_url(text, false).as_deref(), Ok(wanted));
         }
     }
 
@@ -139,20 +148,23 @@ mod tests {
             "https://[::1",
             "https://1.2.3.0x4",
         ] {
-            assert!(base_url(text, Mode::Production).is_err(), "{text:?}");
+            assert!(base_url(text, false).is_err(), "{text:?}");
+            assert!(text.contains('?') || document_url(text, false).is_err(), "{text:?}");
         }
+        assert_eq!(document_url("https://a.example/keys/?p=1", false), Ok("https://a.example/keys/?p=1"));
+        assert!(document_url("https://10.0.0.1?p=1", false).is_err());
     }
 
     #[test]
     fn loopback_is_for_local_mode_only() {
         for text in ["http://127.0.0.1:8080/v1", "http://localhost:1", "http://[::1]:9", "https://localhost"] {
-            assert!(base_url(text, Mode::Local).is_ok(), "{text}");
-            assert!(base_url(text, Mode::Production).is_err(), "{text}");
+            assert!(base_url(text, true).is_ok(), "{text}");
+            assert!(base_url(text, false).is_err(), "{text}");
         }
         for text in
             ["http://10.0.0.1", "http://a.example", "http://127.0.0.1.evil.example", "http://localhost@evil.example"]
         {
-            assert!(base_url(text, Mode::Local).is_err(), "{text}");
+            assert!(base_url(text, true).is_err(), "{text}");
         }
     }
 }
