@@ -154,7 +154,10 @@ fn openais_models_count_at_their_own_counter_and_it_is_said_whose_request_was_co
     assert_eq!(fake.header("x-signalbox-losses").as_deref(), Some("count_tokens:converted"));
 
     let fake = Fake::new([counted()]);
-    google(&fake, "openai/gpt-4o-mini", r#"{"contents": [{"parts": [{"text": "Hi"}]}]}"#);
+    // What the answer would be like is no part of a prompt, whoever may refuse it there.
+    let config = r#""generationConfig": {"stopSequences": ["x"], "topK": 3, "seed": 1, "candidateCount": 2, "maxOutputTokens": 9}"#;
+    let inner = format!(r#"{{"contents": [{{"parts": [{{"text": "Hi"}}]}}], {config}}}"#);
+    google(&fake, "openai/gpt-4o-mini", &format!(r#"{{"generateContentRequest": {inner}}}"#));
     assert_eq!((fake.status(), got(&fake)), (200, json!({"totalTokens": 23})), "{}", fake.body());
 }
 

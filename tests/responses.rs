@@ -273,7 +273,8 @@ fn a_failure_before_content_is_invisible_and_one_after_it_is_a_typed_end() {
         let fake = Fake::new([broken]);
         ask(&fake, r#"{"model":"openai/gpt-4o-mini","input":"q","stream":true}"#);
         let events = events(&fake);
-        assert_eq!(events.last().unwrap()["type"], "error", "{}", fake.body());
+        let last = events.last().unwrap();
+        assert_eq!((&last["type"], &last["sequence_number"]), (&"error".into(), &4.into()), "{}", fake.body());
         assert!(!fake.body().contains("response.completed"));
     }
 }
@@ -299,6 +300,8 @@ fn a_translated_turn_that_fails_after_content_has_one_end_and_it_is_the_typed_on
             .filter(|kind| ["error", "response.failed", "response.completed", "response.incomplete"].contains(kind))
             .collect();
         assert_eq!(ends, ["error"], "{}", fake.body());
+        let numbers: Vec<u64> = events.iter().map(|event| event["sequence_number"].as_u64().unwrap()).collect();
+        assert_eq!(numbers, (0..events.len() as u64).collect::<Vec<_>>());
         assert_eq!(events.last().unwrap()["type"], "error");
         assert!(fake.body().contains("\"delta\":\"Hel\""));
     }

@@ -61,6 +61,27 @@ pub struct ChatRequest {
     pub extras: Vec<Extra>,
 }
 
+impl ChatRequest {
+    /// The request without what only its answer depends on: bound, sampling, number, log probabilities. What a counter of
+    /// prompts looks at is left.
+    #[must_use]
+    pub fn prompt(self) -> Self {
+        Self {
+            max_output_tokens: None,
+            temperature: None,
+            top_p: None,
+            top_k: None,
+            stop: Vec::new(),
+            n: None,
+            seed: None,
+            frequency_penalty: None,
+            presence_penalty: None,
+            logprobs: None,
+            ..self
+        }
+    }
+}
+
 /// Who signed the reasoning of a turn, where its carrier says so (see [`super::carried`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedTurn {

@@ -441,14 +441,21 @@ impl Dialect {
         }
     }
 
-    /// The bytes of an error inside a stream whose status line is out: the dialect's typed end.
+    /// The bytes of an error inside a stream whose status line is out: the dialect's typed end. `number`: the next event's, where
+    /// the dialect counts them.
     #[must_use]
-    pub fn encode_stream_error(self, error: &GatewayError, request_id: &str, signalbox: Option<&str>) -> Vec<u8> {
+    pub fn encode_stream_error(
+        self,
+        error: &GatewayError,
+        request_id: &str,
+        signalbox: Option<&str>,
+        number: u64,
+    ) -> Vec<u8> {
         match self {
             Self::OpenAiChat => openai_chat::error::encode_event(error, request_id, signalbox),
             Self::AnthropicMessages => anthropic_messages::error::encode_event(error, request_id, signalbox),
             Self::Gemini => gemini::error::encode_event(error, request_id, signalbox),
-            Self::OpenAiResponses => openai_responses::error::encode_event(error, request_id, signalbox),
+            Self::OpenAiResponses => openai_responses::error::encode_event(error, request_id, signalbox, number),
         }
     }
 }

@@ -348,7 +348,9 @@ impl Keeper {
             let mut rest = read.unwrap_or_default();
             if failed || (over && rest.is_empty()) {
                 if failed {
-                    rest.extend(reader.event(&self.log.borrow().record().cut("The stream has been given up.")));
+                    rest.extend(
+                        reader.event(&self.log.borrow().record().cut("The stream has been given up.", reader.at)),
+                    );
                 }
                 rest.extend(reader.end());
                 if !rest.is_empty() {

@@ -5,6 +5,7 @@ use crate::attempt::plan::{self, Action, Event, Machine};
 use crate::config::provider::Secret;
 use crate::dialect::canonical::{Extra, Loss};
 use crate::dialect::view::View;
+use crate::dialect::{openai_responses, Dialect};
 use crate::error::GatewayError;
 use crate::http::{Headers, ResponseHead, UpstreamRequest};
 use crate::pipeline::choose::{Candidate, Choice};
@@ -43,6 +44,8 @@ pub struct Run<'a, P: Platform> {
     pub opened_early: bool,
     /// Bytes that may go out once the end is known.
     pub unsent: Vec<u8>,
+    /// Number of the next event, for callers whose dialect counts them.
+    pub next_number: u64,
     /// When bytes last went to the caller.
     pub last_sent_ms: u64,
     /// What each attempt used and cost.
@@ -94,6 +97,7 @@ impl<'a, P: Platform> Run<'a, P> {
             sink: None,
             opened_early: false,
             unsent: Vec::new(),
+            next_number: 0,
             last_sent_ms: exchange.arrived_ms,
             accounts: Vec::new(),
             first_content_ms: None,
@@ -273,6 +277,9 @@ impl<'a, P: Platform> Run<'a, P> {
     /// # Errors
     /// The caller left.
     pub async fn send(&mut self, events: &[u8]) -> Result<(), Interrupt> {
+        if self.exchange.dialect == Dialect::OpenAiResponses {
+            self.next_number = openai_responses::native::next_number(events).unwrap_or(self.next_number);
+        }
         let bytes = self.framing.lay_out(events);
         self.write(&bytes).await
     }
@@ -314,7 +321,8 @@ impl<'a, P: Platform> Run<'a, P> {
         let exchange = self.exchange;
         if self.sink.is_some() {
             let member = self.explanation();
-            let event = exchange.dialect.encode_stream_error(&error, &exchange.request_id, member.as_deref());
+            let (id, number) = (exchange.request_id.as_str(), self.next_number);
+            let event = exchange.dialect.encode_stream_error(&error, id, member.as_deref(), number);
             self.end_with(&event).await;
         } else if self.status == 0 {
             self.status = error.status();

@@ -43,7 +43,7 @@ pub async fn count<P: Platform>(
     let inner = whole_request(dialect, &body)?;
     // An answer's bound, which reading a request insists on, is not part of a prompt.
     let bounded = bounded(dialect, inner);
-    let chat = bounded.as_deref().map_or_else(|| Chat::new(inner), Chat::unbounded);
+    let chat = Chat::prompt(bounded.as_deref().unwrap_or(inner));
     let mut view = match dialect {
         Dialect::AnthropicMessages => anthropic_messages::view::view_count_tokens(inner)?,
         other => other.view(inner)?,

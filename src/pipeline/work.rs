@@ -32,8 +32,8 @@ pub enum Work<'b> {
 pub struct Chat<'b> {
     /// Its body.
     body: &'b [u8],
-    /// The bound in the body is none of the caller's.
-    unbounded: bool,
+    /// Nothing is asked for: what the request says of its answer does not matter.
+    prompt_only: bool,
     /// It in the hub's words, once a candidate speaks another dialect.
     canonical: Option<ChatRequest>,
 }
@@ -170,13 +170,13 @@ impl<'b> Chat<'b> {
     /// A chat request's body.
     #[must_use]
     pub fn new(body: &'b [u8]) -> Self {
-        Self { body, unbounded: false, canonical: None }
+        Self { body, prompt_only: false, canonical: None }
     }
 
-    /// The same with a bound in its body that the caller did not set.
+    /// The same without an answer: how that is to be bounded and drawn is no part of it.
     #[must_use]
-    pub fn unbounded(body: &'b [u8]) -> Self {
-        Self { unbounded: true, ..Self::new(body) }
+    pub fn prompt(body: &'b [u8]) -> Self {
+        Self { prompt_only: true, ..Self::new(body) }
     }
 
     /// It in the hub's words, if it was needed in them.
@@ -194,8 +194,8 @@ impl<'b> Chat<'b> {
             Some(request) => request,
             None => {
                 let request = from.decode_request(self.body)?;
-                let max_output_tokens = request.max_output_tokens.filter(|_| !self.unbounded);
-                ChatRequest { model: asked.model.to_owned(), stream: asked.stream, max_output_tokens, ..request }
+                let request = if self.prompt_only { request.prompt() } else { request };
+                ChatRequest { model: asked.model.to_owned(), stream: asked.stream, ..request }
             }
         };
         Ok(self.canonical.insert(request))

@@ -87,7 +87,8 @@ impl Log {
         self.numbering.finish(&mut self.rows);
         let full = self.bytes > MOST_BYTES;
         if full {
-            self.numbering.push(&self.record.cut("The answer is longer than what is kept of one."), &mut self.rows);
+            let event = self.record.cut("The answer is longer than what is kept of one.", self.numbering.last());
+            self.numbering.push(&event, &mut self.rows);
         }
         self.record.stage = if failed || full { Stage::Failed } else { Stage::Complete };
     }

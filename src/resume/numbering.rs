@@ -25,6 +25,12 @@ impl Numbering {
         Self { frames: Decoder::with_limit(usize::MAX / 2), last, apart: dialect == Dialect::Gemini }
     }
 
+    /// The number of the last event.
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
     /// Takes events, split anywhere, and adds those that are whole.
     pub fn push(&mut self, events: &[u8], rows: &mut Rows) {
         // Without a limit that could be reached there is nothing to refuse.

@@ -102,15 +102,15 @@ impl Record {
         self.stage = Stage::Failed;
         let mut rows = Rows::default();
         if self.head.is_some() && !self.whole {
-            let event = self.cut("The answer was interrupted: what had come until then is all there is.");
+            let event = self.cut("The answer was interrupted: what had come until then is all there is.", last);
             Numbering::new(self.dialect, last).push(&event, &mut rows);
         }
         rows.take(0)
     }
 
-    /// The typed end of a stream that has none of its own.
+    /// The typed end of a stream that has none of its own, behind so many events.
     #[must_use]
-    pub fn cut(&self, why: &str) -> Vec<u8> {
-        self.dialect.encode_stream_error(&GatewayError::new(ErrorKind::StreamCut, why), &self.request_id, None)
+    pub fn cut(&self, why: &str, events: u64) -> Vec<u8> {
+        self.dialect.encode_stream_error(&GatewayError::new(ErrorKind::StreamCut, why), &self.request_id, None, events)
     }
 }

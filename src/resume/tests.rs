@@ -191,7 +191,7 @@ fn an_answer_whose_writer_is_no_more_ends_in_its_dialects_error_with_a_number() 
         table.extend(record.interrupted(table.last().unwrap().last));
         assert_eq!(record.stage, Stage::Failed);
         let told = dispatched(&read(&record, &table, 1));
-        let error = dispatched(&record.cut("x")).len();
+        let error = dispatched(&record.cut("x", 1)).len();
         assert_eq!(told.len(), error);
         assert!(told[0].1.contains("interrupted"), "{told:?}");
         assert!(ends_at(&read(&record, &table, 0), 1 + error as u64));

@@ -89,15 +89,17 @@ pub fn encode(error: &GatewayError, request_id: &str) -> Vec<u8> {
 
 /// Writes the event that ends a stream with an error. OpenAI's client raises on it and reads `code`, `message` and
 /// `param` at the top of the data; `type` and `metadata` of the error body have no place there and stand in `error` too,
-/// which is where OpenAI's own servers write all of it (recorded 2025-11) and where its client looks first.
+/// which is where OpenAI's own servers write all of it (recorded 2025-11) and where its client looks first. The AI SDK takes
+/// no error without its number (`openaiResponsesErrorChunkSchema` of `@ai-sdk/openai`).
 #[must_use]
-pub fn encode_event(error: &GatewayError, request_id: &str, signalbox: Option<&str>) -> Vec<u8> {
+pub fn encode_event(error: &GatewayError, request_id: &str, signalbox: Option<&str>, number: u64) -> Vec<u8> {
     let body = encode(error, request_id);
     let inner = Members::read(&body).ok().and_then(|body| body.raw("error")).map_or("null", RawValue::get);
     let mut out = Vec::with_capacity(2 * body.len() + 128);
     out.extend_from_slice(b"event: error\ndata: ");
     let mut data = Object::begin(&mut out);
     data.text("type", "error");
+    data.raw("sequence_number", &number.to_string());
     data.text("code", error.code());
     data.text("message", &error.message);
     match &error.param {

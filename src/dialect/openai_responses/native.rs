@@ -37,6 +37,18 @@ pub fn add_cost_to_event(frame: &Frame<'_>, cost_usd: Option<&str>, signalbox: O
     openai_chat::native::with_data(frame, &members.edit(&edits))
 }
 
+/// The number of the event that may follow these: of the last one that has a number and is whole.
+#[must_use]
+pub fn next_number(events: &[u8]) -> Option<u64> {
+    const NAME: &[u8] = b"\"sequence_number\":";
+    let number = |at: usize| {
+        let text = events.get(at + NAME.len()..)?.trim_ascii_start();
+        let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        std::str::from_utf8(text.get(..digits)?).ok()?.parse::<u64>().ok()
+    };
+    number(memmem::rfind(events, NAME)?)?.checked_add(1)
+}
+
 /// What an answer repeats of its request, each with the value that stands for its absence (`Response` in npm `openai`).
 /// `store` is not among them: nothing is kept here.
 const ECHOED: [(&str, &str); 18] = [

@@ -5,11 +5,11 @@ use crate::error::ErrorKind;
 fn an_error_event_has_the_members_that_clients_read_in_both_places() {
     let error =
         GatewayError { param: Some("input".to_owned()), ..GatewayError::new(ErrorKind::StreamCut, "it \"broke\"") };
-    let bytes = encode_event(&error, "req_1", Some(r#"{"a":1}"#));
+    let bytes = encode_event(&error, "req_1", Some(r#"{"a":1}"#), 7);
     let text = std::str::from_utf8(&bytes).unwrap();
     let data = text.strip_prefix("event: error\ndata: ").unwrap().strip_suffix("\n\n").unwrap();
     let event: serde_json::Value = serde_json::from_str(data).unwrap();
-    assert_eq!(event["type"], "error");
+    assert_eq!((&event["type"], &event["sequence_number"]), (&"error".into(), &7.into()));
     for holder in [&event, &event["error"]] {
         assert_eq!((&holder["code"], &holder["message"]), (&"stream_cut".into(), &"it \"broke\"".into()));
         assert_eq!(holder["param"], "input");
