@@ -1,0 +1,65 @@
+//! What is learnt from a provider's answer without changing it: what it reports, what stops it, what it says in passing.
+
+use super::canonical::{FinishReason, Usage};
+
+/// A provider's own report of an error, whatever its place (status body, event, 200 body).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProviderError {
+    /// Text for people. May quote keys or prompts: never logged, shown only for the caller's own faults.
+    pub message: String,
+    /// `error.type` (OpenAI, Anthropic) or `error.status` (Gemini).
+    pub kind: Option<String>,
+    /// `error.code`, numbers as text.
+    pub code: Option<String>,
+    /// `error.param`.
+    pub param: Option<String>,
+    /// The whole error object's JSON text, for the classifier (details, metadata).
+    pub raw: String,
+}
+
+/// What stops a stream from inside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamFault {
+    /// One event is not what the dialect says; the stream may go on without it.
+    Malformed(String),
+    /// The provider reports an error.
+    Provider(ProviderError),
+}
+
+/// What the native path learns from an answer without changing it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observation {
+    /// The provider's id.
+    pub id: Option<String>,
+    /// The provider's model name.
+    pub model: Option<String>,
+    /// Latest token counts.
+    pub usage: Option<Usage>,
+    /// Why it ended (first choice), once known.
+    pub finish: Option<FinishReason>,
+    /// In the provider's words.
+    pub raw_finish: Option<String>,
+    /// The first choice called a function. Gemini ends such an answer with `STOP`, often in a later event.
+    pub called: bool,
+    /// The dialect's terminator was seen (`[DONE]`, `message_stop`; Gemini: every candidate's final finish reason).
+    pub done: bool,
+    /// Bytes of generated text, reasoning and arguments so far, to estimate a cut answer's tokens.
+    pub output_bytes: u64,
+    /// OpenAI and Gemini: choices that began, a bit each by index; those above 63 are not followed.
+    pub choices_begun: u64,
+    /// Those of them that have a finish reason.
+    pub choices_finished: u64,
+}
+
+/// What one event of a native stream was.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// It carries content: text, reasoning, a tool call, a refusal, or a finish reason.
+    pub content: bool,
+    /// It exists only because usage was asked for (OpenAI's chunk with empty `choices`).
+    pub usage_only: bool,
+    /// It carries usage (alone or with content).
+    pub usage: bool,
+    /// It is the dialect's terminator; Gemini has none.
+    pub terminal: bool,
+}
