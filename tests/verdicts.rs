@@ -279,6 +279,32 @@ fn trap_39_a_refusal_is_one_for_every_caller_and_never_an_empty_stop() {
 }
 
 #[test]
+fn what_an_answer_loses_on_the_way_is_told_in_a_streams_last_event() {
+    let content = vec![json!({"type": "text", "text": "A"}), json!({"type": "hologram", "payload": {"a": 1}})];
+    let answer = Answer::Claude { content, stop: "end_turn", details: Value::Null };
+    for caller in [Caller::Chat, Caller::Generate] {
+        let told = asked(caller, CLAUDE, &answer, false);
+        assert!(told.losses.contains("content.1:unsupported"), "{}", told.losses);
+        let told = asked(caller, CLAUDE, &answer, true);
+        let members: Vec<&Value> =
+            told.chunks.iter().map(|chunk| &chunk["signalbox"]).filter(|m| !m.is_null()).collect();
+        let [member] = members.as_slice() else { panic!("{}", told.body) };
+        assert!(member["request_id"].is_string() && member.get("attempts").is_none(), "{member}");
+        let losses = member["losses"].as_array().unwrap();
+        assert!(losses.iter().any(|l| l["field"] == "content.1" && l["disposition"] == "unsupported"), "{member}");
+        let whole = Answer::Claude {
+            content: vec![json!({"type": "text", "text": "A"})],
+            stop: "end_turn",
+            details: Value::Null,
+        };
+        assert!(
+            !asked(caller, CLAUDE, &whole, true).body.contains("signalbox\":"),
+            "where nothing is lost nothing is told"
+        );
+    }
+}
+
+#[test]
 fn trap_24_a_call_ends_as_one_although_google_says_stop() {
     let parts = json!([{"text": "hm"}, {"functionCall": {"name": "f", "args": {"a": 1}}}]);
     let candidate = json!({"index": 0, "finishReason": "STOP", "content": {"role": "model", "parts": parts}});

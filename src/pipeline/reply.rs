@@ -176,18 +176,27 @@ impl<P: Platform> Run<'_, P> {
 
     /// The `signalbox` member: decision, attempts with their costs, losses, seams, safety verdicts, sources without another
     /// place. `None` unless the caller asked to explain, the stream was opened before anyone had answered, it was gone on with
-    /// or resumed, or there is something of the answer to pass on.
+    /// or resumed, or there is something of the answer to pass on. A stream whose losses show after its headers tells them, and
+    /// nothing else.
     pub fn explanation(&self) -> Option<String> {
         let opened_early = self.opened_early;
         let stitched = !self.continuing.seams.is_empty();
         // The headers of a stream are out before it is paused, and they list the attempts.
         let told_late = opened_early || stitched || (self.view.stream && self.is_resumed());
-        if !self.exchange.explain && !told_late && self.beside.is_empty() {
+        let whole_story = self.exchange.explain || told_late || !self.beside.is_empty();
+        let lost_late = self.view.stream && !self.answer_losses.is_empty();
+        if !whole_story && !lost_late {
             return None;
         }
-        let mut out = Vec::with_capacity(1024);
+        let mut out = Vec::with_capacity(if whole_story { 1024 } else { 256 });
         out.extend_from_slice(b"{\"request_id\":");
         out.extend_from_slice(&quoted(&self.exchange.request_id));
+        if !whole_story {
+            out.extend_from_slice(b",\"losses\":");
+            out.extend_from_slice(&serde_json::to_vec(&self.answer_losses).ok()?);
+            out.push(b'}');
+            return String::from_utf8(out).ok();
+        }
         if let Some(chosen) = self.answered_by.and_then(|c| self.choice.candidates.get(c)) {
             out.extend_from_slice(b",\"model\":");
             out.extend_from_slice(&quoted(&chosen.name));
