@@ -36,8 +36,10 @@ pub enum ErrorKind {
     TooLarge,
     /// Candidates exist, none is eligible.
     NoCandidate,
-    /// The principal's limit is reached.
+    /// The principal's limit on money is reached.
     LimitReached,
+    /// The principal's limit on requests or tokens is reached.
+    TooFast,
     /// The prompt does not fit any candidate's window.
     ContextLength,
     /// A provider's safety verdict.
@@ -76,7 +78,7 @@ impl ErrorKind {
             | Self::ContextLength
             | Self::ContentFiltered
             | Self::RejectedByProvider => Blame::Caller,
-            Self::NoCandidate | Self::LimitReached => Blame::Policy,
+            Self::NoCandidate | Self::LimitReached | Self::TooFast => Blame::Policy,
             Self::RateLimited | Self::Overloaded | Self::UpstreamFailed | Self::Timeout | Self::StreamCut => {
                 Blame::Upstream
             }
@@ -99,7 +101,7 @@ impl ErrorKind {
             Self::RouteNotFound | Self::ModelNotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::TooLarge => 413,
-            Self::RateLimited | Self::LimitReached => 429,
+            Self::RateLimited | Self::LimitReached | Self::TooFast => 429,
             Self::Internal => 500,
             Self::UpstreamFailed | Self::StreamCut => 502,
             Self::Overloaded | Self::Unconfigured => 503,
@@ -120,11 +122,11 @@ impl ErrorKind {
             Self::ModelNotFound => "model_not_found",
             Self::TooLarge => "request_too_large",
             Self::NoCandidate => "no_candidate",
-            Self::LimitReached => "limit_reached",
+            Self::LimitReached => "insufficient_quota",
             Self::ContextLength => "context_length_exceeded",
             Self::ContentFiltered => "content_filter",
             Self::RejectedByProvider => "rejected_by_provider",
-            Self::RateLimited => "rate_limit_exceeded",
+            Self::RateLimited | Self::TooFast => "rate_limit_exceeded",
             Self::Overloaded => "server_is_overloaded",
             Self::UpstreamFailed => "upstream_failed",
             Self::Timeout => "upstream_timeout",

@@ -5,8 +5,10 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
+use crate::accounting::limit::{Bound, Refused};
 use crate::attempt::budget::RetryBudget;
 use crate::catalogue::price::{self, Prices};
+use crate::config::choice::Pattern;
 use crate::config::provider::Provider;
 use crate::config::{self, Config, ConfigProblem, Environment, Mode};
 use crate::error::{ErrorKind, GatewayError};
@@ -34,7 +36,14 @@ pub struct Memory {
     budgets: RefCell<HashMap<String, RetryBudget>>,
     watch: RefCell<Watch>,
     without_usage_option: RefCell<HashSet<String>>,
+    /// By principal: budgets that a ledger has refused to charge, and until when that is believed, Unix ms.
+    refusals: RefCell<HashMap<String, Vec<(Refused, u64)>>>,
 }
+
+/// How long a refusal is believed without asking again, and one that is only for what is under way.
+const REFUSED_MS: [u64; 2] = [5_000, 100];
+/// Principals whose refusals are remembered.
+const REFUSED_PRINCIPALS: usize = 1_024;
 
 impl Gateway {
     /// Reads configuration overlays and a price table (`None` = the compiled-in snapshot).
@@ -103,6 +112,43 @@ impl Gateway {
     /// A provider refused the option by which usage is asked for: it is not sent there again.
     pub fn learn_refused_usage_option(&self, provider: &str) {
         self.memory.without_usage_option.borrow_mut().insert(provider.to_owned());
+    }
+
+    /// A principal's ledger has refused an attempt: what asks for as much soon need not ask.
+    pub fn learn_refusal(&self, principal: &str, refused: &Refused, now_ms: u64) {
+        let [long, short] = REFUSED_MS;
+        let until_ms = now_ms.saturating_add(if refused.passes { short } else { long }).min(refused.resets_at_ms);
+        let mut known = self.memory.refusals.borrow_mut();
+        if known.len() >= REFUSED_PRINCIPALS {
+            known.clear();
+        }
+        let own = known.entry(principal.to_owned()).or_default();
+        own.retain(|(earlier, until_ms)| now_ms < *until_ms && earlier.bound != refused.bound);
+        own.push((refused.clone(), until_ms));
+    }
+
+    /// What is known to be left of a principal's budgets, by the models that they are for.
+    #[must_use]
+    pub fn refusals(&self, principal: &str, bounds: &[Bound], now_ms: u64) -> Vec<(Vec<Pattern>, u64)> {
+        let budget = |refused: &Refused| match &refused.bound {
+            Bound::Money { models, .. } => Some((models.clone(), refused.left)),
+            _ => None,
+        };
+        self.known_refusals(principal, bounds, now_ms).iter().filter_map(budget).collect()
+    }
+
+    /// The refusal that lasts longest among those.
+    #[must_use]
+    pub fn refused(&self, principal: &str, bounds: &[Bound], now_ms: u64) -> Option<Refused> {
+        self.known_refusals(principal, bounds, now_ms).into_iter().max_by_key(|refused| refused.resets_at_ms)
+    }
+
+    /// A refusal counts for the bound that it was made under and for no other.
+    fn known_refusals(&self, principal: &str, bounds: &[Bound], now_ms: u64) -> Vec<Refused> {
+        let known = self.memory.refusals.borrow();
+        let valid = known.get(principal).into_iter().flatten();
+        let valid = valid.filter(|(refused, until_ms)| now_ms < *until_ms && bounds.contains(&refused.bound));
+        valid.map(|(refused, _)| refused.clone()).collect()
     }
 
     /// What is known of a candidate's present state.

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::accounting::limit::{Ask, Verdict};
+use crate::accounting::report::{Range, Sums};
 use crate::accounting::Row;
 use crate::http::{Headers, ResponseHead, UpstreamRequest};
 use crate::identity::ports::{JwksSource, SignatureVerifier};
@@ -107,8 +109,12 @@ pub trait Platform: SignatureVerifier + JwksSource {
     /// The keeper could not be reached.
     async fn hand_over(&self, name: &str, path: &str, sent: &[u8], headers: &Headers) -> Result<Kept, Interrupt>;
 
-    /// The principal's counters as the ledger's JSON, rows of this isolate included; `None` when it cannot be reached.
-    async fn usage(&self, principal: &str) -> Option<(u16, String)>;
+    /// Asks the principal's ledger to let an attempt out under limits; what it grants is on record. `None` when it cannot be
+    /// reached.
+    async fn grant(&self, principal: &str, ask: Ask) -> Option<Verdict>;
+
+    /// The principal's sums, rows of this isolate included; `None` when its ledger cannot be reached.
+    async fn usage(&self, principal: &str, range: &Range) -> Option<Sums>;
 
     /// Writes one structured line.
     fn log(&self, line: String);

@@ -29,8 +29,8 @@ pub enum Endpoint {
     Stream(String),
     /// The end of one.
     CancelStream(String),
-    /// The caller's own counters.
-    Usage,
+    /// A principal's counters, by its id; the caller's own without one.
+    Usage(Option<String>),
     /// Whether this instance can serve.
     Health,
 }
@@ -43,7 +43,7 @@ const TABLE: [(&str, &str, Endpoint); 9] = [
     ("POST", "/v1/embeddings", Endpoint::Embeddings),
     ("GET", "/v1/models", Endpoint::Models),
     ("POST", "/v1/route", Endpoint::Route),
-    ("GET", "/v1/usage", Endpoint::Usage),
+    ("GET", "/v1/usage", Endpoint::Usage(None)),
     ("GET", "/healthz", Endpoint::Health),
 ];
 
@@ -67,6 +67,12 @@ pub fn endpoint(method: &str, path: &str) -> Result<Endpoint, GatewayError> {
             Ok(Endpoint::Model(percent_decode(id)))
         } else {
             Err(wrong_method(method, path, "GET"))
+        };
+    }
+    if let Some(id) = path.strip_prefix("/v1/usage/").filter(|id| !id.is_empty()) {
+        return match method {
+            "GET" => Ok(Endpoint::Usage(Some(percent_decode(id)))),
+            _ => Err(wrong_method(method, path, "GET")),
         };
     }
     if let Some(id) = path.strip_prefix(STREAMS).filter(|id| !id.is_empty()) {
@@ -179,6 +185,8 @@ mod tests {
         assert_eq!(endpoint("POST", "/v1/streams/a").unwrap_err().status(), 405);
         assert_eq!(allowed_method("/v1/streams/a"), Some("GET, DELETE"));
         assert_eq!(endpoint("GET", "/v1/streams/").unwrap_err().status(), 404);
+        assert_eq!(endpoint("GET", "/v1/usage/a-B_1"), Ok(Endpoint::Usage(Some("a-B_1".into()))));
+        assert_eq!(endpoint("POST", "/v1/usage/a").unwrap_err().status(), 405);
         assert_eq!(endpoint("POST", "/v1/completion").unwrap_err().status(), 404);
         assert_eq!(endpoint("GET", "/").unwrap_err().status(), 404);
     }

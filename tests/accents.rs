@@ -67,7 +67,7 @@ fn counted(fake: &Fake) -> Vec<Usage> {
     let rows = fake.0.rows.borrow();
     let settled = rows.iter().filter_map(|(_, row)| match row {
         Row::Settle { settled, .. } => Some(settled.usage),
-        Row::Open { .. } => None,
+        Row::Open { .. } | Row::Release { .. } => None,
     });
     settled.collect()
 }

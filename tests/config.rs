@@ -95,7 +95,7 @@ fn an_overlay_adds_changes_and_removes() {
     let balanced = &config.policies["balanced"];
     assert_eq!((balanced.weights.quality_micro, balanced.weights.cost_micro), (1_000_000, 500_000));
     assert_eq!((balanced.tasks["code"].quality_micro, balanced.tasks["code"].cost_micro), (2_000_000, 500_000));
-    assert_eq!(config.limits.groups["free"].day_picousd, Some(1_500_000_000_000));
+    assert_eq!(config.limits.groups["free"].budgets[0].amount.0, 1_500_000_000_000);
     assert_ne!(config.version, Config::load(&[DEFAULT], Mode::Production, &|_| None).unwrap().version);
 }
 
@@ -200,7 +200,8 @@ fn of_all_default_limits_that_concern_a_request_the_strictest_holds() {
     let limits = load(&overlay, Mode::Production).unwrap().limits;
     let of = limits.of("https://id.example", &["free".to_owned(), "other".to_owned()], "best");
     assert_eq!((of.requests_per_minute, of.tokens_per_minute, of.concurrent_requests), (Some(10), Some(9), Some(4)));
-    assert_eq!((of.day_picousd, of.month_picousd), (Some(1_000_000_000_000), Some(5_000_000_000_000)));
+    let budgets: Vec<(&str, u64)> = of.budgets.iter().map(|b| (b.period.name(), b.amount.0)).collect();
+    assert_eq!(budgets, [("month", 5_000_000_000_000), ("day", 1_000_000_000_000)]);
     assert_eq!((of.max_cost_picousd, of.models.len()), (Some(10_000_000_000), 1));
     let plain = limits.of("https://other.example", &[], "balanced");
     assert_eq!((plain.requests_per_minute, plain.max_cost_picousd), (Some(60), Some(500_000_000_000)));

@@ -42,6 +42,7 @@ fn serve(fake: &Fake, path: &str, body: &str, headers: &[(&str, &str)]) {
         match row {
             Row::Open { opened } => assert_eq!(opened.estimate.cost, Cost::NOTHING, "counting costs nothing"),
             Row::Settle { settled, .. } => assert_eq!(settled.cost, Cost::NOTHING, "counting costs nothing"),
+            Row::Release { opened } => panic!("{opened:?}"),
         }
     }
 }

@@ -70,7 +70,7 @@ fn settled(fake: &Fake) -> (Outcome, u64, Cost) {
     let rows = fake.0.rows.borrow();
     let found = rows.iter().rev().find_map(|(_, row)| match row {
         Row::Settle { settled, .. } => Some((settled.outcome, settled.usage.input_tokens, settled.cost)),
-        Row::Open { .. } => None,
+        Row::Open { .. } | Row::Release { .. } => None,
     });
     found.expect("an attempt is settled")
 }

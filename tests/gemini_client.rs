@@ -71,7 +71,7 @@ fn settled(fake: &Fake) -> (Outcome, Cost) {
     let rows = fake.0.rows.borrow();
     let found = rows.iter().rev().find_map(|(_, row)| match row {
         Row::Settle { settled, .. } => Some((settled.outcome, settled.cost)),
-        Row::Open { .. } => None,
+        Row::Open { .. } | Row::Release { .. } => None,
     });
     found.expect("an attempt is settled")
 }
@@ -171,7 +171,7 @@ fn what_comes_after_a_first_finish_reason_belongs_to_the_answer() {
         let rows = fake.0.rows.borrow();
         let counted = rows.iter().find_map(|(_, row)| match row {
             Row::Settle { settled, .. } => Some(settled.usage.output_tokens),
-            Row::Open { .. } => None,
+            Row::Open { .. } | Row::Release { .. } => None,
         });
         assert_eq!(counted, Some(1000));
     }

@@ -295,7 +295,7 @@ fn groups_and_limits_come_from_the_claims() {
         json!({"limits": {"budget": {"usd": "12.50", "period": "month"}, "requests_per_minute": 30}, "explain": true});
     let ada = ask(&with(with(claims(), "signalbox", limits), "groups", json!(["dev", "eu"]))).unwrap();
     assert_eq!(ada.groups, ["dev", "eu"]);
-    assert_eq!((ada.limits.month_picousd, ada.limits.requests_per_minute), (Some(12_500_000_000_000), Some(30)));
+    assert_eq!((ada.limits.budgets[0].amount.0, ada.limits.requests_per_minute), (12_500_000_000_000, Some(30)));
     assert_eq!((ada.explain, ada.operator), (true, false));
     assert_eq!(ask(&with(claims(), "groups", json!("dev"))).unwrap().groups, ["dev"]);
     let operator = ask(&with(claims(), "groups", json!(["ops"]))).unwrap();

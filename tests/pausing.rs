@@ -179,7 +179,7 @@ fn trap_40_a_paused_turn_is_gone_on_with_and_reaches_the_caller_as_one_answer() 
                 .iter()
                 .filter_map(|(_, row)| match row {
                     Row::Settle { settled, .. } => Some(settled.outcome),
-                    Row::Open { .. } => None,
+                    Row::Open { .. } | Row::Release { .. } => None,
                 })
                 .collect();
             assert_eq!(settled, [Outcome::Completed; 3], "{what}");

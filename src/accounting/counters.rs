@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cost::{Certainty, Cost};
-use super::ledger::{Attempt, End, Outcome};
+use super::ledger::{Opened, Outcome, Settled};
 use crate::dialect::canonical::Usage;
 use crate::money::PicoSum;
 
@@ -59,28 +59,37 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// What one attempt adds.
+    /// What an attempt adds while it is open.
     #[must_use]
-    pub fn of(attempt: &Attempt) -> Self {
-        let mut own = Self { requests: u64::from(attempt.opened.attempt == 1), attempts: 1, ..Self::default() };
-        match &attempt.end {
-            None => own.open = 1,
-            Some(End::Expired) => {
-                own.expired = 1;
-                own.charge(&attempt.opened.estimate.usage, attempt.opened.estimate.cost.as_estimate());
-            }
-            Some(End::Settled(settled)) => {
-                match settled.outcome {
-                    Outcome::Completed => own.completed = 1,
-                    Outcome::Failed => own.failed = 1,
-                    Outcome::Cut => own.cut = 1,
-                    Outcome::ClientGone => own.client_gone = 1,
-                    Outcome::Hedged => own.hedged = 1,
-                }
-                own.charge(&settled.usage, settled.cost);
-            }
+    pub fn open(opened: &Opened) -> Self {
+        Self { open: 1, ..Self::begun(opened) }
+    }
+
+    /// What it adds when it is over.
+    #[must_use]
+    pub fn settled(opened: &Opened, settled: &Settled) -> Self {
+        let mut own = Self::begun(opened);
+        match settled.outcome {
+            Outcome::Completed => own.completed = 1,
+            Outcome::Failed => own.failed = 1,
+            Outcome::Cut => own.cut = 1,
+            Outcome::ClientGone => own.client_gone = 1,
+            Outcome::Hedged => own.hedged = 1,
         }
+        own.charge(&settled.usage, settled.cost);
         own
+    }
+
+    /// What it adds when the clock has closed it: its estimate.
+    #[must_use]
+    pub fn expired(opened: &Opened) -> Self {
+        let mut own = Self { expired: 1, ..Self::begun(opened) };
+        own.charge(&opened.estimate.usage, opened.estimate.cost.as_estimate());
+        own
+    }
+
+    fn begun(opened: &Opened) -> Self {
+        Self { requests: u64::from(opened.attempt == 1), attempts: 1, ..Self::default() }
     }
 
     fn charge(&mut self, usage: &Usage, cost: Cost) {

@@ -9,13 +9,17 @@
 //! request whose handler is dropped never gives anything back, and the next push after the lease takes over. A batch that is
 //! not acknowledged stays as it is and goes first: the ledger knows it by its number. What is lost with an isolate is at most
 //! one window of rows; the sender states and measures that.
+//!
+//! Under a limit the ledger may lend an isolate that asks often a slice of what is left. Attempts that it pays for need not
+//! ask; what has been taken out of it or put back goes along with the next batch.
 
 use std::collections::BTreeMap;
 use std::mem;
 use std::rc::Rc;
 
 use super::counters::Counters;
-use super::ledger::{Attempt, Batch, End, Place, Row, Sent};
+use super::ledger::{Batch, Opened, Place, Row, Sent, Settled};
+use super::limit::Slice;
 
 /// How long rows are gathered.
 pub const WINDOW_MS: u64 = 20;
@@ -45,7 +49,20 @@ struct Queue {
     rows: Vec<Row>,
     /// Sent and not acknowledged.
     pending: Option<Pending>,
+    /// What is lent to this isolate, by model.
+    slices: BTreeMap<String, Held>,
     lease_until_ms: u64,
+}
+
+/// A slice in use.
+#[derive(Debug, Default)]
+struct Held {
+    free: u64,
+    until_ms: u64,
+    /// The bounds under which it was lent: for requests under others it does not hold.
+    bounds: String,
+    /// Taken out since the last batch, less what was put back.
+    untold: i64,
 }
 
 /// A batch on its way.
@@ -86,7 +103,12 @@ impl Gatherer {
         let queue = self.queues.get_mut(principal)?;
         if queue.pending.is_none() {
             if queue.rows.is_empty() && queue.sums.is_empty() {
-                self.queues.remove(principal);
+                queue.slices.retain(|_, held| now_ms < held.until_ms);
+                if queue.slices.is_empty() {
+                    self.queues.remove(principal);
+                } else {
+                    queue.lease_until_ms = 0;
+                }
                 return None;
             }
             self.batches = self.batches.saturating_add(1);
@@ -95,6 +117,34 @@ impl Gatherer {
         }
         queue.lease_until_ms = now_ms.saturating_add(LEASE_MS);
         queue.pending.clone()
+    }
+
+    /// This isolate's name.
+    #[must_use]
+    pub fn sender(&self) -> &str {
+        &self.sender
+    }
+
+    /// Takes an attempt's reservation out of what is lent to this isolate; `false`: the ledger has to be asked.
+    pub fn draw(&mut self, principal: &str, model: &str, bounds: &str, picousd: u64, now_ms: u64) -> bool {
+        let held = self.queues.get_mut(principal).and_then(|queue| queue.slices.get_mut(model));
+        let Some(held) = held.filter(|held| now_ms < held.until_ms && held.bounds == bounds) else { return false };
+        let Some(free) = held.free.checked_sub(picousd) else { return false };
+        held.free = free;
+        held.untold = held.untold.saturating_add_unsigned(picousd);
+        true
+    }
+
+    /// The ledger has lent a slice to one who asked at `asked_ms`.
+    pub fn lend(&mut self, principal: &str, model: &str, bounds: &str, slice: Slice, asked_ms: u64) {
+        let queue = self.queues.entry(principal.to_owned()).or_default();
+        let held = queue.slices.entry(model.to_owned()).or_default();
+        if held.bounds != bounds {
+            // What is left of the other one runs out at the ledger.
+            (held.free, held.bounds) = (0, bounds.to_owned());
+        }
+        held.free = held.free.saturating_add(slice.picousd);
+        held.until_ms = asked_ms.saturating_add(slice.ms);
     }
 
     /// A batch has been acknowledged.
@@ -115,32 +165,43 @@ impl Gatherer {
 impl Queue {
     fn push(&mut self, row: Row) {
         let Row::Settle { opened, settled } = row else { return self.rows.push(row) };
+        self.put_back(&opened, &settled);
         let its_open = |earlier: &Row| match earlier {
             Row::Open { opened: begun } => opened.attempt == begun.attempt && opened.id == begun.id,
-            Row::Settle { .. } => false,
+            Row::Settle { .. } | Row::Release { .. } => false,
         };
         let back = self.rows.iter().rev().take(LOOK_BACK_ROWS).position(its_open);
         match back.and_then(|back| self.rows.len().checked_sub(back + 1)) {
             Some(at) => {
                 self.rows.remove(at);
-                self.count(Attempt { opened, end: Some(End::Settled(settled)), ended_ms: 0 });
+                self.count(opened.place(), &Counters::settled(&opened, &settled));
             }
             None => self.rows.push(Row::Settle { opened, settled }),
         }
     }
 
-    fn count(&mut self, attempt: Attempt) {
-        let (place, own) = (attempt.opened.place(), Counters::of(&attempt));
+    /// What an attempt has left over of its reservation goes back into the slice that it came from.
+    fn put_back(&mut self, opened: &Opened, settled: &Settled) {
+        let Some(reserved) = opened.reserved.filter(|reserved| reserved.sliced) else { return };
+        let Some(held) = self.slices.get_mut(&opened.name()) else { return };
+        let cost = settled.cost.picousd().unwrap_or(reserved.picousd);
+        held.free = held.free.saturating_add(reserved.picousd).saturating_sub(cost);
+        held.untold = held.untold.saturating_sub_unsigned(reserved.picousd).saturating_add_unsigned(cost);
+    }
+
+    fn count(&mut self, place: Place, own: &Counters) {
         match self.sums.iter_mut().find(|(counted, _)| *counted == place) {
-            Some((_, sum)) => sum.add(&own),
-            None => self.sums.push((place, own)),
+            Some((_, sum)) => sum.add(own),
+            None => self.sums.push((place, own.clone())),
         }
     }
 
     fn batch(&mut self, sent: Sent) -> Pending {
         let rest = self.rows.split_off(self.rows.len().min(BATCH_ROWS));
         let rows = mem::replace(&mut self.rows, rest);
-        let batch = Batch { sent, sums: mem::take(&mut self.sums), rows, malformed: 0 };
+        let untold = self.slices.iter_mut().map(|(model, held)| (model.clone(), mem::take(&mut held.untold)));
+        let used = untold.filter(|(_, picousd)| *picousd != 0).collect();
+        let batch = Batch { sent, sums: mem::take(&mut self.sums), rows, used, malformed: 0 };
         Pending { number: batch.sent.number, body: batch.write().into() }
     }
 

@@ -8,6 +8,7 @@ pub mod counters;
 pub mod day;
 pub mod gather;
 pub mod ledger;
+pub mod limit;
 pub mod report;
 
 pub use crate::money;

@@ -1,38 +1,141 @@
-//! The answer of `GET /v1/usage`: a principal's sums, in all, per model and per UTC day. Its JSON Schema is
-//! `docs/schemas/usage.schema.json`.
+//! The answers of `GET /v1/usage`: a principal's sums. Their JSON Schemas are `docs/schemas/usage.schema.json` and
+//! `usage.groups.schema.json`.
+
+mod query;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::counters::Counters;
 use super::ledger::Place;
 use crate::money::PicoSum;
 
-/// Days that an answer lists at most; its totals and models cover everything.
+pub use query::{Format, Group, Query, Range};
+
+/// Days that an answer without a range lists at most; its totals and models cover everything.
 pub const DAYS: usize = 92;
 
-/// Renders the answer from every sum of one principal.
-#[must_use]
-pub fn usage<'a>(principal: &str, sums: impl IntoIterator<Item = (&'a Place, &'a Counters)>) -> String {
-    let mut totals = Counters::default();
-    let mut models: BTreeMap<&str, Counters> = BTreeMap::new();
-    let mut days: BTreeMap<&str, Counters> = BTreeMap::new();
-    for ((day, model), counters) in sums {
-        totals.add(counters);
-        models.entry(model).or_default().add(counters);
-        days.entry(day).or_default().add(counters);
+/// A principal's sums as its ledger tells them: the body of the object's `GET /sums`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Sums {
+    sums: Vec<(Place, Counters)>,
+}
+
+impl Sums {
+    /// Puts one in.
+    pub fn add(&mut self, sum: (Place, Counters)) {
+        self.sums.push(sum);
     }
-    let report = Report {
-        object: "signalbox.usage",
-        principal,
-        since: days.keys().next().copied(),
-        totals: Sums::of(&totals),
-        models: models.iter().map(|(model, counters)| OfModel { model, sums: Sums::of(counters) }).collect(),
-        days: days.iter().rev().take(DAYS).map(|(day, counters)| OfDay { day, sums: Sums::of(counters) }).collect(),
-    };
+
+    /// Puts all of another ledger's in.
+    pub fn join(&mut self, other: Self) {
+        self.sums.extend(other.sums);
+    }
+
+    /// The body that [`Sums::read`] reads.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Texts and integers only: there is nothing here that JSON cannot say.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads what a ledger says.
+    ///
+    /// # Errors
+    /// The ledger's: no sums.
+    pub fn read(body: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(body)
+    }
+
+    /// Renders the answer to a query: the body and its media type.
+    #[must_use]
+    pub fn answer(&self, principal: &str, query: &Query) -> (String, &'static str) {
+        match (query.format, query.group_by) {
+            (Format::Csv, group) => (self.csv(group.unwrap_or(Group::Day)), "text/csv; charset=utf-8"),
+            (Format::Json, Some(group)) => (self.grouped(principal, query, group), "application/json"),
+            (Format::Json, None) => (self.whole(principal, query), "application/json"),
+        }
+    }
+
+    fn whole(&self, principal: &str, query: &Query) -> String {
+        let days = self.by(Group::Day);
+        let listed = if query.range.is_open() { DAYS } else { usize::MAX };
+        json(&Report {
+            object: "signalbox.usage",
+            principal,
+            since: days.keys().next().copied(),
+            totals: Figures::of(&self.totals()),
+            models: self
+                .by(Group::Model)
+                .iter()
+                .map(|(model, sum)| OfModel { model, sums: Figures::of(sum) })
+                .collect(),
+            days: days.iter().rev().take(listed).map(|(day, sum)| OfDay { day, sums: Figures::of(sum) }).collect(),
+        })
+    }
+
+    fn grouped(&self, principal: &str, query: &Query, group: Group) -> String {
+        json(&Groups {
+            object: "signalbox.usage.groups",
+            principal,
+            from: query.range.from(),
+            to: query.range.to(),
+            group_by: group.name(),
+            totals: Figures::of(&self.totals()),
+            groups: self.by(group).iter().map(|(name, sum)| OfGroup { group: name, sums: Figures::of(sum) }).collect(),
+        })
+    }
+
+    fn csv(&self, group: Group) -> String {
+        let mut out = format!("{},{}\r\n", group.name(), Figures::COLUMNS.join(","));
+        for (name, sum) in self.by(group) {
+            out.push_str(&cell(name));
+            for value in Figures::of(&sum).row() {
+                out.push(',');
+                out.push_str(&value);
+            }
+            out.push_str("\r\n");
+        }
+        out
+    }
+
+    fn totals(&self) -> Counters {
+        self.sums.iter().fold(Counters::default(), |mut all, (_, sum)| {
+            all.add(sum);
+            all
+        })
+    }
+
+    fn by(&self, group: Group) -> BTreeMap<&str, Counters> {
+        let mut groups: BTreeMap<&str, Counters> = BTreeMap::new();
+        for ((day, model, task), sum) in &self.sums {
+            let name = match group {
+                Group::Day => day.as_str(),
+                Group::Model => model,
+                // Of what no task is known.
+                Group::Task if task.is_empty() => "unknown",
+                Group::Task => task,
+            };
+            groups.entry(name).or_default().add(sum);
+        }
+        groups
+    }
+}
+
+fn json(report: &impl Serialize) -> String {
     // Strings and integers only: there is nothing here that JSON cannot say.
-    serde_json::to_string(&report).unwrap_or_default()
+    serde_json::to_string(report).unwrap_or_default()
+}
+
+/// A name as a CSV cell (RFC 4180). Names that a spreadsheet would read as formulas are told apart by a leading apostrophe.
+fn cell(name: &str) -> String {
+    let name = if name.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{name}") } else { name.to_owned() };
+    if name.contains(['"', ',', '\r', '\n']) {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    } else {
+        name
+    }
 }
 
 #[derive(Serialize)]
@@ -40,27 +143,45 @@ struct Report<'a> {
     object: &'static str,
     principal: &'a str,
     since: Option<&'a str>,
-    totals: Sums,
+    totals: Figures,
     models: Vec<OfModel<'a>>,
     days: Vec<OfDay<'a>>,
+}
+
+#[derive(Serialize)]
+struct Groups<'a> {
+    object: &'static str,
+    principal: &'a str,
+    from: Option<&'a str>,
+    to: Option<&'a str>,
+    group_by: &'static str,
+    totals: Figures,
+    groups: Vec<OfGroup<'a>>,
 }
 
 #[derive(Serialize)]
 struct OfModel<'a> {
     model: &'a str,
     #[serde(flatten)]
-    sums: Sums,
+    sums: Figures,
 }
 
 #[derive(Serialize)]
 struct OfDay<'a> {
     day: &'a str,
     #[serde(flatten)]
-    sums: Sums,
+    sums: Figures,
 }
 
 #[derive(Serialize)]
-struct Sums {
+struct OfGroup<'a> {
+    group: &'a str,
+    #[serde(flatten)]
+    sums: Figures,
+}
+
+#[derive(Serialize)]
+struct Figures {
     requests: u64,
     attempts: u64,
     open: u64,
@@ -102,7 +223,64 @@ struct Share {
     cost_picousd: PicoSum,
 }
 
-impl Sums {
+impl Figures {
+    const COLUMNS: [&str; 22] = [
+        "requests",
+        "attempts",
+        "open",
+        "completed",
+        "failed",
+        "cut",
+        "client_gone",
+        "expired",
+        "input_tokens",
+        "cached_input_tokens",
+        "cache_write_5m_tokens",
+        "cache_write_1h_tokens",
+        "output_tokens",
+        "reasoning_tokens",
+        "audio_input_tokens",
+        "audio_output_tokens",
+        "cost_usd",
+        "cost_picousd",
+        "exact_cost_usd",
+        "estimated_cost_usd",
+        "estimated_attempts",
+        "unpriced_attempts",
+    ];
+
+    /// One line of CSV, in the order of [`Figures::COLUMNS`].
+    fn row(&self) -> [String; 22] {
+        let counts = [
+            self.requests,
+            self.attempts,
+            self.open,
+            self.outcomes.completed,
+            self.outcomes.failed,
+            self.outcomes.cut,
+            self.outcomes.client_gone,
+            self.outcomes.expired,
+            self.input_tokens,
+            self.cached_input_tokens,
+            self.cache_write_5m_tokens,
+            self.cache_write_1h_tokens,
+            self.output_tokens,
+            self.reasoning_tokens,
+            self.audio_input_tokens,
+            self.audio_output_tokens,
+        ];
+        let money = [
+            self.cost_usd.clone(),
+            self.cost_picousd.0.to_string(),
+            self.certainty.exact.cost_usd.clone(),
+            self.certainty.estimated.cost_usd.clone(),
+            self.certainty.estimated.attempts.to_string(),
+            self.certainty.unpriced.to_string(),
+        ];
+        let mut cells = counts.iter().map(u64::to_string).chain(money);
+        std::array::from_fn(|_| cells.next().unwrap_or_default())
+    }
+
     fn of(counters: &Counters) -> Self {
         let share = |attempts, picousd: PicoSum| Share { attempts, cost_usd: picousd.usd(), cost_picousd: picousd };
         Self {

@@ -40,6 +40,8 @@ pub enum Event {
     /// outside every retry budget: nothing was tried in vain that a second try would repeat. The driver reports this once
     /// per candidate.
     Repaired(AttemptFailure),
+    /// The attempt in flight was not sent: the caller's limits leave no room for it. Another candidate may cost less.
+    Withheld(Box<GatewayError>),
     /// The attempt in flight broke after its first content went out, and could not be continued.
     Broke(AttemptFailure),
     /// The same, and these candidates may go on with the answer, in this order (the broken one may be among them). The
@@ -196,6 +198,9 @@ impl Machine {
             (State::InFlight { candidate, sent_ms, .. }, Event::Interrupted { failure, by }) => {
                 self.interrupt(candidate, sent_ms, failure, by, now_ms, random, may_retry)
             }
+            (State::InFlight { candidate, content: false, .. }, Event::Withheld(error)) => {
+                self.withheld(candidate, *error, now_ms)
+            }
             (State::InFlight { candidate, sent_ms, content: false }, Event::Failed(failure))
                 if self.interrupted.is_some() =>
             {
@@ -290,6 +295,19 @@ impl Machine {
         }
     }
 
+    /// An attempt that was not sent counts for nothing; who else may cost less is asked instead.
+    fn withheld(&mut self, candidate: usize, error: GatewayError, now_ms: u64) -> Action {
+        self.attempts = self.attempts.saturating_sub(1);
+        if let Some(standing) = self.standing.get_mut(candidate) {
+            standing.excluded = true;
+        }
+        let next = if self.interrupted.is_some() { self.next_to_go_on() } else { self.untried() };
+        match next.filter(|_| self.attempts < self.limits.max_attempts && now_ms < self.total_end) {
+            Some(other) => self.send(other, now_ms),
+            None => self.end_with(error),
+        }
+    }
+
     /// A failure whose reason is gone: the same candidate as if it had not been asked.
     fn repaired(&mut self, candidate: usize, sent_ms: u64, failure: AttemptFailure, now_ms: u64) -> Action {
         self.record_failure(candidate, sent_ms, &failure, now_ms);
@@ -381,7 +399,9 @@ impl Machine {
 
     fn end_with(&mut self, mut error: GatewayError) -> Action {
         self.state = State::Over { abandoned: false };
-        error.metadata = outcome::metadata(&self.records, |candidate| self.name(candidate));
+        if error.metadata.is_empty() {
+            error.metadata = outcome::metadata(&self.records, |candidate| self.name(candidate));
+        }
         Action::GiveUp(Box::new(error))
     }
 
@@ -417,6 +437,7 @@ fn name_of(event: &Event) -> &'static str {
         Event::Start => "start",
         Event::Failed(_) => "failed",
         Event::Repaired(_) => "repaired",
+        Event::Withheld(_) => "withheld",
         Event::Broke(_) => "broke",
         Event::Interrupted { .. } => "interrupted",
         Event::Content => "content",

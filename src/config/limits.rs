@@ -22,6 +22,15 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Whether nobody has any.
+    #[must_use]
+    pub fn are_none(&self) -> bool {
+        self.issuers.is_empty()
+            && self.groups.is_empty()
+            && self.policies.is_empty()
+            && self.everyone == Limit::default()
+    }
+
     /// The default limits of a request: of all that concern it the strictest. The claim's own come on top.
     #[must_use]
     pub fn of(&self, issuer: &str, groups: &[String], policy: &str) -> Limit {
@@ -47,7 +56,7 @@ pub const LIMIT: &[&str] = &[
     "models",
 ];
 /// Members of a budget.
-pub const BUDGET: &[&str] = &["usd", "period"];
+pub const BUDGET: &[&str] = &["usd", "period", "models"];
 
 /// What an entry for one person would be called.
 const PERSONAL: [&str; 10] =

@@ -8,7 +8,9 @@ use wasm_bindgen::JsValue;
 use worker::Context;
 
 use crate::accounting::gather::{Gatherer, WINDOW_MS};
-use crate::accounting::Row;
+use crate::accounting::ledger::Reserved;
+use crate::accounting::limit::{Ask, Verdict};
+use crate::accounting::{Opened, Row};
 use crate::edge::platform::{call_object, now_ms, random, sleep};
 
 thread_local! {
@@ -35,6 +37,28 @@ pub fn record(ledgers: &JsValue, ctx: &Rc<Context>, principal: &str, row: Row) {
             flush(&ledgers, &principal).await;
         });
     }
+}
+
+/// Lets an attempt out under limits: out of what is lent to this isolate where that holds enough, else by asking the ledger.
+/// `None`: it cannot be reached, or does not understand.
+pub async fn grant(ledgers: &JsValue, ctx: &Rc<Context>, principal: &str, mut ask: Ask) -> Option<Verdict> {
+    let asked_ms = now_ms();
+    let (name, picousd) = (ask.opened.name(), ask.need.most_picousd);
+    let bounds = serde_json::to_string(&ask.bounds).ok()?;
+    if GATHERER.with(|g| g.borrow_mut().draw(principal, &name, &bounds, picousd, asked_ms)) {
+        let reserved = Some(Reserved { picousd, tokens: ask.need.tokens, sliced: true });
+        record(ledgers, ctx, principal, Row::Open { opened: Opened { reserved, ..ask.opened } });
+        return Some(Verdict::Granted { picousd, slice: None, sliced: true });
+    }
+    ask.by = GATHERER.with(|g| g.borrow().sender().to_owned());
+    let body = serde_json::to_string(&ask).ok()?;
+    let (_, answer) =
+        call_object(ledgers, principal, "POST", "/grant", &body).await.filter(|(status, _)| *status == 200)?;
+    let verdict: Verdict = serde_json::from_str(&answer).ok()?;
+    if let Verdict::Granted { slice: Some(slice), .. } = verdict {
+        GATHERER.with(|g| g.borrow_mut().lend(principal, &name, &bounds, slice, asked_ms));
+    }
+    Some(verdict)
 }
 
 /// Sends all that has gathered for a principal.

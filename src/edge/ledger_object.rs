@@ -1,17 +1,21 @@
 //! The Durable Object `Ledger`, one per principal: loads what a message speaks of, lets `accounting::ledger` decide, stores
-//! what changed. `POST /rows` enters a batch, `GET /usage` answers with the sums, the alarm closes what is overdue.
+//! what changed. `POST /rows` enters a batch, `POST /grant` lets an attempt out under limits, `GET /sums` tells what there
+//! is, the alarm closes what is overdue.
 //!
-//! Between reading and writing nothing is awaited, so that a batch is one atomic commit and no other message comes between.
+//! Between reading and writing nothing is awaited, so that a message is one atomic commit and no other comes between.
 
 #![allow(missing_docs)] // of what the macro adds
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 
 use worker::{durable_object, Date, DurableObject, Env, Method, Request, Response, SqlStorage, SqlStorageValue, State};
 
-use crate::accounting::ledger::{store, Batch, Book, Key};
-use crate::accounting::report;
+use crate::accounting::day::day_of;
+use crate::accounting::ledger::{store, Batch, Book, Place};
+use crate::accounting::limit::Ask;
+use crate::accounting::report::{Range, Sums};
 
 /// Alarms are not set for less than this, so that a clock that lags does not spin.
 const SOONEST_MS: u64 = 1_000;
@@ -35,7 +39,8 @@ impl DurableObject for Ledger {
         let path = request.path();
         let answer = match (request.method(), path.as_str()) {
             (Method::Post, "/rows") => self.enter(request).await,
-            (Method::Get, "/usage") => self.usage(),
+            (Method::Post, "/grant") => self.grant(request).await,
+            (Method::Get, "/sums") => self.sums(&request),
             _ => Err(Failure { status: 404, code: "unknown_url" }),
         };
         let (status, body) = answer.unwrap_or_else(|failure| (failure.status, failure.body()));
@@ -60,6 +65,7 @@ struct Failure {
 impl Failure {
     const STORE: Self = Self { status: 500, code: "store_failed" };
     const STORED: Self = Self { status: 500, code: "store_unreadable" };
+    const UNREADABLE: Self = Self { status: 400, code: "invalid_message" };
 
     fn body(&self) -> String {
         format!(r#"{{"error":{{"code":"{}"}}}}"#, self.code)
@@ -68,86 +74,116 @@ impl Failure {
 
 impl Ledger {
     async fn enter(&self, mut request: Request) -> Result<(u16, String), Failure> {
-        let unreadable = Failure { status: 400, code: "invalid_batch" };
-        let Ok(body) = request.bytes().await else { return Err(unreadable) };
-        let Ok(batch) = Batch::parse(&body) else { return Err(unreadable) };
-        let sql = self.tables()?;
-        let (receipt, due_ms) = self.at_desk(|book| {
+        let body = request.bytes().await.map_err(|_| Failure::UNREADABLE)?;
+        let batch = Batch::parse(&body).map_err(|_| Failure::UNREADABLE)?;
+        let sql = self.state.storage().sql();
+        let (receipt, due_ms) = self.at_desk(&sql, |book| {
             if !book.knows(&batch.sent.by) {
                 let name = batch.sent.by.clone();
-                let sender = text(&sql, store::SELECT_SENDER, Some(name.clone()))?.ok_or(Failure::STORED)?;
+                let sender = first(&sql, store::SELECT_SENDER, Some(&name))?.ok_or(Failure::STORED)?;
                 store::load_sender(book, &name, &sender).map_err(|_| Failure::STORED)?;
             }
-            if !batch.rows.is_empty() {
-                load_attempts(&sql, book, store::SELECT_ATTEMPTS, store::keys(&batch.keys()))?;
-            }
-            load_sums(&sql, book, &batch)?;
-            let receipt = book.enter(batch, now_ms());
-            write(&sql, book, &[])?;
-            Ok((receipt, book.next_due_ms()))
+            load_sums(&sql, book, &book.places(&batch))?;
+            Ok(book.enter(batch, now_ms()))
         })?;
-        if let Some(due_ms) = due_ms {
-            self.arm(&sql, due_ms).await?;
-        }
+        self.arm(&sql, due_ms).await?;
         serde_json::to_string(&receipt).map(|body| (200, body)).map_err(|_| Failure::STORE)
     }
 
+    async fn grant(&self, mut request: Request) -> Result<(u16, String), Failure> {
+        let body = request.bytes().await.map_err(|_| Failure::UNREADABLE)?;
+        let ask: Ask = serde_json::from_slice(&body).map_err(|_| Failure::UNREADABLE)?;
+        let sql = self.state.storage().sql();
+        let (verdict, due_ms) = self.at_desk(&sql, |book| {
+            let day = day_of(ask.opened.ts_ms);
+            if let Some(month) = book.lacks_month(&day).filter(|_| ask.bounds.iter().any(|bound| bound.is_money())) {
+                for row in texts(&sql, store::SELECT_MONTH, vec![month.to_owned()])? {
+                    let (place, counters) = store::read_counters(&row).map_err(|_| Failure::STORED)?;
+                    book.load_counters(place, counters);
+                }
+                book.has_month(month);
+            }
+            Ok(book.grant(&ask, now_ms()))
+        })?;
+        self.arm(&sql, due_ms).await?;
+        serde_json::to_string(&verdict).map(|body| (200, body)).map_err(|_| Failure::STORE)
+    }
+
     async fn sweep(&self) -> Result<(), Failure> {
-        let sql = self.tables()?;
+        let sql = self.state.storage().sql();
         let now = now_ms();
-        self.at_desk(|book| {
-            load_attempts(&sql, book, store::SELECT_DUE, now.to_string())?;
-            load_sums(&sql, book, &Batch::default())?;
-            let forgotten = book.sweep(now);
-            write(&sql, book, &forgotten)?;
+        self.at_desk(&sql, |book| {
+            load_sums(&sql, book, &book.places_due(now))?;
+            book.sweep(now);
             // A sender that is due cannot be heard again: what it might send is too old by then.
-            sql.exec(store::DELETE_SENDERS, vec![SqlStorageValue::String(now.to_string())])
-                .map_err(|_| Failure::STORE)?;
+            run(&sql, store::DELETE_SENDERS, now.to_string())?;
             Ok(())
         })?;
-        self.arm(&sql, 0).await
+        self.fold(&sql, &store::folds_before(now))?;
+        self.arm(&sql, Some(0)).await
     }
 
-    /// Works on the books without a wait. What a failure leaves on the desk may not be what is stored, so nothing stays.
-    fn at_desk<T>(&self, work: impl FnOnce(&mut Book) -> Result<T, Failure>) -> Result<T, Failure> {
+    /// Sums up what is too old to be kept by the day.
+    fn fold(&self, sql: &SqlStorage, first_kept: &str) -> Result<(), Failure> {
+        let old = texts(sql, store::SELECT_OLD, vec![first_kept.to_owned()])?;
+        if old.is_empty() {
+            return Ok(());
+        }
+        let old: Result<Vec<_>, _> = old.iter().map(|row| store::read_counters(row)).collect();
+        let months = store::folded(old.map_err(|_| Failure::STORED)?);
+        run(sql, store::DELETE_OLD, first_kept.to_owned())?;
+        if let Some(rows) = store::counter_rows(months.iter()) {
+            run(sql, store::UPSERT_SUMS, rows)?;
+        }
+        // What is in memory may be what has just been summed up.
+        self.desk.take();
+        Ok(())
+    }
+
+    /// Works on the books and stores what has changed, without a wait; also when the earliest of that is due. What a failure
+    /// leaves in memory may not be what is stored, so nothing stays.
+    fn at_desk<T>(
+        &self,
+        sql: &SqlStorage,
+        work: impl FnOnce(&mut Book) -> Result<T, Failure>,
+    ) -> Result<(T, Option<u64>), Failure> {
         let mut book = self.desk.take();
+        if !book.is_open() {
+            open(sql, &mut book)?;
+        }
         let done = work(&mut book)?;
+        write(sql, &book)?;
+        let due_ms = book.next_due_ms();
         book.tidy();
         self.desk.replace(book);
-        Ok(done)
+        Ok((done, due_ms))
     }
 
-    fn usage(&self) -> Result<(u16, String), Failure> {
-        let sql = self.tables()?;
-        let mut sums = Vec::new();
-        for row in sql.exec(store::SELECT_ALL_COUNTERS, None).map_err(|_| Failure::STORE)?.raw() {
-            let cell = row.map_err(|_| Failure::STORE)?.into_iter().next();
-            let Some(SqlStorageValue::String(text)) = cell else { return Err(Failure::STORED) };
-            sums.push(store::read_counters(&text).map_err(|_| Failure::STORED)?);
-        }
-        // A ledger is addressed by its principal's id; one that was not still has an id of its own.
-        let id = self.state.id();
-        let principal = id.name().unwrap_or_else(|| id.to_string());
-        Ok((200, report::usage(&principal, sums.iter().map(|(place, counters)| (place, counters)))))
-    }
-
-    /// The database with its tables. Creating them again costs nothing and saves the constructor, which cannot report.
-    fn tables(&self) -> Result<SqlStorage, Failure> {
+    fn sums(&self, request: &Request) -> Result<(u16, String), Failure> {
+        let url = request.url().map_err(|_| Failure::UNREADABLE)?;
+        let range = Range::read(url.query().unwrap_or_default()).map_err(|_| Failure::UNREADABLE)?;
         let sql = self.state.storage().sql();
-        if self.alarm_ms.get().is_none() {
-            sql.exec(store::SCHEMA, None).map_err(|_| Failure::STORE)?;
+        let (first, last) = range.days();
+        let (under_way, _) = self.at_desk(&sql, |book| Ok(book.under_way().collect::<Vec<_>>()))?;
+        let mut sums = Sums::default();
+        for row in texts(&sql, store::SELECT_RANGE, vec![first.to_owned(), last.to_owned()])? {
+            sums.add(store::read_counters(&row).map_err(|_| Failure::STORED)?);
         }
-        Ok(sql)
+        under_way.into_iter().filter(|((day, ..), _)| range.holds(day)).for_each(|sum| sums.add(sum));
+        Ok((200, sums.to_json()))
     }
 
-    /// Makes the alarm ring no later than the earliest row in the books is due. `changed_ms` is when the earliest changed
-    /// one is: an alarm before that stays, because it is early enough for all others already.
-    async fn arm(&self, sql: &SqlStorage, changed_ms: u64) -> Result<(), Failure> {
+    /// Makes the alarm ring no later than the earliest thing is due. `changed_ms` is when the earliest changed one is: an
+    /// alarm before that stays, because it is early enough for all others already.
+    async fn arm(&self, sql: &SqlStorage, changed_ms: Option<u64>) -> Result<(), Failure> {
+        let Some(changed_ms) = changed_ms else { return Ok(()) };
         if self.alarm_ms.get().is_some_and(|alarm_ms| alarm_ms <= changed_ms) {
             return Ok(());
         }
-        let Some(due) = text(sql, store::SELECT_NEXT_DUE, None)? else { return Ok(()) };
-        let due_ms: u64 = due.parse().map_err(|_| Failure::STORED)?;
+        let senders = first(sql, store::SELECT_NEXT_DUE, None)?;
+        let senders: Option<u64> = senders.map(|due| due.parse()).transpose().map_err(|_| Failure::STORED)?;
+        let (attempts, _) = self.at_desk(sql, |book| Ok(book.first_due_ms()))?;
+        let Some(due_ms) = senders.into_iter().chain(attempts).min() else { return Ok(()) };
         let now = now_ms();
         let ring_ms = due_ms.max(now.saturating_add(SOONEST_MS));
         let wait = i64::try_from(ring_ms - now).map_err(|_| Failure::STORED)?;
@@ -157,46 +193,77 @@ impl Ledger {
     }
 }
 
-/// Puts on the desk the attempts that a statement selects.
-fn load_attempts(sql: &SqlStorage, book: &mut Book, select: &str, parameter: String) -> Result<(), Failure> {
-    let attempts = text(sql, select, Some(parameter))?.ok_or(Failure::STORED)?;
-    store::load_attempts(book, &attempts).map_err(|_| Failure::STORED)
+/// Brings the tables to today's version and puts in the books what has to be there whole: once in an object's life.
+fn open(sql: &SqlStorage, book: &mut Book) -> Result<(), Failure> {
+    sql.exec(store::META, None).map_err(|_| Failure::STORE)?;
+    let taken = first(sql, store::SELECT_VERSION, None)?.unwrap_or_else(|| "0".to_owned());
+    let taken: usize = taken.parse().map_err(|_| Failure::STORED)?;
+    if taken < store::MIGRATIONS.len() {
+        for step in store::MIGRATIONS.iter().skip(taken) {
+            sql.exec(step, None).map_err(|_| Failure::STORE)?;
+        }
+        run(sql, store::UPSERT_VERSION, store::MIGRATIONS.len().to_string())?;
+    }
+    let sheets = texts(sql, store::SELECT_SHEETS, Vec::new())?;
+    let sheets: Result<Vec<_>, _> = sheets.iter().map(|row| store::read_sheet(row)).collect();
+    book.open(sheets.map_err(|_| Failure::STORED)?);
+    for memo in texts(sql, store::SELECT_MEMOS, Vec::new())? {
+        store::load_memo(book, &memo).map_err(|_| Failure::STORED)?;
+    }
+    Ok(())
 }
 
-/// Puts on the desk every sum that a batch and the attempts there are counted in, unless it is there.
-fn load_sums(sql: &SqlStorage, book: &mut Book, batch: &Batch) -> Result<(), Failure> {
-    let places = book.places(batch);
+/// Puts stored sums in the books.
+fn load_sums(sql: &SqlStorage, book: &mut Book, places: &BTreeSet<Place>) -> Result<(), Failure> {
     if places.is_empty() {
         return Ok(());
     }
-    let sums = text(sql, store::SELECT_COUNTERS, Some(store::places(&places)))?.ok_or(Failure::STORED)?;
-    store::load_counters(book, &sums).map_err(|_| Failure::STORED)
+    for row in texts(sql, store::SELECT_SUMS, vec![store::places(places)])? {
+        let (place, counters) = store::read_counters(&row).map_err(|_| Failure::STORED)?;
+        book.load_counters(place, counters);
+    }
+    Ok(())
 }
 
-fn write(sql: &SqlStorage, book: &Book, forgotten: &[Key]) -> Result<(), Failure> {
-    let forgotten = (!forgotten.is_empty()).then(|| store::keys(forgotten));
+fn write(sql: &SqlStorage, book: &Book) -> Result<(), Failure> {
     for (statement, rows) in [
-        (store::UPSERT_ATTEMPTS, store::attempt_rows(book)),
-        (store::UPSERT_COUNTERS, store::counter_rows(book)),
+        (store::UPSERT_SHEETS, store::sheet_rows(book)),
+        (store::DELETE_SHEETS, store::torn_up(book)),
+        (store::UPSERT_SUMS, store::counter_rows(book.moved())),
         (store::UPSERT_SENDERS, store::sender_rows(book)),
-        (store::DELETE_ATTEMPTS, forgotten),
+        (store::UPSERT_MEMOS, store::memo_rows(book)),
     ] {
         if let Some(rows) = rows {
-            sql.exec(statement, vec![SqlStorageValue::String(rows)]).map_err(|_| Failure::STORE)?;
+            run(sql, statement, rows)?;
         }
     }
     Ok(())
 }
 
+fn run(sql: &SqlStorage, statement: &str, parameter: String) -> Result<(), Failure> {
+    sql.exec(statement, vec![SqlStorageValue::String(parameter)]).map(|_| ()).map_err(|_| Failure::STORE)
+}
+
 /// The first column of the first row, if it is text.
-fn text(sql: &SqlStorage, statement: &str, parameter: Option<String>) -> Result<Option<String>, Failure> {
-    let parameters = parameter.map(|text| vec![SqlStorageValue::String(text)]);
+fn first(sql: &SqlStorage, statement: &str, parameter: Option<&str>) -> Result<Option<String>, Failure> {
+    let parameters = parameter.map(|text| vec![SqlStorageValue::String(text.to_owned())]);
     let mut rows = sql.exec(statement, parameters).map_err(|_| Failure::STORE)?.raw();
     let Some(row) = rows.next() else { return Ok(None) };
     match row.map_err(|_| Failure::STORE)?.into_iter().next() {
         Some(SqlStorageValue::String(text)) => Ok(Some(text)),
         _ => Ok(None),
     }
+}
+
+/// The first column of every row, which is text.
+fn texts(sql: &SqlStorage, statement: &str, parameters: Vec<String>) -> Result<Vec<String>, Failure> {
+    let parameters: Vec<SqlStorageValue> = parameters.into_iter().map(SqlStorageValue::String).collect();
+    let rows = sql.exec(statement, parameters).map_err(|_| Failure::STORE)?.raw();
+    rows.map(|row| match row.map_err(|_| Failure::STORE)?.into_iter().next() {
+        Some(SqlStorageValue::String(text)) => Ok(text),
+        _ => Err(Failure::STORED),
+    })
+    .collect()
 }
 
 fn now_ms() -> u64 {

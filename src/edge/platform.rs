@@ -10,6 +10,8 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use worker::{worker_sys, Context, Env};
 
+use crate::accounting::limit::{Ask, Verdict};
+use crate::accounting::report::{Range, Sums};
 use crate::accounting::Row;
 use crate::config::provider::AI_BINDING;
 use crate::edge::binding;
@@ -346,9 +348,16 @@ impl Platform for EdgePlatform {
         WORDS.into_iter().find(|(_, known)| *known == word).map(|(kept, _)| kept).ok_or(Interrupt::Reset)
     }
 
-    async fn usage(&self, principal: &str) -> Option<(u16, String)> {
+    async fn grant(&self, principal: &str, ask: Ask) -> Option<Verdict> {
+        gather::grant(&self.bindings.ledgers, &self.ctx, principal, ask).await
+    }
+
+    async fn usage(&self, principal: &str, range: &Range) -> Option<Sums> {
         gather::flush(&self.bindings.ledgers, principal).await;
-        call_object(&self.bindings.ledgers, principal, "GET", "/usage", "").await
+        let path = format!("/sums?{}", range.query());
+        let answer = call_object(&self.bindings.ledgers, principal, "GET", &path, "").await;
+        let (_, body) = answer.filter(|(status, _)| *status == 200)?;
+        Sums::read(&body).ok()
     }
 
     fn log(&self, line: String) {

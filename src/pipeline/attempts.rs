@@ -1,6 +1,7 @@
 //! Stage 6: the machine's actions carried out. Nothing is decided here: `attempt::plan` decides, this sends, waits,
 //! answers and settles.
 
+use crate::accounting::limit::Refused;
 use crate::attempt::plan::{self, Action, Event, Machine};
 use crate::config::provider::Secret;
 use crate::dialect::canonical::{Extra, Loss};
@@ -75,6 +76,8 @@ pub struct Run<'a, P: Platform> {
     pub continuing: Continuing,
     /// A turn that its provider has paused.
     pub pausing: Pausing,
+    /// Budgets that leave no room for some candidate.
+    pub withheld: Vec<Refused>,
 }
 
 impl<'a, P: Platform> Run<'a, P> {
@@ -112,6 +115,7 @@ impl<'a, P: Platform> Run<'a, P> {
             unsigned: Vec::new(),
             continuing: Continuing::default(),
             pausing: Pausing::default(),
+            withheld: Vec::new(),
         }
     }
 
@@ -159,7 +163,13 @@ impl<'a, P: Platform> Run<'a, P> {
         loop {
             match self.step(event) {
                 Action::Send { attempt, candidate, deadlines } => {
-                    let index = self.open_account(attempt, candidate);
+                    let index = match self.open_account(attempt, candidate).await {
+                        Ok(index) => index,
+                        Err(error) => {
+                            event = Event::Withheld(error);
+                            continue;
+                        }
+                    };
                     event = if self.view.stream {
                         self.streamed(index, candidate, deadlines).await
                     } else {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::accounting::limit::Bound;
 use crate::attempt::plan::{Limits, Patience};
 use crate::catalogue::model::Reasoning;
 use crate::catalogue::price::Rates;
 use crate::classify::{Features, Thinking};
-use crate::config::choice::{ContentFilter, Pattern};
+use crate::config::choice::ContentFilter;
 use crate::config::continuation::ContinuationPolicy;
 use crate::config::provider::{Provider, Secret};
 use crate::dialect::canonical::{Disposition, Loss};
@@ -15,6 +16,7 @@ use crate::dialect::{gemini, openai_chat, Dialect, ModelTraits, Target};
 use crate::error::{ErrorKind, GatewayError};
 use crate::pipeline::continuing;
 use crate::pipeline::exchange::Exchange;
+use crate::pipeline::limits;
 use crate::pipeline::reply;
 use crate::pipeline::work::{Addressed, Work};
 use crate::policy::decision::{self, Audience, Decision};
@@ -49,6 +51,8 @@ pub struct Choice<'g> {
     pub explanation: String,
     /// What is asked of them.
     pub work: Work<'g>,
+    /// Bounds for which the principal's ledger is asked before an attempt is sent; mostly none.
+    pub bounds: Vec<Bound>,
 }
 
 /// One who may answer.
@@ -138,9 +142,11 @@ pub fn choose<'c, 'g: 'c, P: Platform>(
     let mut inquiry = Inquiry::new(exchange, view, asked, work)?;
     let request = inquiry.input.request.clone();
     let pool = pool(exchange, &request)?;
+    let bounds = inquiry.limit(view, pool.policy_name)?;
     let decision = inquiry.decide(&pool, LOOKED_AT)?;
     if decision.ranked.is_empty() {
-        return Err(decision.refusal());
+        let known = decision.lacks_budget().then(|| limits::known_refusal(exchange, &bounds)).flatten();
+        return Err(known.unwrap_or_else(|| decision.refusal()));
     }
     let explanation = if exchange.explain || asked_to_explain(&request) {
         decision.explanation(inquiry.audience()).to_string()
@@ -150,7 +156,7 @@ pub fn choose<'c, 'g: 'c, P: Platform>(
     let candidates = inquiry.candidates(&decision);
     Ok(Choice {
         candidates,
-        limits: limits(&pool),
+        limits: trying(&pool),
         continuing: continuing::Settings {
             policy: ContinuationPolicy {
                 mode: request.routing.continuation.unwrap_or(pool.policy.continuation.mode),
@@ -166,6 +172,7 @@ pub fn choose<'c, 'g: 'c, P: Platform>(
         task: decision.task,
         explanation,
         work: inquiry.work,
+        bounds,
     })
 }
 
@@ -193,6 +200,7 @@ pub fn dry_run<P: Platform>(exchange: &mut Exchange<'_, P>, body: &[u8]) -> Resu
     let mut inquiry = Inquiry::new(exchange, &view, asked, Work::answer(body))?;
     let request = inquiry.input.request.clone();
     let pool = pool(exchange, &request)?;
+    inquiry.limit(&view, pool.policy_name)?;
     let decision = inquiry.decide(&pool, usize::MAX)?;
     let page = decision.explanation(inquiry.audience()).to_string();
     exchange.platform.reply(reply::json_head(exchange, 200), page.into_bytes());
@@ -231,7 +239,7 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
         let input = Input {
             features,
             request,
-            principal: principal(exchange)?,
+            principal: principal(exchange),
             now_ms: exchange.platform.now_ms(),
             seed: exchange.platform.random(),
             signed_by: work.signed_by(exchange.dialect),
@@ -240,6 +248,17 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
         let (stream, hides_reasoning) = (view.stream, view.hide_reasoning);
         let own_keys = own_keys(exchange)?;
         Ok(Self { exchange, stream, hides_reasoning, input, work, losses: BTreeMap::new(), own_keys })
+    }
+
+    /// Has the decision know the limits that hold under a policy; those that the ledger keeps come back.
+    fn limit(&mut self, view: &View<'_>, policy: &str) -> Result<Vec<Bound>, GatewayError> {
+        let Some(found) = limits::of(self.exchange, policy) else { return Ok(Vec::new()) };
+        if self.work.generates() {
+            limits::check_output(self.exchange.dialect, view.max_output_tokens, found.max_output_tokens)?;
+        }
+        let bounds = Bound::of(&found);
+        limits::tell(self.exchange, &mut self.input.principal, &found, &bounds);
+        Ok(bounds)
     }
 
     /// Decides with what is known of health, then looks at what translation would lose, at the best `most` candidates, and
@@ -419,33 +438,14 @@ fn brings_key<P: Platform>(exchange: &Exchange<'_, P>, provider: &str) -> bool {
     exchange.request.headers.value(&header).is_some()
 }
 
-/// What the caller's claims allow.
-///
-/// # Errors
-/// 403 for limits that this version cannot hold: a limit that is not enforced would be none at all.
-fn principal<P: Platform>(exchange: &Exchange<'_, P>) -> Result<PrincipalView, GatewayError> {
-    let Some(principal) = &exchange.principal else { return Ok(PrincipalView::default()) };
-    let limits = &principal.limits;
-    let counted = [
-        limits.requests_per_minute,
-        limits.tokens_per_minute,
-        limits.concurrent_requests,
-        limits.max_output_tokens,
-        limits.day_picousd,
-        limits.month_picousd,
-    ];
-    if counted.iter().any(Option::is_some) || exchange.gateway.config.limits != crate::config::limits::Limits::default()
-    {
-        let message = "Limits are set for this caller that this version does not enforce.";
-        return Err(GatewayError::new(ErrorKind::Forbidden, message));
-    }
-    Ok(PrincipalView {
-        models: limits.models.iter().map(|list| list.iter().map(|p| Pattern::parse(p)).collect()).collect(),
+/// What the caller's claims allow, but for limits: those depend on the policy.
+fn principal<P: Platform>(exchange: &Exchange<'_, P>) -> PrincipalView {
+    let Some(principal) = &exchange.principal else { return PrincipalView::default() };
+    PrincipalView {
         regions: principal.regions.clone(),
         deny_data_collection: principal.deny_data_collection,
-        max_cost_picousd: limits.max_cost_picousd,
         ..PrincipalView::default()
-    })
+    }
 }
 
 /// How long a model may think before it speaks: by what it is and what was asked of it.
@@ -463,7 +463,7 @@ fn patience(reasoning: Option<Reasoning>, thinking: Thinking) -> Patience {
     }
 }
 
-fn limits(pool: &Pool<'_>) -> Limits {
+fn trying(pool: &Pool<'_>) -> Limits {
     let a = &pool.policy.attempts;
     Limits {
         total_ms: a.total_ms,

@@ -12,6 +12,7 @@ pub mod gone;
 pub mod health;
 pub mod held;
 pub mod keep;
+pub mod limits;
 pub mod pages;
 pub mod pausing;
 pub mod prepare;
@@ -95,7 +96,7 @@ async fn serve<P: Platform>(exchange: &mut Exchange<'_, P>) -> Result<(), Gatewa
         Endpoint::Health => health::health(exchange).await,
         Endpoint::Models => pages::models(exchange)?,
         Endpoint::Model(id) => pages::model(exchange, &id)?,
-        Endpoint::Usage => pages::usage(exchange).await?,
+        Endpoint::Usage(of) => pages::usage(exchange, of.as_deref()).await?,
         Endpoint::Stream(id) => return keep::read(exchange, &id).await,
         Endpoint::CancelStream(id) => return keep::cancel(exchange, &id).await,
         Endpoint::Route => {

@@ -7,6 +7,7 @@ pub use gemini::{gemini_model, gemini_models};
 use serde_json::{json, Value};
 
 use crate::accounting::money::usd;
+use crate::accounting::report::Query;
 use crate::catalogue::price::Rates;
 use crate::config::provider::State;
 use crate::dialect::Dialect;
@@ -49,19 +50,31 @@ pub fn model<P: Platform>(exchange: &Exchange<'_, P>, id: &str) -> Result<u16, G
     Ok(answer(exchange, 200, &page))
 }
 
-/// `GET /v1/usage`: the caller's own counters.
+/// `GET /v1/usage`: the caller's own counters; `GET /v1/usage/{id}`: another principal's, for operators.
 ///
 /// # Errors
-/// 503 when the ledger cannot be reached.
-pub async fn usage<P: Platform>(exchange: &Exchange<'_, P>) -> Result<u16, GatewayError> {
-    let Some((200, body)) = exchange.platform.usage(exchange.principal_id()).await else {
+/// 400 for a query that is not understood, 403 for another's counters, 503 when the ledger cannot be reached.
+pub async fn usage<P: Platform>(exchange: &Exchange<'_, P>, of: Option<&str>) -> Result<u16, GatewayError> {
+    let operator = exchange.principal.as_ref().is_some_and(|principal| principal.operator);
+    let principal = match of {
+        None => exchange.principal_id(),
+        Some(id) if operator || id == exchange.principal_id() => id,
+        Some(_) => {
+            return Err(GatewayError::new(ErrorKind::Forbidden, "Other callers' usage is for operators only."));
+        }
+    };
+    let query = Query::read(&exchange.request.query)?;
+    let Some(sums) = exchange.platform.usage(principal, &query.range).await else {
         let mut error = GatewayError::new(ErrorKind::Internal, "The ledger cannot be reached now.");
         error.status = Some(503);
         error.should_retry = true;
         error.retry_after_ms = Some(1_000);
         return Err(error);
     };
-    exchange.platform.reply(reply::json_head(exchange, 200), body.into_bytes());
+    let (body, media_type) = sums.answer(principal, &query);
+    let mut head = reply::json_head(exchange, 200);
+    head.headers.set("content-type", media_type);
+    exchange.platform.reply(head, body.into_bytes());
     Ok(200)
 }
 

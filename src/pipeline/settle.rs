@@ -5,6 +5,7 @@ use crate::accounting::ledger::Estimate;
 use crate::accounting::{cost, estimate, Cost, Opened, Outcome, Provenance, ServiceTier, Settled};
 use crate::dialect::canonical::{FinishReason, Loss, Usage};
 use crate::dialect::{Observation, Tail};
+use crate::error::GatewayError;
 use crate::health::circuit::Sign;
 use crate::health::watch::Attempt;
 use crate::pipeline::attempts::Run;
@@ -44,11 +45,14 @@ pub enum Ending<'o> {
 }
 
 impl<P: Platform> Run<'_, P> {
-    /// Opens an attempt's account, beside the call and not before it.
-    pub fn open_account(&mut self, attempt: u32, candidate: usize) -> usize {
+    /// Opens an attempt's account: beside the call and not before it, but under a limit, where leave is got first.
+    ///
+    /// # Errors
+    /// The caller's limit leaves no room for it, or cannot be checked.
+    pub async fn open_account(&mut self, attempt: u32, candidate: usize) -> Result<usize, Box<GatewayError>> {
         let exchange = self.exchange;
         let now = exchange.platform.now_ms();
-        let Some(chosen) = self.choice.candidates.get(candidate) else { return usize::MAX };
+        let Some(chosen) = self.choice.candidates.get(candidate) else { return Ok(usize::MAX) };
         let usage = Usage {
             input_tokens: self.view.estimated_input_tokens,
             output_tokens: chosen.expected_output_tokens,
@@ -61,7 +65,7 @@ impl<P: Platform> Run<'_, P> {
         } else {
             Cost::NOTHING
         };
-        let opened = Opened {
+        let mut opened = Opened {
             id: exchange.request_id.clone(),
             attempt,
             ts_ms: now,
@@ -69,13 +73,18 @@ impl<P: Platform> Run<'_, P> {
             provider: chosen.provider.name.clone(),
             model: chosen.model.clone(),
             price_version: chosen.rates.as_ref().map(|_| exchange.gateway.price_version().to_owned()),
+            task: self.choice.task.clone(),
             estimate: Estimate { usage, cost: expected },
+            reserved: None,
         };
+        self.leave(&mut opened, chosen).await?;
         let key = chosen.keys.index();
         exchange.gateway.sent(&chosen.provider.name, &circuit(&chosen.name, key), now);
-        exchange.record_open(opened.clone());
+        if opened.reserved.is_none() {
+            exchange.record_open(opened.clone());
+        }
         self.accounts.push(AttemptAccount { candidate, key, opened, first_content_ms: None, settled: None });
-        self.accounts.len().saturating_sub(1)
+        Ok(self.accounts.len().saturating_sub(1))
     }
 
     /// Notes when an attempt's first content came.

@@ -150,6 +150,12 @@ impl<'b> Work<'b> {
         matches!(self, Self::Embed(asked) if asked.form == Form::OpenAi && source == Dialect::Gemini)
     }
 
+    /// Whether tokens are generated for it.
+    #[must_use]
+    pub fn generates(&self) -> bool {
+        matches!(self, Self::Answer(_))
+    }
+
     /// Whether providers charge for it.
     #[must_use]
     pub fn is_charged(&self) -> bool {

@@ -167,6 +167,13 @@ impl Decision {
         })
     }
 
+    /// Whether a budget of which too little is left is all that stands between the request and some candidate.
+    #[must_use]
+    pub fn lacks_budget(&self) -> bool {
+        let by_budget = |reason: &Reason| reason.code == Code::PriceCap && reason.detail == super::filter::BUDGET;
+        self.excluded.iter().any(|e| e.reasons.iter().all(by_budget))
+    }
+
     /// The error for a request that nobody can take. Blames the reason that stands alone between the request and its
     /// nearest candidate; exclusions come along as metadata.
     #[must_use]

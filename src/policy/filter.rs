@@ -7,7 +7,7 @@ use super::input::{Input, Purpose, Signals};
 use super::names::{Candidate, Named};
 use super::routing::{OnUnsupported, ProviderPreferences};
 use crate::classify::Thinking;
-use crate::config::choice::{Exposure, Policy};
+use crate::config::choice::{Exposure, Pattern, Policy};
 use crate::config::provider::{State, AI_BINDING};
 use crate::dialect::view::Needs;
 use crate::dialect::{Dialect, ModelTraits};
@@ -74,6 +74,9 @@ impl Reason {
         }
     }
 }
+
+/// The detail of a [`Code::PriceCap`] that stands for a budget of which too little is left.
+pub const BUDGET: &str = "budget";
 
 /// A candidate under examination.
 pub(super) struct Subject<'s, 'c> {
@@ -239,6 +242,13 @@ fn price(subject: &Subject<'_, '_>, input: &Input, policy: &Policy, found: &mut 
     }
     if caps.into_iter().flatten().any(|cap| estimate.cost_picousd.is_some_and(|cost| cost > cap)) {
         found.push(Reason::new(Code::PriceCap, "max_cost"));
+    }
+    let spent = |(models, left): &(Vec<Pattern>, u64)| {
+        let covers = models.is_empty() || models.iter().any(|pattern| pattern.covers(subject.candidate.name));
+        covers && estimate.cost_picousd.is_some_and(|cost| cost > *left)
+    };
+    if input.principal.budgets_left.iter().any(spent) {
+        found.push(Reason::new(Code::PriceCap, BUDGET));
     }
     let Some(rates) = subject.pricing.rates.as_ref().map(|rates| rates.at(input.features.estimated_input_tokens))
     else {

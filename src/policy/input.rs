@@ -75,6 +75,9 @@ pub struct PrincipalView {
     pub money_limit: bool,
     /// Bound on one request's estimated cost, in picodollars.
     pub max_cost_picousd: Option<u64>,
+    /// Budgets of which little is known to be left: for which models (none = all), and how many picodollars.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub budgets_left: Vec<(Vec<Pattern>, u64)>,
 }
 
 /// What is known of one candidate at this moment.

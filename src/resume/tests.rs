@@ -5,7 +5,9 @@ use super::rows::{Due, Row, GATHER_MS};
 use super::*;
 use crate::dialect::Dialect;
 use crate::http::{Headers, Request};
+use crate::identity::limits::{Budget, Period};
 use crate::identity::{Limits, Principal};
+use crate::money::Usd;
 use crate::sse::{Decoder, Frame};
 use crate::telemetry::trace::TraceContext;
 
@@ -14,7 +16,11 @@ const DIALECTS: [Dialect; 4] =
 
 fn run(dialect: Dialect) -> Run {
     let mut principal = Principal::local(b"");
-    principal.limits = Limits { day_picousd: Some(u64::MAX), models: vec![vec!["a/*".into()]], ..Limits::default() };
+    principal.limits = Limits {
+        budgets: vec![Budget { amount: Usd(u64::MAX), period: Period::Month, models: vec!["a/*".into()] }],
+        models: vec![vec!["a/*".into()]],
+        ..Limits::default()
+    };
     Run {
         id: "name".into(),
         line: ["POST".into(), "/v1/x".into(), "alt=sse".into()],

@@ -101,9 +101,13 @@ export async function startHarness({ config = {}, vars = {}, secrets = {}, servi
       await runtime().unsafeEvictDurableObject('signalbox', className, { name });
     },
 
-    /** Ends workerd and starts it again on the same storage: what an isolate loses, and what it must not lose. */
-    async restart() {
+    /**
+     * Ends workerd and starts it again on the same storage: what an isolate loses, and what it must not lose. `between` is
+     * given the storage's folder while nothing runs over it.
+     */
+    async restart(between) {
       await worker.dispose();
+      await between?.(storage);
       harness.url = await start();
       harness.kv = await runtime().getKVNamespace('CATALOGUE');
     },

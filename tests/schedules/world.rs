@@ -6,6 +6,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
+use signalbox::accounting::limit::{Ask, Verdict};
+use signalbox::accounting::report::{Range, Sums};
 use signalbox::accounting::Row;
 use signalbox::http::{Headers, ResponseHead, UpstreamRequest};
 use signalbox::identity::ports::{Fetcher, JwksSource, PortFailure, SignatureVerifier};
@@ -370,7 +372,11 @@ impl Platform for World {
         Err(Interrupt::Reset)
     }
 
-    async fn usage(&self, _principal: &str) -> Option<(u16, String)> {
+    async fn grant(&self, _: &str, _: Ask) -> Option<Verdict> {
+        None
+    }
+
+    async fn usage(&self, _: &str, _: &Range) -> Option<Sums> {
         None
     }
 

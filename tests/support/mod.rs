@@ -11,7 +11,10 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
-use signalbox::accounting::Row;
+use signalbox::accounting::ledger::{Batch, Book, Reserved, Sent};
+use signalbox::accounting::limit::{Ask, Verdict};
+use signalbox::accounting::report::{Range, Sums};
+use signalbox::accounting::{Opened, Row};
 use signalbox::gateway::Gateway;
 use signalbox::http::{Headers, Request, ResponseHead, UpstreamRequest};
 use signalbox::identity::ports::{Fetcher, JwksSource, PortFailure, SignatureVerifier};
@@ -54,7 +57,8 @@ pub fn serve(fake: &Fake, gateway: &Rc<Gateway>, request: Request) {
 pub fn every_attempt_is_accounted_once(fake: &Fake) {
     let rows = fake.0.rows.borrow();
     let attempts = |open: bool| -> Vec<u32> {
-        rows.iter().filter(|(_, r)| matches!(r, Row::Open { .. }) == open).map(|(_, r)| r.opened().attempt).collect()
+        let sent = rows.iter().map(|(_, row)| row).filter(|row| !matches!(row, Row::Release { .. }));
+        sent.filter(|row| matches!(row, Row::Open { .. }) == open).map(|row| row.opened().attempt).collect()
     };
     let (opens, mut settles) = (attempts(true), attempts(false));
     assert_eq!(opens, (1..=fake.calls().len() as u32).collect::<Vec<_>>(), "each call is opened once, in order");
@@ -146,6 +150,9 @@ pub struct World {
     pub gone_at: Cell<Option<u64>>,
     pub seed: Cell<u64>,
     pub rows: RefCell<Vec<(String, Row)>>,
+    /// The principal's ledger, where limits are asked for; `None`: it cannot be reached.
+    pub ledger: RefCell<Option<Book>>,
+    pub batches: Cell<u64>,
     pub log: RefCell<Vec<String>>,
     /// What the keeper of answers makes of a visit; `None`: there is none.
     pub kept: Cell<Option<Kept>>,
@@ -282,6 +289,12 @@ impl Platform for Fake {
     }
 
     fn record(&self, principal: &str, row: Row) {
+        if let Some(ledger) = self.0.ledger.borrow_mut().as_mut() {
+            let number = self.0.batches.get() + 1;
+            self.0.batches.set(number);
+            let sent = Sent { by: "isolate".into(), number, made_ms: self.now_ms() };
+            ledger.enter(Batch { sent, rows: vec![row.clone()], ..Batch::default() }, self.now_ms());
+        }
         self.0.rows.borrow_mut().push((principal.to_owned(), row));
     }
 
@@ -298,7 +311,20 @@ impl Platform for Fake {
         self.0.kept.get().ok_or(Interrupt::Reset)
     }
 
-    async fn usage(&self, _principal: &str) -> Option<(u16, String)> {
+    async fn grant(&self, principal: &str, ask: Ask) -> Option<Verdict> {
+        let verdict = self.0.ledger.borrow_mut().as_mut()?.grant(&ask, self.now_ms());
+        if let Verdict::Granted { picousd, .. } = verdict {
+            // The ledger has entered it; here the row stands for that.
+            let reserved = Some(Reserved { picousd, tokens: ask.need.tokens, sliced: false });
+            self.0
+                .rows
+                .borrow_mut()
+                .push((principal.to_owned(), Row::Open { opened: Opened { reserved, ..ask.opened } }));
+        }
+        Some(verdict)
+    }
+
+    async fn usage(&self, _principal: &str, _range: &Range) -> Option<Sums> {
         None
     }
 

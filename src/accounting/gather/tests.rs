@@ -15,8 +15,10 @@ fn opened(id: &str) -> Opened {
         deadline_ms: 0,
         provider: "p".to_owned(),
         model: "m".to_owned(),
+        task: String::new(),
         price_version: None,
         estimate: Estimate { usage: Usage::default(), cost: Cost::NOTHING },
+        reserved: None,
     }
 }
 
@@ -38,6 +40,7 @@ fn ids(gatherer: &mut Gatherer, principal: &str, now_ms: u64) -> (Vec<String>, u
     let id = |row: Row| match row {
         Row::Open { opened } => opened.id,
         Row::Settle { opened, .. } => format!("{} settled", opened.id),
+        Row::Release { opened } => format!("{} released", opened.id),
     };
     (batch.rows.into_iter().map(id).collect(), batch.sums.iter().map(|(_, sum)| sum.attempts).sum())
 }
@@ -78,7 +81,8 @@ fn sums_say_what_their_attempts_would_have_said() {
     }
     summed.enter(read(&gatherer.take("a", 0).unwrap()), 0);
     let rows = ["1", "2", "3"].into_iter().flat_map(|id| [row(id), settle(id)]).collect();
-    singly.enter(Batch { rows, ..Batch::default() }, 0);
+    let sent = Sent { by: "2".to_owned(), number: 1, made_ms: 0 };
+    singly.enter(Batch { sent, rows, ..Batch::default() }, 0);
     assert_eq!(summed.counters().collect::<Vec<_>>(), singly.counters().collect::<Vec<_>>());
     assert_eq!(summed.counters().map(|(_, sum)| sum.attempts).sum::<u64>(), 3);
 }

@@ -1,11 +1,10 @@
 //! What a sender tells a ledger in one call.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Counters, Key, Place, Row};
+use super::{Place, Row};
+use crate::accounting::counters::Counters;
 
 /// A batch as it arrives.
 #[derive(Debug, Default)]
@@ -16,6 +15,8 @@ pub struct Batch {
     pub sums: Vec<(Place, Counters)>,
     /// Messages about single attempts, those that can be read, in order.
     pub rows: Vec<Row>,
+    /// By model: picodollars that the sender has taken out of its slice since its last batch, less what it has put back.
+    pub used: Vec<(String, i64)>,
     /// How many cannot be read.
     pub malformed: u64,
 }
@@ -31,6 +32,14 @@ pub struct Sent {
     pub made_ms: u64,
 }
 
+/// A sum with its place. Senders of an earlier version know no tasks.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Summed {
+    Of(String, String, String, Counters),
+    WithoutTask(String, String, Counters),
+}
+
 impl Batch {
     /// Reads what [`Batch::write`] wrote. One bad message does not cost the others their place in the books.
     ///
@@ -40,39 +49,54 @@ impl Batch {
         #[derive(Deserialize)]
         struct Envelope<'a> {
             sent: Sent,
-            sums: Vec<(String, String, Counters)>,
+            sums: Vec<Summed>,
             #[serde(borrow)]
             rows: Vec<&'a RawValue>,
+            #[serde(default)]
+            used: Vec<(String, String)>,
         }
-        let Envelope { sent, sums, rows } = serde_json::from_slice(body)?;
-        let sums = sums.into_iter().map(|(day, model, sum)| ((day, model), sum)).collect();
-        let mut batch = Self { sent, sums, ..Self::default() };
+        let Envelope { sent, sums, rows, used } = serde_json::from_slice(body)?;
+        let sums = sums.into_iter().map(|sum| match sum {
+            Summed::Of(day, model, task, sum) => ((day, model, task), sum),
+            Summed::WithoutTask(day, model, sum) => ((day, model, String::new()), sum),
+        });
+        let mut batch = Self { sent, sums: sums.collect(), ..Self::default() };
         for raw in rows {
             match serde_json::from_str(raw.get()) {
                 Ok(row) => batch.rows.push(row),
                 Err(_) => batch.malformed += 1,
             }
         }
+        for (model, picousd) in used {
+            match picousd.parse() {
+                Ok(picousd) => batch.used.push((model, picousd)),
+                Err(_) => batch.malformed += 1,
+            }
+        }
         Ok(batch)
     }
 
-    /// The body of `POST /rows`: `{"sent":{"by","number","made_ms"},"sums":[[day,model,counters]],"rows":[…]}`.
+    /// The body of `POST /rows`: `{"sent":{"by","number","made_ms"},"sums":[[day,model,task,counters]],"rows":[…],
+    /// "used":[[model,picousd]]}`.
     #[must_use]
     pub fn write(&self) -> String {
         #[derive(Serialize)]
         struct Envelope<'a> {
             sent: &'a Sent,
-            sums: Vec<(&'a str, &'a str, &'a Counters)>,
+            sums: Vec<(&'a str, &'a str, &'a str, &'a Counters)>,
             rows: &'a [Row],
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            used: Vec<(&'a str, String)>,
         }
-        let sums = self.sums.iter().map(|((day, model), sum)| (day.as_str(), model.as_str(), sum)).collect();
+        let sums = self.sums.iter().map(|((day, model, task), sum)| (day.as_str(), model.as_str(), task.as_str(), sum));
+        let used = self.used.iter().map(|(model, picousd)| (model.as_str(), picousd.to_string()));
         // These types hold nothing that JSON cannot say.
-        serde_json::to_string(&Envelope { sent: &self.sent, sums, rows: &self.rows }).unwrap_or_default()
-    }
-
-    /// The attempts it speaks of singly.
-    #[must_use]
-    pub fn keys(&self) -> BTreeSet<Key> {
-        self.rows.iter().map(|row| (row.opened().id.clone(), row.opened().attempt)).collect()
+        serde_json::to_string(&Envelope {
+            sent: &self.sent,
+            sums: sums.collect(),
+            rows: &self.rows,
+            used: used.collect(),
+        })
+        .unwrap_or_default()
     }
 }

@@ -1,47 +1,106 @@
 //! The books in SQLite: statements, and their parameters and results as JSON text.
 //!
-//! A batch is one parameter (`json_each`), whatever its size, and a result is one text. No number crosses into JavaScript
+//! What changes is one parameter (`json_each`), whatever its size, and a result is texts. No number crosses into JavaScript
 //! as a number, because there it would be a double; sums live inside JSON bodies that only Rust adds up.
+//!
+//! The tables have a version ([`MIGRATIONS`]): an object that wakes up under a newer one takes the steps that it lacks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::{Attempt, Book, Key, Place, Sender};
+use super::{Book, Place, Sender, Sheet};
 use crate::accounting::counters::Counters;
+use crate::accounting::day::{day_of, DAY_MS};
+use crate::accounting::limit::month_of;
 
-/// Creates the tables; harmless when they are there.
-pub const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS attempts (
-  id TEXT NOT NULL, attempt INTEGER NOT NULL, due_ms INTEGER NOT NULL, body TEXT NOT NULL,
-  PRIMARY KEY (id, attempt)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS attempts_due ON attempts (due_ms);
-CREATE TABLE IF NOT EXISTS counters (
-  day TEXT NOT NULL, model TEXT NOT NULL, body TEXT NOT NULL,
-  PRIMARY KEY (day, model)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS senders (
-  name TEXT PRIMARY KEY, number INTEGER NOT NULL, made_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL
-) WITHOUT ROWID;";
+/// How long sums are kept by the day: older ones are summed up on the first of their month.
+pub const DAYS_KEPT: u64 = 400;
 
-/// Attempts by [`keys`] → one text for [`load_attempts`].
-pub const SELECT_ATTEMPTS: &str = "SELECT json_group_array(json(a.body)) FROM json_each(?) AS k \
-     JOIN attempts AS a ON a.id = k.value->>0 AND a.attempt = k.value->>1";
+/// The table that says which version the others have; harmless when it is there.
+pub const META: &str = "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID";
 
-/// Sums by [`places`] → one text for [`load_counters`].
-pub const SELECT_COUNTERS: &str = "SELECT json_group_array(json_array(c.day, c.model, json(c.body))) \
-     FROM json_each(?) AS k JOIN counters AS c ON c.day = k.value->>0 AND c.model = k.value->>1";
+/// How many of [`MIGRATIONS`] have been taken, as text; no row: none.
+pub const SELECT_VERSION: &str = "SELECT value FROM meta WHERE key = 'schema'";
 
-/// Writes [`attempt_rows`].
-pub const UPSERT_ATTEMPTS: &str = "INSERT INTO attempts (id, attempt, due_ms, body) \
-     SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?) WHERE true \
-     ON CONFLICT (id, attempt) DO UPDATE SET due_ms = excluded.due_ms, body = excluded.body";
+/// Notes how many have been taken.
+pub const UPSERT_VERSION: &str =
+    "INSERT INTO meta (key, value) VALUES ('schema', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+
+/// The steps from nothing to today's tables. The first is what was there before there were versions; none is ever changed.
+pub const MIGRATIONS: [&str; 2] = [
+    "CREATE TABLE IF NOT EXISTS attempts (
+      id TEXT NOT NULL, attempt INTEGER NOT NULL, due_ms INTEGER NOT NULL, body TEXT NOT NULL,
+      PRIMARY KEY (id, attempt)
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS attempts_due ON attempts (due_ms);
+    CREATE TABLE IF NOT EXISTS counters (
+      day TEXT NOT NULL, model TEXT NOT NULL, body TEXT NOT NULL,
+      PRIMARY KEY (day, model)
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS senders (
+      name TEXT PRIMARY KEY, number INTEGER NOT NULL, made_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL
+    ) WITHOUT ROWID;",
+    // Attempts go on sheets, those that are settled are forgotten, sums tell tasks apart and hold no open attempts.
+    "CREATE TABLE sheets (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+    INSERT INTO sheets (id, body)
+      SELECT 'v1.' || id || '.' || attempt, json_array(json_object(
+        'opened', json(body -> '$.opened'),
+        'state', CASE WHEN body -> '$.end' IS NULL THEN 'open' ELSE 'expired' END,
+        'ended_ms', coalesce(body ->> '$.ended_ms', 0)))
+      FROM attempts WHERE body -> '$.end' IS NULL OR body ->> '$.end' = 'expired';
+    CREATE TABLE sums (
+      day TEXT NOT NULL, model TEXT NOT NULL, task TEXT NOT NULL, body TEXT NOT NULL,
+      PRIMARY KEY (day, model, task)
+    ) WITHOUT ROWID;
+    INSERT INTO sums (day, model, task, body)
+      SELECT day, model, '', json_set(body,
+        '$.attempts', (body ->> '$.attempts') - (body ->> '$.open'),
+        '$.requests', (body ->> '$.requests') - (SELECT count(*) FROM attempts AS a
+          WHERE a.attempt = 1 AND a.body -> '$.end' IS NULL
+          AND date((a.body ->> '$.opened.ts_ms') / 1000, 'unixepoch') = c.day
+          AND (a.body ->> '$.opened.provider') || '/' || (a.body ->> '$.opened.model') = c.model),
+        '$.open', 0)
+      FROM counters AS c;
+    DROP TABLE attempts;
+    DROP TABLE counters;",
+];
+
+/// Every sheet, one text per row for [`read_sheet`].
+pub const SELECT_SHEETS: &str = "SELECT json_array(id, json(body)) FROM sheets";
+
+/// Writes [`sheet_rows`].
+pub const UPSERT_SHEETS: &str = "INSERT INTO sheets (id, body) \
+     SELECT value->>0, value->>1 FROM json_each(?) WHERE true \
+     ON CONFLICT (id) DO UPDATE SET body = excluded.body";
+
+/// Tears up [`torn_up`].
+pub const DELETE_SHEETS: &str = "DELETE FROM sheets WHERE id IN (SELECT value FROM json_each(?))";
+
+/// Sums by [`places`], one text per row for [`read_counters`].
+pub const SELECT_SUMS: &str = "SELECT json_array(c.day, c.model, c.task, json(c.body)) FROM json_each(?) AS k \
+     JOIN sums AS c ON c.day = k.value->>0 AND c.model = k.value->>1 AND c.task = k.value->>2";
+
+/// Sums of a month (`YYYY-MM`), one text per row for [`read_counters`].
+pub const SELECT_MONTH: &str = "SELECT json_array(c.day, c.model, c.task, json(c.body)) FROM (SELECT ? AS month) AS k \
+     JOIN sums AS c ON c.day >= k.month AND c.day < k.month || '~'";
+
+/// Sums from one day to another, both included, one text per row for [`read_counters`].
+pub const SELECT_RANGE: &str = "SELECT json_array(day, model, task, json(body)) FROM sums \
+     WHERE day >= ? AND day <= ? ORDER BY day, model, task";
+
+/// Sums before a day ([`folds_before`]) in months of which days are kept, one text per row for [`read_counters`].
+pub const SELECT_OLD: &str = "SELECT json_array(c.day, c.model, c.task, json(c.body)) FROM (SELECT ? AS first) AS k \
+     JOIN sums AS c ON c.day < k.first WHERE substr(c.day, 1, 7) IN \
+     (SELECT substr(day, 1, 7) FROM sums WHERE day < k.first AND substr(day, 9) <> '01')";
+
+/// Forgets days before a day but for the firsts of months.
+pub const DELETE_OLD: &str = "DELETE FROM sums WHERE day < ? AND substr(day, 9) <> '01'";
 
 /// Writes [`counter_rows`].
-pub const UPSERT_COUNTERS: &str = "INSERT INTO counters (day, model, body) \
-     SELECT value->>0, value->>1, value->>2 FROM json_each(?) WHERE true \
-     ON CONFLICT (day, model) DO UPDATE SET body = excluded.body";
+pub const UPSERT_SUMS: &str = "INSERT INTO sums (day, model, task, body) \
+     SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?) WHERE true \
+     ON CONFLICT (day, model, task) DO UPDATE SET body = excluded.body";
 
 /// A sender by name → one text for [`load_sender`].
 pub const SELECT_SENDER: &str =
@@ -55,58 +114,71 @@ pub const UPSERT_SENDERS: &str = "INSERT INTO senders (name, number, made_ms, du
 /// Forgets senders that are due at a time in Unix ms (as text).
 pub const DELETE_SENDERS: &str = "DELETE FROM senders WHERE due_ms <= CAST(? AS INTEGER)";
 
-/// Forgets attempts by [`keys`].
-pub const DELETE_ATTEMPTS: &str =
-    "DELETE FROM attempts WHERE (id, attempt) IN (SELECT value->>0, value->>1 FROM json_each(?))";
+/// When a sender is due next, Unix ms as text, or null.
+pub const SELECT_NEXT_DUE: &str = "SELECT CAST(MIN(due_ms) AS TEXT) FROM senders";
 
-/// Attempts due at a time in Unix ms (as text), the [`DUE_AT_ONCE`] longest overdue → one text for [`load_attempts`].
-pub const SELECT_DUE: &str = "SELECT json_group_array(json(body)) FROM \
-     (SELECT body FROM attempts WHERE due_ms <= CAST(? AS INTEGER) ORDER BY due_ms LIMIT 500)";
+/// What is lent and what was begun lately, one text per row for [`load_memo`].
+pub const SELECT_MEMOS: &str = "SELECT json_array(key, json(value)) FROM meta WHERE key IN ('lent', 'rates')";
 
-/// How many attempts [`SELECT_DUE`] takes: far below the 2 MB that a value may have.
-pub const DUE_AT_ONCE: usize = 500;
+/// Writes [`memo_rows`].
+pub const UPSERT_MEMOS: &str =
+    "INSERT INTO meta (key, value) SELECT value->>0, value->>1 FROM json_each(?) WHERE true \
+     ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 
-/// When something is due next, Unix ms as text, or null.
-pub const SELECT_NEXT_DUE: &str = "SELECT CAST(MIN(due_ms) AS TEXT) FROM \
-     (SELECT MIN(due_ms) AS due_ms FROM attempts UNION ALL SELECT MIN(due_ms) FROM senders)";
-
-/// Every sum, one text per row for [`read_counters`].
-pub const SELECT_ALL_COUNTERS: &str = "SELECT json_array(day, model, json(body)) FROM counters ORDER BY day, model";
-
-/// The parameter of [`SELECT_ATTEMPTS`] and [`DELETE_ATTEMPTS`].
-#[must_use]
-pub fn keys<'a>(keys: impl IntoIterator<Item = &'a Key>) -> String {
-    list(keys.into_iter())
-}
-
-/// The parameter of [`SELECT_COUNTERS`].
+/// The parameter of [`SELECT_SUMS`].
 #[must_use]
 pub fn places(places: &BTreeSet<Place>) -> String {
     list(places.iter())
 }
 
-/// The parameter of [`UPSERT_ATTEMPTS`]; `None` when no attempt changed.
+/// The parameter of [`UPSERT_SHEETS`]; `None` when none was written on.
 #[must_use]
-pub fn attempt_rows(book: &Book) -> Option<String> {
-    let rows: Vec<_> = book.changes().0.map(|((id, n), attempt)| (id, n, attempt.due_ms(), attempt)).collect();
-    (!rows.is_empty()).then(|| list(rows.iter()))
+pub fn sheet_rows(book: &Book) -> Option<String> {
+    some(book.torn().filter_map(|(id, sheet)| Some((id, sheet?))))
 }
 
-/// The parameter of [`UPSERT_COUNTERS`]; `None` when no sum changed.
+/// The parameter of [`DELETE_SHEETS`]; `None` when none was torn up.
 #[must_use]
-pub fn counter_rows(book: &Book) -> Option<String> {
-    let rows: Vec<_> = book.changes().1.map(|((day, model), counters)| (day, model, counters)).collect();
-    (!rows.is_empty()).then(|| list(rows.iter()))
+pub fn torn_up(book: &Book) -> Option<String> {
+    some(book.torn().filter(|(_, sheet)| sheet.is_none()).map(|(id, _)| id))
+}
+
+/// The parameter of [`UPSERT_SUMS`]; `None` when no sum changed.
+#[must_use]
+pub fn counter_rows<'c>(sums: impl Iterator<Item = (&'c Place, &'c Counters)>) -> Option<String> {
+    some(sums.map(|((day, model, task), counters)| (day, model, task, counters)))
 }
 
 /// The parameter of [`UPSERT_SENDERS`]; `None` when nothing was heard.
 #[must_use]
 pub fn sender_rows(book: &Book) -> Option<String> {
-    let rows: Vec<_> = book.heard().map(|(name, s)| (name, s.number, s.made_ms, s.due_ms())).collect();
-    (!rows.is_empty()).then(|| list(rows.iter()))
+    some(book.heard().map(|(name, s)| (name, s.number, s.made_ms, s.due_ms())))
 }
 
-/// Puts a selected sender on the desk; one that is not stored has sent nothing yet.
+/// The parameter of [`UPSERT_MEMOS`]; `None` when neither changed.
+#[must_use]
+pub fn memo_rows(book: &Book) -> Option<String> {
+    let lent = book.lent_changed.then(|| ("lent", serde_json::to_string(&book.lent).unwrap_or_default()));
+    let rates = book.rates_changed.then(|| ("rates", serde_json::to_string(&book.rates).unwrap_or_default()));
+    some(lent.into_iter().chain(rates))
+}
+
+/// Puts a row of [`SELECT_MEMOS`] in the books.
+///
+/// # Errors
+/// The store's: a text that is not ours.
+pub fn load_memo(book: &mut Book, text: &str) -> Result<(), serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Memo<'m>(String, #[serde(borrow)] &'m serde_json::value::RawValue);
+    let Memo(key, value) = serde_json::from_str(text)?;
+    match key.as_str() {
+        "lent" => book.lent = serde_json::from_str(value.get())?,
+        _ => book.rates = serde_json::from_str(value.get())?,
+    }
+    Ok(())
+}
+
+/// Puts a selected sender in the books; one that is not stored has sent nothing yet.
 ///
 /// # Errors
 /// The store's: a text that is not ours.
@@ -117,36 +189,45 @@ pub fn load_sender(book: &mut Book, name: &str, text: &str) -> Result<(), serde_
     Ok(())
 }
 
-/// Puts selected attempts on the desk.
+/// Reads one row of [`SELECT_SHEETS`].
 ///
 /// # Errors
 /// The store's: a body that is not ours.
-pub fn load_attempts(book: &mut Book, text: &str) -> Result<(), serde_json::Error> {
-    let attempts: Vec<Attempt> = serde_json::from_str(text)?;
-    attempts.into_iter().for_each(|attempt| book.load_attempt(attempt));
-    Ok(())
+pub fn read_sheet(text: &str) -> Result<(String, Sheet), serde_json::Error> {
+    serde_json::from_str(text)
 }
 
-/// Puts selected sums on the desk.
-///
-/// # Errors
-/// The store's: a body that is not ours.
-pub fn load_counters(book: &mut Book, text: &str) -> Result<(), serde_json::Error> {
-    let rows: Vec<CounterRow> = serde_json::from_str(text)?;
-    rows.into_iter().for_each(|CounterRow(day, model, counters)| book.load_counters((day, model), counters));
-    Ok(())
-}
-
-/// Reads one row of [`SELECT_ALL_COUNTERS`].
+/// Reads one row of sums.
 ///
 /// # Errors
 /// The store's: a body that is not ours.
 pub fn read_counters(text: &str) -> Result<(Place, Counters), serde_json::Error> {
-    serde_json::from_str(text).map(|CounterRow(day, model, counters)| ((day, model), counters))
+    #[derive(Deserialize)]
+    struct Row(String, String, String, Counters);
+    serde_json::from_str(text).map(|Row(day, model, task, counters)| ((day, model, task), counters))
 }
 
-#[derive(Deserialize)]
-struct CounterRow(String, String, Counters);
+/// The first day of the month in which the oldest day stands that is kept as a day.
+#[must_use]
+pub fn folds_before(now_ms: u64) -> String {
+    let oldest = day_of(now_ms.saturating_sub(DAYS_KEPT * DAY_MS));
+    format!("{}-01", month_of(&oldest))
+}
+
+/// Sums of old days on the first of their month.
+#[must_use]
+pub fn folded(old: impl IntoIterator<Item = (Place, Counters)>) -> BTreeMap<Place, Counters> {
+    let mut months: BTreeMap<Place, Counters> = BTreeMap::new();
+    for ((day, model, task), sum) in old {
+        months.entry((format!("{}-01", month_of(&day)), model, task)).or_default().add(&sum);
+    }
+    months
+}
+
+fn some<T: serde::Serialize>(items: impl Iterator<Item = T>) -> Option<String> {
+    let items: Vec<T> = items.collect();
+    (!items.is_empty()).then(|| list(items.iter()))
+}
 
 fn list<T: serde::Serialize>(items: impl Iterator<Item = T>) -> String {
     // Texts and integers only: there is nothing here that JSON cannot say.

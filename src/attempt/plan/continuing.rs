@@ -99,7 +99,7 @@ impl Machine {
     }
 
     /// Takes the next candidate out of those who may go on. Who failed this request before is not among them.
-    fn next_to_go_on(&mut self) -> Option<usize> {
+    pub(super) fn next_to_go_on(&mut self) -> Option<usize> {
         let interrupted = self.interrupted.as_mut()?;
         let (standing, failures) = (&self.standing, &self.failures);
         let may = |at: &usize| {

@@ -108,6 +108,9 @@ fn write(error: &GatewayError, request_id: &str, signalbox: Option<&str>) -> Vec
             if refuses_thread(error) {
                 details.text("error_code", "thread_unsupported_request");
                 details.raw("unsupported", "[]");
+            } else if error.kind == ErrorKind::LimitReached && error.code.is_none() {
+                // Anthropic's own word for a limit that the customer has set (`wire.md` §4).
+                details.text("error_code", "enforced_spend_limit_reached");
             } else {
                 details.text("error_code", error.code());
             }
@@ -148,7 +151,7 @@ fn kind(error: &GatewayError) -> &'static str {
         ErrorKind::Forbidden => "permission_error",
         ErrorKind::RouteNotFound | ErrorKind::ModelNotFound => "not_found_error",
         ErrorKind::TooLarge => "request_too_large",
-        ErrorKind::RateLimited | ErrorKind::LimitReached => "rate_limit_error",
+        ErrorKind::RateLimited | ErrorKind::LimitReached | ErrorKind::TooFast => "rate_limit_error",
         ErrorKind::Overloaded => "overloaded_error",
         ErrorKind::Timeout => "timeout_error",
         ErrorKind::UpstreamFailed | ErrorKind::StreamCut | ErrorKind::Unconfigured | ErrorKind::Internal => "api_error",

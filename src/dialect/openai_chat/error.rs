@@ -172,7 +172,7 @@ fn kind_word(kind: ErrorKind) -> &'static str {
         ErrorKind::Unauthenticated => "authentication_error",
         ErrorKind::Forbidden => "permission_error",
         ErrorKind::LimitReached => "insufficient_quota",
-        ErrorKind::RateLimited => "rate_limit_error",
+        ErrorKind::RateLimited | ErrorKind::TooFast => "rate_limit_error",
         ErrorKind::Overloaded | ErrorKind::Unconfigured => "service_unavailable_error",
         ErrorKind::UpstreamFailed | ErrorKind::Timeout | ErrorKind::StreamCut | ErrorKind::Internal => "server_error",
     }

@@ -19,6 +19,7 @@ pub fn check(schedule: &Schedule, transcript: &Transcript) -> Result<(), Finding
                 require(known, "an attempt is opened before it is settled", || format!("{opened:?}"))?;
                 settles.push((opened.attempt, settled));
             }
+            Row::Release { .. } => require(false, "nothing is released where there are no limits", String::new)?,
         }
     }
     let rule = "each attempt is opened once and settled once";

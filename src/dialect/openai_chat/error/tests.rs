@@ -106,7 +106,7 @@ fn an_error_is_written_in_official_words() {
         (ErrorKind::ModelNotFound, "invalid_request_error", "model_not_found"),
         (ErrorKind::ContextLength, "invalid_request_error", "context_length_exceeded"),
         (ErrorKind::RateLimited, "rate_limit_error", "rate_limit_exceeded"),
-        (ErrorKind::LimitReached, "insufficient_quota", "limit_reached"),
+        (ErrorKind::LimitReached, "insufficient_quota", "insufficient_quota"),
         (ErrorKind::Overloaded, "service_unavailable_error", "server_is_overloaded"),
         (ErrorKind::StreamCut, "server_error", "stream_cut"),
     ] {
