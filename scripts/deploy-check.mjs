@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
 import { wranglerEnv } from './lib/env.mjs';
 import { localOnly } from './lib/local-only.mjs';
+import { unlimited } from './lib/unlimited.mjs';
 import { nodeBin, root, wranglerCli } from './lib/paths.mjs';
 import { capture, endOnSignal, run } from './lib/proc.mjs';
 import { Problem, main, note, step } from './lib/say.mjs';
@@ -22,6 +23,7 @@ await main(async () => {
   const findings = [...environments.flatMap(checkVars), ...checkBindings(environments), ...(values.config ? checkDocument(values.config, readFileSync(values.config, 'utf8')) : [])];
   if (findings.length) throw new Problem(`not fit for deployment:\n${findings.map(finding => `  - ${finding}`).join('\n')}`);
   note('no local-only setting in wrangler.toml or the configuration');
+  if (values.config) for (const warning of unlimited(JSON.parse(readFileSync(values.config, 'utf8')))) note(`warning: ${values.config}: ${warning}`);
   await build();
   step('wrangler deploy --dry-run');
   await run(nodeBin(), [wranglerCli, 'deploy', '--dry-run', '--config', join(root, 'wrangler.toml'), '--env', PRODUCTION, '--outdir', join(root, 'out')], { env: wranglerEnv(), label: 'wrangler deploy --dry-run' });
