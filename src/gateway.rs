@@ -9,9 +9,10 @@ use crate::accounting::limit::{Bound, Refused};
 use crate::attempt::budget::RetryBudget;
 use crate::catalogue::price::{self, Prices};
 use crate::config::choice::Pattern;
-use crate::config::provider::Provider;
+use crate::config::provider::{Provider, Secret};
 use crate::config::{self, Config, ConfigProblem, Environment, Mode};
 use crate::error::{ErrorKind, GatewayError};
+use crate::health::circuit::Change;
 use crate::health::share::{Delta, Message, Seen};
 use crate::health::watch::{Attempt, Watch};
 use crate::health::Health;
@@ -26,6 +27,8 @@ pub struct Gateway {
     pub prices: Prices,
     /// Lets callers in.
     pub gate: Gate,
+    /// What a scraper of `/metrics` brings instead of a token: the secret `METRICS_TOKEN`.
+    pub metrics_token: Option<Secret>,
     /// Outlives configurations.
     pub memory: Rc<Memory>,
 }
@@ -64,7 +67,8 @@ impl Gateway {
         let gate =
             Gate::new(config.identity.clone(), environment("SIGNALBOX_PRINCIPAL_KEY").unwrap_or_default().as_bytes())
                 .with_secrets(environment);
-        Ok(Self { config, prices, gate, memory })
+        let metrics_token = environment("METRICS_TOKEN").filter(|token| !token.is_empty()).map(Secret::new);
+        Ok(Self { config, prices, gate, metrics_token, memory })
     }
 
     /// [`Gateway::load`] with one overlay, in local mode, without an environment.
@@ -158,8 +162,16 @@ impl Gateway {
     }
 
     /// An attempt at a candidate (`provider/model`) is over. `random` is uniform.
-    pub fn ended(&self, provider: &Provider, candidate: &str, attempt: &Attempt, now_ms: u64, random: u64) {
-        self.memory.watch.borrow_mut().ended(candidate, attempt, now_ms, random, &provider.breaker);
+    /// Answers with what it did to the candidate's circuit.
+    pub fn ended(
+        &self,
+        provider: &Provider,
+        candidate: &str,
+        attempt: &Attempt,
+        now_ms: u64,
+        random: u64,
+    ) -> Option<Change> {
+        self.memory.watch.borrow_mut().ended(candidate, attempt, now_ms, random, &provider.breaker)
     }
 
     /// What the boards of providers are to be told now. The caller sends it and hands the answers to

@@ -8,6 +8,7 @@ use crate::accounting::report::{Range, Sums};
 use crate::accounting::Row;
 use crate::http::{Headers, ResponseHead, UpstreamRequest};
 use crate::identity::ports::{JwksSource, SignatureVerifier};
+use crate::telemetry::record::RequestRecord;
 
 /// Why a wait ended without what was waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +119,15 @@ pub trait Platform: SignatureVerifier + JwksSource {
 
     /// Writes one structured line.
     fn log(&self, line: String);
+
+    /// Whether anybody reads records of requests.
+    fn wants_records(&self) -> bool;
+
+    /// A page of a shard of the register, as JSON; `None` where there is none or it cannot be reached.
+    async fn register(&self, shard: u64, path: &str) -> Option<String>;
+
+    /// Hands over the record of a request that is over. It is gathered and sent beside other requests.
+    fn record_request(&self, record: RequestRecord);
 }
 
 #[allow(async_fn_in_trait)]

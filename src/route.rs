@@ -31,11 +31,15 @@ pub enum Endpoint {
     CancelStream(String),
     /// A principal's counters, by its id; the caller's own without one.
     Usage(Option<String>),
+    /// What requests have come to.
+    Stats,
+    /// The same for Prometheus.
+    Metrics,
     /// Whether this instance can serve.
     Health,
 }
 
-const TABLE: [(&str, &str, Endpoint); 9] = [
+const TABLE: [(&str, &str, Endpoint); 11] = [
     ("POST", "/v1/chat/completions", Endpoint::Generate(Dialect::OpenAiChat)),
     ("POST", "/v1/responses", Endpoint::Generate(Dialect::OpenAiResponses)),
     ("POST", "/v1/messages", Endpoint::Generate(Dialect::AnthropicMessages)),
@@ -44,10 +48,47 @@ const TABLE: [(&str, &str, Endpoint); 9] = [
     ("GET", "/v1/models", Endpoint::Models),
     ("POST", "/v1/route", Endpoint::Route),
     ("GET", "/v1/usage", Endpoint::Usage(None)),
+    ("GET", "/v1/stats", Endpoint::Stats),
+    ("GET", "/metrics", Endpoint::Metrics),
     ("GET", "/healthz", Endpoint::Health),
 ];
 
 const STREAMS: &str = "/v1/streams/";
+
+/// The endpoint of a path as a template, one of a short list: nothing of it was written by a caller.
+#[must_use]
+pub fn template(path: &str) -> &'static str {
+    let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
+    if let Some((_, known, _)) = TABLE.iter().find(|(_, known, _)| *known == path) {
+        return known;
+    }
+    if path.starts_with(STREAMS) {
+        return "/v1/streams/{id}";
+    }
+    if path.starts_with("/v1/usage/") {
+        return "/v1/usage/{principal}";
+    }
+    match of_gemini("POST", path) {
+        Some(Ok(Endpoint::Gemini(_, method))) => match method {
+            gemini::Method::Generate => "/v1beta/models/{model}:generateContent",
+            gemini::Method::Stream => "/v1beta/models/{model}:streamGenerateContent",
+            gemini::Method::CountTokens => "/v1beta/models/{model}:countTokens",
+            gemini::Method::Embed => "/v1beta/models/{model}:embedContent",
+            gemini::Method::EmbedBatch => "/v1beta/models/{model}:batchEmbedContents",
+        },
+        _ if path == "/v1beta/models" => "/v1beta/models",
+        _ if path.starts_with("/v1beta/models/") => "/v1beta/models/{model}",
+        _ if path.starts_with("/v1/models/") => "/v1/models/{id}",
+        _ => "other",
+    }
+}
+
+/// A method that is one of HTTP's, else the conventions' word for others.
+#[must_use]
+pub fn known_method(method: &str) -> &'static str {
+    const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+    METHODS.into_iter().find(|known| *known == method).unwrap_or("_OTHER")
+}
 
 /// Finds the endpoint of a request.
 ///

@@ -4,7 +4,7 @@ use super::{choice, continuation, limits, provider, telemetry};
 use crate::catalogue::model;
 
 /// Definition → members. The empty name is the document itself.
-pub const SHAPES: [(&str, &[&str]); 20] = [
+pub const SHAPES: [(&str, &[&str]); 21] = [
     ("", super::ROOT),
     ("cors", super::CORS),
     ("streams", super::STREAMS),
@@ -21,6 +21,7 @@ pub const SHAPES: [(&str, &[&str]); 20] = [
     ("patience", choice::PATIENCE),
     ("continuation", continuation::CONTINUATION),
     ("telemetry", telemetry::TELEMETRY),
+    ("tail", telemetry::TAIL),
     ("collector", telemetry::COLLECTOR),
     ("limits", limits::LIMITS),
     ("limit", limits::LIMIT),
@@ -45,6 +46,9 @@ pub fn words() -> Vec<(&'static str, Vec<&'static str>)> {
         ("continuation_mode", first(&continuation::CONTINUATIONS)),
         ("content_filter", first(&choice::CONTENT_FILTERS)),
         ("telemetry_profile", first(&telemetry::TELEMETRY_PROFILES)),
+        ("encoding", first(&telemetry::ENCODINGS)),
+        ("flavour", first(&telemetry::FLAVOURS)),
+        ("signal", telemetry::SIGNALS.to_vec()),
         ("period", limits::PERIODS.to_vec()),
     ]
 }

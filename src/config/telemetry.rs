@@ -12,10 +12,35 @@ pub struct Telemetry {
     pub otlp: Vec<Collector>,
     /// Share of requests whose spans are exported, in millionths.
     pub sampling_micro: i64,
+    /// What is exported in any case.
+    pub tail: Tail,
+    /// `service.name` of what is exported.
+    pub service_name: String,
+    /// `deployment.environment.name`, where the operator names one.
+    pub environment: Option<String>,
+    /// Milliseconds for which spans, and records for the register, are gathered.
+    pub flush_ms: u64,
+    /// Milliseconds between two exports of metrics.
+    pub metrics_ms: u64,
+    /// Whether records go to the register: recent requests, `/v1/stats` and `/metrics` need it.
+    pub register: bool,
+    /// Objects that share the register.
+    pub shards: u64,
     /// Whether `traceparent` goes on to providers.
     pub propagate: bool,
     /// Share of requests whose redacted payloads are kept for replay, in millionths; 0 = capture is off.
     pub capture_micro: i64,
+}
+
+/// What is exported whatever the share.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tail {
+    /// Requests that failed by a provider's fault or ours.
+    pub errors: bool,
+    /// Requests that took this long.
+    pub slow_ms: Option<u64>,
+    /// Requests that cost this many picodollars.
+    pub cost_picousd: Option<u64>,
 }
 
 /// An OTLP/HTTP collector.
@@ -27,6 +52,14 @@ pub struct Collector {
     pub headers: Vec<(String, Secret)>,
     /// Which attribute names it reads.
     pub profile: Profile,
+    /// How exports are written.
+    pub encoding: Encoding,
+    /// Which screens it has.
+    pub flavour: Flavour,
+    /// It takes spans.
+    pub traces: bool,
+    /// It takes metrics.
+    pub metrics: bool,
     /// Whether redacted prompts and answers go there.
     pub content: bool,
     /// Milliseconds that an export may take.
@@ -45,10 +78,54 @@ pub enum Profile {
 /// Words for [`Profile`].
 pub const TELEMETRY_PROFILES: [(&str, Profile); 2] = [("v1.41", Profile::V141), ("latest", Profile::Latest)];
 
+/// How exports are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// `application/x-protobuf`.
+    Protobuf,
+    /// `application/json`.
+    Json,
+}
+
+/// Words for [`Encoding`].
+pub const ENCODINGS: [(&str, Encoding); 2] = [("protobuf", Encoding::Protobuf), ("json", Encoding::Json)];
+
+/// What a collector's own screens read beside the conventions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    /// Nothing.
+    Otel,
+    /// Langfuse: `langfuse.*`.
+    Langfuse,
+    /// Arize Phoenix and others: OpenInference.
+    OpenInference,
+}
+
+/// Words for [`Flavour`].
+pub const FLAVOURS: [(&str, Flavour); 3] =
+    [("otel", Flavour::Otel), ("langfuse", Flavour::Langfuse), ("openinference", Flavour::OpenInference)];
+
 /// Members of `telemetry`.
-pub const TELEMETRY: &[&str] = &["otlp", "sampling", "propagate", "capture"];
+pub const TELEMETRY: &[&str] = &[
+    "otlp",
+    "sampling",
+    "tail",
+    "service_name",
+    "environment",
+    "flush_ms",
+    "metrics_ms",
+    "register",
+    "shards",
+    "propagate",
+    "capture",
+];
+/// Members of `telemetry.tail`.
+pub const TAIL: &[&str] = &["errors", "slow_ms", "cost_usd"];
 /// Members of a collector.
-pub const COLLECTOR: &[&str] = &["endpoint", "headers", "headers_env", "profile", "content", "timeout_ms"];
+pub const COLLECTOR: &[&str] =
+    &["endpoint", "headers", "headers_env", "profile", "encoding", "flavour", "signals", "content", "timeout_ms"];
+/// Words in a collector's `signals`.
+pub const SIGNALS: [&str; 2] = ["traces", "metrics"];
 
 pub(super) fn read(item: &Item<'_>, mode: Mode, environment: &Environment<'_>) -> Option<Telemetry> {
     let object = item.object(TELEMETRY)?;
@@ -56,6 +133,15 @@ pub(super) fn read(item: &Item<'_>, mode: Mode, environment: &Environment<'_>) -
     Some(Telemetry {
         otlp: collectors.iter().filter_map(|item| collector(item, mode, environment)).collect(),
         sampling_micro: share(&object, "sampling", 1.0)?,
+        tail: object
+            .member("tail")
+            .map_or_else(|| Some(Tail { errors: true, ..Tail::default() }), |item| tail(&item))?,
+        service_name: object.member("service_name").map_or(Some("signalbox"), |v| v.text())?.to_owned(),
+        environment: object.member("environment").and_then(|v| v.text()).map(str::to_owned),
+        flush_ms: object.member("flush_ms").map_or(Some(1_000), |v| v.count(10, 10_000))?,
+        metrics_ms: object.member("metrics_ms").map_or(Some(10_000), |v| v.count(10, 20_000))?,
+        register: object.member("register").map_or(Some(true), |v| v.flag())?,
+        shards: object.member("shards").map_or(Some(1), |v| v.count(1, 16))?,
         propagate: object.member("propagate").map_or(Some(false), |v| v.flag())?,
         capture_micro: share(&object, "capture", 0.0)?,
     })
@@ -69,9 +155,42 @@ fn collector(item: &Item<'_>, mode: Mode, environment: &Environment<'_>) -> Opti
         endpoint: url,
         headers: headers(&object, environment, true),
         profile: object.member("profile").map_or(Some(Profile::V141), |v| v.word(&TELEMETRY_PROFILES))?,
+        encoding: object.member("encoding").map_or(Some(Encoding::Protobuf), |v| v.word(&ENCODINGS))?,
+        flavour: object.member("flavour").map_or(Some(Flavour::Otel), |v| v.word(&FLAVOURS))?,
+        traces: signal(&object, SIGNALS[0]),
+        metrics: signal(&object, SIGNALS[1]),
         content: object.member("content").map_or(Some(false), |v| v.flag())?,
         timeout_ms: object.member("timeout_ms").map_or(Some(2_000), |v| v.count(1, 30_000))?,
     })
+}
+
+fn tail(item: &Item<'_>) -> Option<Tail> {
+    let object = item.object(TAIL)?;
+    let number = |name: &str| object.member(name).map(|v| v.number(0.0, 1e6));
+    let cost_usd = match number("cost_usd") {
+        Some(number) => Some(number?),
+        None => None,
+    };
+    Some(Tail {
+        errors: object.member("errors").map_or(Some(true), |v| v.flag())?,
+        slow_ms: match object.member("slow_ms") {
+            Some(v) => Some(v.count(1, 86_400_000)?),
+            None => None,
+        },
+        // At most a million dollars: far from where a double's whole numbers have gaps that matter here.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        cost_picousd: cost_usd.map(|usd| (usd * 1e12) as u64),
+    })
+}
+
+/// Whether a collector takes a signal: all of them where it lists none.
+fn signal(object: &Object<'_>, name: &str) -> bool {
+    let Some(list) = object.member("signals") else { return true };
+    let named = list.texts();
+    if let Some(unknown) = named.iter().find(|word| !SIGNALS.contains(&word.as_str())) {
+        list.problem(format!("{unknown:?} is no signal: traces or metrics"));
+    }
+    named.iter().any(|word| word == name)
 }
 
 /// A share from 0 to 1, in millionths.

@@ -1,34 +1,119 @@
-//! The Durable Object `Health`, one per provider: the board on which isolates tell each other what they have seen of its
-//! models. It stores nothing: what is lost with it is told anew within seconds.
+//! The Durable Object `Health`. Under a provider's name it is the board on which isolates tell each other what they have seen
+//! of its models: it stores nothing, what is lost with it is told anew within seconds. Under `register/N` it keeps a shard
+//! of the register of requests that are over, and writes it down from time to time.
 
 #![allow(missing_docs)] // of what the macro adds
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 
-use worker::{durable_object, DurableObject, Env, Method, Request, Response, State};
+use worker::{durable_object, DurableObject, Env, Method, Request, Response, SqlStorage, SqlStorageValue, State};
 
 use crate::edge::platform::now_ms;
 use crate::health::share::Board;
+use crate::telemetry::outbox::Push;
+use crate::telemetry::register::{stored, Register};
+use crate::telemetry::stats::Query;
 
-/// A provider's board.
-#[durable_object]
+/// How long what is new may be in memory only: an object that is evicted has been idle for longer.
+const WRITE_AFTER_MS: i64 = 5_000;
+
+/// A board, or a shard of the register.
+#[durable_object(alarm)]
 pub struct Health {
+    state: State,
     board: AssertUnwindSafe<RefCell<Board>>,
+    register: AssertUnwindSafe<RefCell<Option<Register>>>,
+    alarm_is_set: AssertUnwindSafe<Cell<bool>>,
 }
 
 impl DurableObject for Health {
-    fn new(_state: State, _env: Env) -> Self {
-        Self { board: AssertUnwindSafe::default() }
+    fn new(state: State, _env: Env) -> Self {
+        Self {
+            state,
+            board: AssertUnwindSafe::default(),
+            register: AssertUnwindSafe::default(),
+            alarm_is_set: AssertUnwindSafe(Cell::new(false)),
+        }
     }
 
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
-        if (request.method(), request.path().as_str()) != (Method::Post, "/sync") {
-            return Response::error("unknown_url", 404);
+        match (request.method(), request.path().as_str()) {
+            (Method::Post, "/sync") => {
+                let body = request.bytes().await?;
+                let Ok(told) = serde_json::from_slice(&body) else { return Response::error("invalid_message", 400) };
+                let answer = self.board.borrow_mut().sync(told, now_ms());
+                Response::from_json(&answer)
+            }
+            (Method::Post, "/register") => {
+                let body = request.bytes().await?;
+                let Ok(push) = serde_json::from_slice::<Push>(&body) else {
+                    return Response::error("invalid_message", 400);
+                };
+                self.at_register(|register| register.take(push))?;
+                if !self.alarm_is_set.replace(true) {
+                    self.state.storage().set_alarm(WRITE_AFTER_MS).await?;
+                }
+                Response::ok("")
+            }
+            (Method::Get, "/register/metrics") => {
+                let page = self.at_register(|register| register.metrics())?;
+                Response::from_json(&page)
+            }
+            (Method::Get, "/register/stats") => {
+                let url = request.url()?;
+                let Ok(query) = Query::read(url.query().unwrap_or_default()) else {
+                    return Response::error("invalid_query", 400);
+                };
+                let page = self.at_register(|register| register.slice(query, now_ms()))?;
+                Response::from_json(&page)
+            }
+            (Method::Get, "/register/saved") => Response::ok((!self.alarm_is_set.get()).to_string()),
+            _ => Response::error("unknown_url", 404),
         }
-        let body = request.bytes().await?;
-        let Ok(told) = serde_json::from_slice(&body) else { return Response::error("invalid_message", 400) };
-        let answer = self.board.borrow_mut().sync(told, now_ms());
-        Response::from_json(&answer)
+    }
+
+    async fn alarm(&self) -> worker::Result<Response> {
+        self.alarm_is_set.set(false);
+        let changed = self.at_register(|register| {
+            register.forget(now_ms());
+            register.changed()
+        })?;
+        let sql = self.tables()?;
+        let first_day = changed.first_day(now_ms());
+        for (statement, parameter) in stored::statements(&changed, first_day) {
+            sql.exec(statement, vec![SqlStorageValue::String(parameter)])?;
+        }
+        Response::empty()
+    }
+}
+
+impl Health {
+    /// Works on the register, which is read from storage the first time. Nothing is awaited meanwhile.
+    fn at_register<T>(&self, work: impl FnOnce(&mut Register) -> T) -> worker::Result<T> {
+        let mut held = self.register.borrow_mut();
+        if held.is_none() {
+            let sql = self.tables()?;
+            let read = |statement: &str| -> worker::Result<Vec<String>> {
+                let rows = sql.exec(statement, None)?.raw();
+                rows.map(|row| match row?.into_iter().next() {
+                    Some(SqlStorageValue::String(text)) => Ok(text),
+                    _ => Ok(String::new()),
+                })
+                .collect()
+            };
+            *held = Some(stored::restored(
+                &read(stored::SELECT_DAYS)?,
+                &read(stored::SELECT_MINUTES)?,
+                &read(stored::SELECT_REST)?,
+            ));
+        }
+        Ok(work(held.get_or_insert_default()))
+    }
+
+    fn tables(&self) -> worker::Result<SqlStorage> {
+        let sql = self.state.storage().sql();
+        sql.exec(stored::SCHEMA, None)?;
+        Ok(sql)
     }
 }

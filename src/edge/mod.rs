@@ -2,6 +2,7 @@
 //! what can be decided without the platform is decided elsewhere.
 
 pub mod boards;
+pub mod export;
 pub mod gather;
 pub mod health_object;
 pub mod ledger_object;
@@ -44,10 +45,9 @@ pub fn fetch(request: web_sys::Request, env: Env, ctx: worker_sys::Context) -> j
     task::begin(name, step, async move {
         let gateway = state::gateway(&env, &platform.context(), None).await;
         let known = gateway.as_ref().ok().map(Rc::clone);
+        known.iter().for_each(|gateway| platform.serves_under(gateway));
         pipeline::handle(&platform, gateway, platform.request_head()).await;
-        if let Some(gateway) = known {
-            boards::sync(&binding(&env, "HEALTH"), &platform.context(), &gateway);
-        }
+        known.iter().for_each(|gateway| platform.tell(gateway));
         platform.finish();
     });
     response

@@ -15,15 +15,19 @@ use crate::accounting::report::{Range, Sums};
 use crate::accounting::Row;
 use crate::config::provider::AI_BINDING;
 use crate::edge::binding;
+use crate::edge::boards;
+use crate::edge::export;
 use crate::edge::gather;
 use crate::edge::stream_log::Keeper;
 use crate::edge::task::{self, Step};
 use crate::edge::webcrypto::Verifier;
+use crate::gateway::Gateway;
 use crate::http::{Headers, Request, ResponseHead, UpstreamRequest};
 use crate::identity::jwks::MAX_BODY_BYTES;
 use crate::identity::ports::{Fetcher, JwksSource, PortFailure, Served, SignatureVerifier};
 use crate::identity::Algorithm;
 use crate::ports::{CallerSink, Interrupt, Kept, Platform, UpstreamCall};
+use crate::telemetry::record::RequestRecord;
 
 #[wasm_bindgen(module = "/src/edge/seam.js")]
 extern "C" {
@@ -89,6 +93,8 @@ extern "C" {
     fn js_sleep(ms: f64) -> Promise;
     #[wasm_bindgen(js_name = callObject)]
     fn js_call_object(namespace: &JsValue, name: &str, method: &str, path: &str, body: &str) -> Promise;
+    #[wasm_bindgen(js_name = postExport)]
+    fn js_post_export(url: &str, headers: &str, body: &[u8], ms: f64) -> Promise;
     #[wasm_bindgen(js_name = getDocument)]
     fn js_get_document(url: &str, ms: f64, limit: f64) -> Promise;
     #[wasm_bindgen(js_name = readKeys)]
@@ -181,6 +187,9 @@ pub struct EdgePlatform {
     ctx: Rc<Context>,
     bindings: Bindings,
     keeping: Option<Keeping>,
+    /// Somebody reads records of requests.
+    wants_records: Cell<bool>,
+    record: Cell<Option<RequestRecord>>,
 }
 
 /// Where the answer goes that nobody waits for here.
@@ -198,13 +207,20 @@ pub struct Bindings {
     pub streams: JsValue,
     /// Workers AI.
     pub ai: JsValue,
+    /// Durable Objects: boards of providers, the register.
+    pub health: JsValue,
 }
 
 impl Bindings {
     /// What this environment has of them.
     #[must_use]
     pub fn of(env: &Env) -> Self {
-        Self { ledgers: binding(env, "LEDGER"), streams: binding(env, "STREAMS"), ai: binding(env, AI_BINDING) }
+        Self {
+            ledgers: binding(env, "LEDGER"),
+            streams: binding(env, "STREAMS"),
+            ai: binding(env, AI_BINDING),
+            health: binding(env, "HEALTH"),
+        }
     }
 }
 
@@ -219,7 +235,17 @@ impl EdgePlatform {
         bindings: Bindings,
     ) -> Self {
         let exchange = Exchange::new(request, &ctx, &task::resumer(), task);
-        Self { exchange, step, ctx: Rc::new(Context::new(ctx)), bindings, keeping: None }
+        Self::around(exchange, step, Rc::new(Context::new(ctx)), bindings, None)
+    }
+
+    fn around(
+        exchange: Exchange,
+        step: Rc<Step>,
+        ctx: Rc<Context>,
+        bindings: Bindings,
+        keeping: Option<Keeping>,
+    ) -> Self {
+        Self { exchange, step, ctx, bindings, keeping, wants_records: Cell::new(false), record: Cell::new(None) }
     }
 
     /// The same where the answer is kept: no caller waits here, or can leave. `ctx` is the object's state.
@@ -227,7 +253,22 @@ impl EdgePlatform {
     pub fn keeping(ctx: Rc<Context>, task: u32, bindings: Bindings, keeper: Rc<Keeper>, body: Vec<u8>) -> Self {
         let exchange = Exchange::new(&JsValue::UNDEFINED, ctx.as_ref().as_ref(), &task::resumer(), task);
         let keeping = Some(Keeping { keeper, body: Cell::new(body) });
-        Self { exchange, step: Rc::default(), ctx, bindings, keeping }
+        Self::around(exchange, Rc::default(), ctx, bindings, keeping)
+    }
+
+    /// The configuration that the request is served under is known.
+    pub fn serves_under(&self, gateway: &Gateway) {
+        let telemetry = &gateway.config.telemetry;
+        let registers = telemetry.register && !self.bindings.health.is_undefined();
+        self.wants_records.set(registers || !telemetry.otlp.is_empty());
+    }
+
+    /// The request is over: what has been seen of providers goes to their boards, and its record on its way.
+    pub fn tell(&self, gateway: &Rc<Gateway>) {
+        boards::sync(&self.bindings.health, &self.ctx, gateway);
+        if let Some(record) = self.record.take() {
+            export::send(record, &self.bindings.health, &self.ctx, gateway);
+        }
     }
 
     /// What waits for the exchange's steps.
@@ -362,6 +403,19 @@ impl Platform for EdgePlatform {
 
     fn log(&self, line: String) {
         worker::console_log!("{line}");
+    }
+
+    fn wants_records(&self) -> bool {
+        self.wants_records.get()
+    }
+
+    fn record_request(&self, record: RequestRecord) {
+        self.record.set(Some(record));
+    }
+
+    async fn register(&self, shard: u64, path: &str) -> Option<String> {
+        let answer = call_object(&self.bindings.health, &export::register_name(shard), "GET", path, "").await;
+        answer.filter(|(status, _)| *status == 200).map(|(_, body)| body)
     }
 }
 
@@ -499,6 +553,14 @@ pub async fn call_object(
     let text = settled(js_call_object(namespace, name, method, path, body)).await.ok()?.as_string()?;
     let (status, body) = text.split_once('\n')?;
     Some((status.parse().ok()?, body.to_owned()))
+}
+
+/// Sends an export to a collector: status and `retry-after`; `None` where no answer came in `ms`.
+pub async fn post_export(url: &str, headers: &str, body: &[u8], ms: u64) -> Option<(u16, String)> {
+    #[allow(clippy::cast_precision_loss)] // bounded by the configuration
+    let text = settled(js_post_export(url, headers, body, ms as f64)).await.ok()?.as_string()?;
+    let (status, retry_after) = text.split_once('\n')?;
+    Some((status.parse().ok()?, retry_after.to_owned()))
 }
 
 /// Fetches a small public document (a JWKS): status, cache-control, text.

@@ -566,6 +566,21 @@ export async function callObject(namespace, name, method, path, body) {
   }
 }
 
+/** POSTs an export to a collector; resolves to "STATUS\nRETRY-AFTER", or "reset". */
+export async function postExport(url, headers, body, ms) {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), ms);
+  try {
+    const response = await fetch(url, { method: 'POST', headers: unflatten(headers), body: body.slice(), redirect: 'manual', signal: controller.signal });
+    await response.body?.cancel();
+    return `${response.status}\n${response.headers.get('retry-after') ?? ''}`;
+  } catch {
+    return 'reset';
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** GETs a document; resolves to "STATUS\nCACHE-CONTROL\nBODY", or an interrupt. */
 export async function getDocument(url, ms, limit) {
   const controller = new AbortController();

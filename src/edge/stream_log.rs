@@ -19,7 +19,7 @@ use worker::{
 };
 
 use crate::edge::platform::{flat, now_ms, settled, sleep, Bindings, EdgePlatform, WORDS};
-use crate::edge::{binding, boards, state, task};
+use crate::edge::{state, task};
 use crate::http::ResponseHead;
 use crate::pipeline;
 use crate::ports::{Interrupt, Kept};
@@ -152,10 +152,9 @@ impl StreamLog {
         task::begin(name, platform.step(), async move {
             let gateway = state::gateway(&env, &platform.context(), Some(&run.version)).await;
             let known = gateway.as_ref().ok().map(Rc::clone);
+            known.iter().for_each(|gateway| platform.serves_under(gateway));
             let answered = pipeline::handle_kept(&platform, gateway, run).await;
-            if let Some(gateway) = known {
-                boards::sync(&binding(&env, "HEALTH"), &platform.context(), &gateway);
-            }
+            known.iter().for_each(|gateway| platform.tell(gateway));
             writer.end(!answered).await;
             platform.finish();
         });

@@ -1,9 +1,9 @@
-//! Times as a histogram that can be added to others: 40 buckets, four to each doubling from 8 ms to 8 s and beyond. What it
+//! Times as a histogram that can be added to others: 72 buckets, four to each doubling from 8 ms to half an hour. What it
 //! says of a quantile is right to a fifth.
 
 use serde::{Deserialize, Serialize};
 
-const BUCKETS: usize = 44;
+const BUCKETS: usize = 72;
 
 /// Counts by bucket. Sparse as JSON: `[[bucket, count], …]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,11 @@ impl Histogram {
         for (own, theirs) in self.counts.iter_mut().zip(&other.counts) {
             *own = own.saturating_add(*theirs);
         }
+    }
+
+    /// Buckets that hold something: where each ends in milliseconds, and its count.
+    pub fn edges(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
+        self.counts.iter().enumerate().filter(|(_, count)| **count > 0).map(|(at, count)| (edge(at), *count))
     }
 
     /// How many times were counted.

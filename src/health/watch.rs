@@ -93,8 +93,15 @@ impl Watch {
         known.circuit.sent(now_ms);
     }
 
-    /// An attempt is over. `random` is uniform.
-    pub fn ended(&mut self, candidate: &str, attempt: &Attempt, now_ms: u64, random: u64, settings: &Settings) {
+    /// An attempt is over: what that did to its candidate's circuit. `random` is uniform.
+    pub fn ended(
+        &mut self,
+        candidate: &str,
+        attempt: &Attempt,
+        now_ms: u64,
+        random: u64,
+        settings: &Settings,
+    ) -> Option<Change> {
         let known = self.known(candidate, now_ms);
         known.outstanding = known.outstanding.saturating_sub(1);
         let change = known.circuit.ended(attempt.sign, attempt.sent_ms, now_ms, random, settings);
@@ -123,6 +130,7 @@ impl Watch {
         let board = self.boards.entry(provider(candidate).to_owned()).or_default();
         board.traffic = true;
         board.news |= change.is_some();
+        change
     }
 
     /// Providers whose boards are to be told now, and what. Whoever takes it sends it beside a request.

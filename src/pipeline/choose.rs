@@ -24,6 +24,7 @@ use crate::policy::estimate::Basis;
 use crate::policy::input::{Input, PrincipalView, Purpose, RequestView, Signals};
 use crate::policy::names::{self, Pool};
 use crate::policy::routing::RoutingRequest;
+use crate::policy::score::Score;
 use crate::policy::{decide, Knowledge};
 use crate::ports::Platform;
 use crate::upstream::keys::{self, circuit, Keys, OWN_KEY_PREFIX};
@@ -49,6 +50,10 @@ pub struct Choice<'g> {
     pub task: String,
     /// The decision as JSON, as much of it as this caller may see.
     pub explanation: String,
+    /// How many could have answered.
+    pub considered: usize,
+    /// Who of them has the highest quality, and what it was expected to cost in picodollars.
+    pub best: Option<(String, Option<u64>)>,
     /// What is asked of them.
     pub work: Work<'g>,
     /// Bounds for which the principal's ledger is asked before an attempt is sent; mostly none.
@@ -80,6 +85,10 @@ pub struct Candidate<'g> {
     pub price_is_a_guess: bool,
     /// How long it may think before it speaks.
     pub patience: Patience,
+    /// Its score.
+    pub score: Score,
+    /// Picodollars that it is expected to cost.
+    pub expected_picousd: Option<u64>,
     /// Generated tokens to be expected.
     pub expected_output_tokens: u64,
     /// Duration of a whole answer to be expected.
@@ -168,6 +177,8 @@ pub fn choose<'c, 'g: 'c, P: Platform>(
                 .min(),
         },
         hold_back: pool.policy.hold_back,
+        considered: decision.ranked.len(),
+        best: exchange.platform.wants_records().then(|| best(&decision)).flatten(),
         policy: decision.policy,
         task: decision.task,
         explanation,
@@ -209,6 +220,14 @@ pub fn dry_run<P: Platform>(exchange: &mut Exchange<'_, P>, body: &[u8]) -> Resu
 
 fn asked_to_explain(request: &RequestView) -> bool {
     request.routing.explain
+}
+
+/// The candidate of the highest quality, the cheapest of equals: what always taking the best would have taken.
+fn best(decision: &Decision) -> Option<(String, Option<u64>)> {
+    let cost = |choice: &decision::Choice| choice.estimate.cost_picousd;
+    let rank =
+        |choice: &&decision::Choice| (std::cmp::Reverse(choice.quality.value_micro), cost(choice).unwrap_or(u64::MAX));
+    decision.ranked.iter().min_by_key(rank).map(|choice| (choice.name.clone(), cost(choice)))
 }
 
 /// A request on its way to a decision.
@@ -329,6 +348,8 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
                 rates,
                 price_is_a_guess: guess,
                 patience: patience(choice.reasoning, self.input.features.thinking),
+                score: choice.score,
+                expected_picousd: choice.estimate.cost_picousd,
                 expected_output_tokens: choice.estimate.output_tokens,
                 expected_ms: choice.estimate.latency_ms(),
                 losses: self.losses_told(choice),

@@ -1,5 +1,6 @@
 //! What belongs to one request from its first byte to its log line.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::accounting::{Opened, Row, Settled};
@@ -41,6 +42,8 @@ pub struct Exchange<'a, P: Platform> {
     pub kept: Option<String>,
     /// What the caller got is an error.
     pub failed: bool,
+    /// Span of the attempt that is sent next.
+    span: Cell<u64>,
 }
 
 impl<'a, P: Platform> Exchange<'a, P> {
@@ -63,6 +66,7 @@ impl<'a, P: Platform> Exchange<'a, P> {
             arrived_ms: entered.arrived_ms,
             kept: None,
             failed: false,
+            span: Cell::new(0),
         }
     }
 
@@ -71,9 +75,19 @@ impl<'a, P: Platform> Exchange<'a, P> {
         self.principal.as_ref().map_or("", |p| p.id.as_str())
     }
 
-    /// Trace context for a provider call, under a span of its own.
+    /// An attempt gets a span of its own: its id.
+    pub fn begin_span(&self) -> String {
+        self.span.set(self.platform.random().max(1));
+        self.attempt_span()
+    }
+
+    /// Trace context for a provider call, under the span that has begun.
     pub fn attempt_traceparent(&self) -> String {
-        self.trace.traceparent(&format!("{:016x}", self.platform.random().max(1)))
+        self.trace.traceparent(&self.attempt_span())
+    }
+
+    fn attempt_span(&self) -> String {
+        format!("{:016x}", self.span.get())
     }
 
     /// An attempt is about to be sent.

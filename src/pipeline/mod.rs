@@ -16,8 +16,10 @@ pub mod limits;
 pub mod pages;
 pub mod pausing;
 pub mod prepare;
+pub mod recorded;
 pub mod reply;
 pub mod settle;
+pub mod stats;
 pub mod streamed;
 pub mod told;
 pub mod whole;
@@ -89,7 +91,8 @@ async fn carry<P: Platform>(
 
 async fn serve<P: Platform>(exchange: &mut Exchange<'_, P>) -> Result<(), GatewayError> {
     let endpoint = route::endpoint(&exchange.request.method, &exchange.request.path)?;
-    if endpoint != Endpoint::Health && exchange.principal.is_none() {
+    let scraped = endpoint == Endpoint::Metrics && stats::is_scraper(exchange);
+    if endpoint != Endpoint::Health && !scraped && exchange.principal.is_none() {
         exchange.principal = Some(enter::identify(exchange).await?);
     }
     let status = match endpoint {
@@ -97,6 +100,8 @@ async fn serve<P: Platform>(exchange: &mut Exchange<'_, P>) -> Result<(), Gatewa
         Endpoint::Models => pages::models(exchange)?,
         Endpoint::Model(id) => pages::model(exchange, &id)?,
         Endpoint::Usage(of) => pages::usage(exchange, of.as_deref()).await?,
+        Endpoint::Stats => stats::stats(exchange).await?,
+        Endpoint::Metrics => stats::metrics(exchange, scraped).await?,
         Endpoint::Stream(id) => return keep::read(exchange, &id).await,
         Endpoint::CancelStream(id) => return keep::cancel(exchange, &id).await,
         Endpoint::Route => {

@@ -6,7 +6,7 @@ use crate::accounting::{cost, estimate, Cost, Opened, Outcome, Provenance, Servi
 use crate::dialect::canonical::{FinishReason, Loss, Usage};
 use crate::dialect::{Observation, Tail};
 use crate::error::GatewayError;
-use crate::health::circuit::Sign;
+use crate::health::circuit::{Change, Sign};
 use crate::health::watch::Attempt;
 use crate::pipeline::attempts::Run;
 use crate::ports::Platform;
@@ -26,6 +26,23 @@ pub struct AttemptAccount {
     pub first_content_ms: Option<u64>,
     /// How it ended; `None` while it is open.
     pub settled: Option<Settled>,
+    /// Its span.
+    pub span_id: String,
+    /// What its answer said of itself, where records are wanted.
+    pub told: Told,
+}
+
+/// What an answer said of itself, and what its attempt did to the candidate's circuit.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// The provider's id of the answer.
+    pub id: Option<String>,
+    /// The provider's name of the model.
+    pub model: Option<String>,
+    /// Why it ended, in the provider's words.
+    pub finish: Option<String>,
+    /// The circuit opened or closed.
+    pub circuit: Option<Change>,
 }
 
 /// How an attempt ended, as far as money is concerned.
@@ -83,7 +100,9 @@ impl<P: Platform> Run<'_, P> {
         if opened.reserved.is_none() {
             exchange.record_open(opened.clone());
         }
-        self.accounts.push(AttemptAccount { candidate, key, opened, first_content_ms: None, settled: None });
+        let (span_id, told) = (exchange.begin_span(), Told::default());
+        let account = AttemptAccount { candidate, key, opened, first_content_ms: None, settled: None, span_id, told };
+        self.accounts.push(account);
         Ok(self.accounts.len().saturating_sub(1))
     }
 
@@ -149,7 +168,10 @@ impl<P: Platform> Run<'_, P> {
             output_tokens: usage.completion_tokens(),
         };
         let circuit = circuit(&chosen.name, account.key);
-        exchange.gateway.ended(chosen.provider, &circuit, &attempt, now, exchange.platform.random());
+        let change = exchange.gateway.ended(chosen.provider, &circuit, &attempt, now, exchange.platform.random());
+        if exchange.platform.wants_records() {
+            account.told = Told::of(&ending, change);
+        }
     }
 
     /// What the end of the answer says of usage, cost and explanation.
@@ -183,6 +205,16 @@ impl<P: Platform> Run<'_, P> {
     /// Cost of all attempts together.
     pub fn total_cost(&self) -> Cost {
         self.accounts.iter().filter_map(|a| Some(a.settled.as_ref()?.cost)).fold(Cost::NOTHING, Cost::plus)
+    }
+}
+
+impl Told {
+    fn of(ending: &Ending<'_>, circuit: Option<Change>) -> Self {
+        let seen = match ending {
+            Ending::Complete(seen) | Ending::Broken(_, seen) | Ending::Abandoned(seen) | Ending::Drained(seen) => seen,
+            Ending::Refused(_) | Ending::Unanswered(_) => return Self { circuit, ..Self::default() },
+        };
+        Self { id: seen.id.clone(), model: seen.model.clone(), finish: seen.raw_finish.clone(), circuit }
     }
 }
 

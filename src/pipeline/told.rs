@@ -1,4 +1,4 @@
-//! Stage 9: the log line of a request. Content-free: see `telemetry::log`.
+//! Stage 9: the log line and the record of a request. Content-free: see `telemetry::log`, `telemetry::record`.
 
 use crate::accounting::Cost;
 use crate::error::{Blame, GatewayError};
@@ -6,6 +6,7 @@ use crate::http::Request;
 use crate::pipeline::attempts::Run;
 use crate::pipeline::enter::Entered;
 use crate::pipeline::exchange::Exchange;
+use crate::pipeline::recorded;
 use crate::ports::Platform;
 use crate::telemetry::log::RequestLine;
 
@@ -43,12 +44,18 @@ pub fn served<P: Platform>(run: &Run<'_, P>) {
         }
         .to_json(),
     );
+    if exchange.platform.wants_records() {
+        exchange.platform.record_request(recorded::served(run));
+    }
     debug_assert!(run.accounts.iter().all(|a| a.settled.is_some()) || cost == Cost::UNPRICED, "an attempt is open");
 }
 
 /// A request that needed no model.
 pub fn page<P: Platform>(exchange: &Exchange<'_, P>, status: u16) {
     exchange.platform.log(RequestLine { status, ..line(exchange) }.to_json());
+    if exchange.platform.wants_records() {
+        exchange.platform.record_request(recorded::page(exchange, status));
+    }
 }
 
 /// A request that was answered with an error before any attempt.
@@ -57,6 +64,9 @@ pub fn refused<P: Platform>(exchange: &Exchange<'_, P>, error: &GatewayError) {
         RequestLine { level: level(Some(error)), status: error.status(), error: Some(error.code()), ..line(exchange) }
             .to_json(),
     );
+    if exchange.platform.wants_records() {
+        exchange.platform.record_request(recorded::refused(exchange, error));
+    }
 }
 
 /// Why a caller was not let in: for operators, since the caller is not told which check failed.

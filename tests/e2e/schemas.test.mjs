@@ -5,7 +5,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import Ajv from 'ajv/dist/2020.js';
 import { MODELS, capital, slow, user } from './clients.mjs';
-import { startHarness } from './harness.mjs';
+import { startHarness, until } from './harness.mjs';
 import { dataOf, send } from './wire.mjs';
 
 const folder = new URL('../../docs/schemas/', import.meta.url);
@@ -84,6 +84,17 @@ describe('decisions', () => {
 });
 
 test('health', async () => fits('healthz', await json('/healthz')));
+
+test('statistics, after attempts of every kind', async () => {
+  gateway.sim.behave('gpt-5-mini', 'status-503');
+  await json('/v1/chat/completions', chat(MODELS.OpenAI, { models: [MODELS.Anthropic] }));
+  await json('/v1/chat/completions', chat('nobody/knows'));
+  await until(async () => {
+    const page = await json('/v1/stats');
+    fits('stats', page);
+    return page.recent.some(record => record.attempts.length > 1);
+  }, { what: 'the request in the ring' });
+});
 
 test('usage, after attempts of every kind', async () => {
   fits('usage', await json('/v1/usage'));

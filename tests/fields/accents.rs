@@ -64,6 +64,8 @@ fn sent(body: &Value, provider: &Provider, model: &str) -> Result<Value, String>
         rates: None,
         price_is_a_guess: false,
         patience: Patience::Normal,
+        score: Default::default(),
+        expected_picousd: None,
         expected_output_tokens: 1,
         expected_ms: 1,
         losses: Vec::new(),

@@ -13,6 +13,7 @@ use signalbox::http::{Headers, ResponseHead, UpstreamRequest};
 use signalbox::identity::ports::{Fetcher, JwksSource, PortFailure, SignatureVerifier};
 use signalbox::identity::Algorithm;
 use signalbox::ports::{CallerSink, Interrupt, Kept, Platform, UpstreamCall};
+use signalbox::telemetry::record::RequestRecord;
 
 use super::gateway::provider;
 use super::random::Random;
@@ -381,6 +382,16 @@ impl Platform for World {
     }
 
     fn log(&self, _line: String) {}
+
+    fn wants_records(&self) -> bool {
+        false
+    }
+
+    fn record_request(&self, _: RequestRecord) {}
+
+    async fn register(&self, _: u64, _: &str) -> Option<String> {
+        None
+    }
 }
 
 impl SignatureVerifier for World {

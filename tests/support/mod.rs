@@ -21,6 +21,7 @@ use signalbox::identity::ports::{Fetcher, JwksSource, PortFailure, SignatureVeri
 use signalbox::identity::{Algorithm, Gate};
 use signalbox::pipeline;
 use signalbox::ports::{CallerSink, Interrupt, Kept, Platform, UpstreamCall};
+use signalbox::telemetry::record::RequestRecord;
 
 pub const START_MS: u64 = 1_800_000_000_000;
 
@@ -30,6 +31,7 @@ pub fn forgetful(read: &Gateway) -> Rc<Gateway> {
         config: read.config.clone(),
         prices: read.prices.clone(),
         gate: Gate::new(read.config.identity.clone(), b""),
+        metrics_token: read.metrics_token.clone(),
         memory: Rc::default(),
     })
 }
@@ -154,6 +156,7 @@ pub struct World {
     pub ledger: RefCell<Option<Book>>,
     pub batches: Cell<u64>,
     pub log: RefCell<Vec<String>>,
+    pub records: RefCell<Vec<RequestRecord>>,
     /// What the keeper of answers makes of a visit; `None`: there is none.
     pub kept: Cell<Option<Kept>>,
     /// Visits to it: name, path, what was sent.
@@ -330,6 +333,18 @@ impl Platform for Fake {
 
     fn log(&self, line: String) {
         self.0.log.borrow_mut().push(line);
+    }
+
+    fn wants_records(&self) -> bool {
+        true
+    }
+
+    fn record_request(&self, record: RequestRecord) {
+        self.0.records.borrow_mut().push(record);
+    }
+
+    async fn register(&self, _: u64, _: &str) -> Option<String> {
+        None
     }
 }
 

@@ -1,0 +1,114 @@
+//! Records of this isolate on their way to collectors and to the register, beside requests. The rules are in
+//! `telemetry::outbox`; here are the waits and the calls.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use wasm_bindgen::JsValue;
+use worker::Context;
+
+use crate::edge::platform::{call_object, flat, now_ms, post_export, random, sleep};
+use crate::gateway::Gateway;
+use crate::telemetry::outbox::{next, Export, Next, Outbox, Push};
+use crate::telemetry::record::RequestRecord;
+
+thread_local! {
+    static OUTBOX: RefCell<Outbox> = RefCell::new(Outbox::new(random()));
+    static UNDER_WAY: Cell<u32> = const { Cell::new(0) };
+}
+
+/// How long one request's background work flushes; the platform ends it half a minute after its answer.
+const DUTY_MS: u64 = 12_000;
+/// Exports under way; beyond it new ones are given up at once: a collector is slow, and memory is not its queue.
+const MOST_UNDER_WAY: u32 = 16;
+
+/// The name of a shard of the register among the `Health` objects: no provider's name has a slash in it.
+#[must_use]
+pub fn register_name(shard: u64) -> String {
+    format!("register/{shard}")
+}
+
+/// Takes a record; if nobody is about to, flushes after the gathering window, and what gathers meanwhile after the next.
+pub fn send(record: RequestRecord, health: &JsValue, ctx: &Rc<Context>, gateway: &Rc<Gateway>) {
+    if OUTBOX.with(|outbox| outbox.borrow_mut().push(record)) {
+        let (health, ctx, gateway) = (health.clone(), Rc::clone(ctx), Rc::clone(gateway));
+        let duty = flush_while_there_is_something(health, Rc::clone(&ctx), gateway);
+        ctx.wait_until(duty);
+    }
+}
+
+async fn flush_while_there_is_something(health: JsValue, ctx: Rc<Context>, gateway: Rc<Gateway>) {
+    let began = now_ms();
+    let settings = &gateway.config.telemetry;
+    loop {
+        sleep(u32::try_from(settings.flush_ms).unwrap_or(u32::MAX)).await;
+        let now = now_ms();
+        let last = now.saturating_sub(began) >= DUTY_MS;
+        let (exports, push) = OUTBOX.with(|outbox| {
+            let mut outbox = outbox.borrow_mut();
+            let (mut exports, push) = outbox.flush(settings, now);
+            exports.extend(outbox.flush_metrics(settings, now, last));
+            (exports, push)
+        });
+        exports.into_iter().for_each(|export| dispatch(export, &ctx, &gateway));
+        if let Some(push) = push {
+            tell_register(&health, push, settings.shards).await;
+        }
+        if !OUTBOX.with(|outbox| outbox.borrow_mut().more()) {
+            return;
+        }
+        if last {
+            OUTBOX.with(|outbox| outbox.borrow_mut().retire());
+            return;
+        }
+    }
+}
+
+fn dispatch(export: Export, ctx: &Rc<Context>, gateway: &Rc<Gateway>) {
+    if UNDER_WAY.get() >= MOST_UNDER_WAY {
+        OUTBOX.with(|outbox| outbox.borrow_mut().dropped(&export));
+        return;
+    }
+    UNDER_WAY.set(UNDER_WAY.get() + 1);
+    let gateway = Rc::clone(gateway);
+    ctx.wait_until(async move {
+        if !delivered(&export, &gateway).await {
+            OUTBOX.with(|outbox| outbox.borrow_mut().dropped(&export));
+            worker::console_log!(
+                r#"{{"message":"export given up","level":"warn","signal":"{}","collector":{}}}"#,
+                export.signal,
+                export.collector
+            );
+        }
+        UNDER_WAY.set(UNDER_WAY.get().saturating_sub(1));
+    });
+}
+
+async fn delivered(export: &Export, gateway: &Gateway) -> bool {
+    let Some(collector) = gateway.config.telemetry.otlp.get(export.collector) else { return false };
+    let own = collector.headers.iter().map(|(name, value)| (name.as_str(), value.expose()));
+    let headers = flat(std::iter::once(("content-type", export.content_type)).chain(own));
+    for tries in 1.. {
+        let answer = post_export(&export.url, &headers, &export.body, collector.timeout_ms).await;
+        let (status, retry_after) = answer.map_or((None, None), |(status, retry_after)| {
+            (Some(status), retry_after.trim().parse::<u64>().ok().map(|seconds| seconds.saturating_mul(1_000)))
+        });
+        match next(status, retry_after, tries, random()) {
+            Next::Done => return true,
+            Next::Drop => return false,
+            Next::Again(ms) => sleep(u32::try_from(ms).unwrap_or(u32::MAX)).await,
+        }
+    }
+    false
+}
+
+async fn tell_register(health: &JsValue, push: Push, shards: u64) {
+    if health.is_undefined() {
+        return;
+    }
+    let Ok(body) = serde_json::to_string(&push) else { return };
+    let name = register_name(push.from % shards.max(1));
+    if !matches!(call_object(health, &name, "POST", "/register", &body).await, Some((200, _))) {
+        OUTBOX.with(|outbox| outbox.borrow_mut().refused(push));
+    }
+}

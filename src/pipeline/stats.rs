@@ -1,0 +1,90 @@
+//! What operators are told of all requests: `GET /v1/stats` and `GET /metrics`. Both read the register's shards.
+
+use crate::config::provider::Secret;
+use crate::error::{ErrorKind, GatewayError};
+use crate::http::ResponseHead;
+use crate::pipeline::exchange::Exchange;
+use crate::pipeline::reply;
+use crate::ports::Platform;
+use crate::telemetry::prometheus;
+use crate::telemetry::register::{Register, Rest, Slice};
+use crate::telemetry::stats::{document, Query};
+
+/// Whether a scraper calls: it brings the secret `METRICS_TOKEN` where others bring their own token.
+pub fn is_scraper<P: Platform>(exchange: &Exchange<'_, P>) -> bool {
+    let token = exchange.request.headers.value("authorization").and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    match (token, &exchange.gateway.metrics_token) {
+        (Some(token), Some(secret)) => same(token, secret),
+        _ => false,
+    }
+}
+
+/// `GET /v1/stats`.
+///
+/// # Errors
+/// 403 for others than operators, 400 for a query that is none, 503 where the register cannot be reached.
+pub async fn stats<P: Platform>(exchange: &Exchange<'_, P>) -> Result<u16, GatewayError> {
+    operators_only(exchange)?;
+    let query = Query::read(&exchange.request.query)
+        .map_err(|(name, why)| GatewayError::invalid(&name, format!("The parameter '{name}' {why}.")))?;
+    let path = format!("/register/stats?{}", exchange.request.query);
+    let register = whole::<Slice, P>(exchange, &path).await?;
+    let page = document(&register, query, exchange.platform.now_ms()).to_string();
+    exchange.platform.reply(reply::json_head(exchange, 200), page.into_bytes());
+    Ok(200)
+}
+
+/// `GET /metrics`. `scraped`: [`is_scraper`].
+///
+/// # Errors
+/// As [`stats`].
+pub async fn metrics<P: Platform>(exchange: &Exchange<'_, P>, scraped: bool) -> Result<u16, GatewayError> {
+    if !scraped {
+        operators_only(exchange)?;
+    }
+    let register = whole::<Rest, P>(exchange, "/register/metrics").await?;
+    let text = prometheus::text(&register.meter, &register.gauges());
+    let mut head: ResponseHead = reply::json_head(exchange, 200);
+    head.headers.set("content-type", prometheus::CONTENT_TYPE);
+    exchange.platform.reply(head, text.into_bytes());
+    Ok(200)
+}
+
+fn operators_only<P: Platform>(exchange: &Exchange<'_, P>) -> Result<(), GatewayError> {
+    match &exchange.principal {
+        Some(principal) if principal.operator => Ok(()),
+        _ => Err(GatewayError::new(ErrorKind::Forbidden, "This page is for operators.")),
+    }
+}
+
+/// All shards as one.
+async fn whole<T, P>(exchange: &Exchange<'_, P>, path: &str) -> Result<Register, GatewayError>
+where
+    T: serde::de::DeserializeOwned,
+    Register: From<T>,
+    P: Platform,
+{
+    let telemetry = &exchange.gateway.config.telemetry;
+    let mut register = Register::default();
+    for shard in 0..telemetry.shards {
+        let page = exchange.platform.register(shard, path).await;
+        let Some(part) = page.and_then(|page| serde_json::from_str::<T>(&page).ok()) else {
+            let mut error = GatewayError::new(ErrorKind::Internal, "The register cannot be reached now.");
+            error.status = Some(503);
+            error.should_retry = true;
+            error.retry_after_ms = Some(1_000);
+            return Err(error);
+        };
+        register.merge(part.into());
+    }
+    Ok(register)
+}
+
+/// Compares without telling by its duration where two differ: digests, which nobody can steer.
+fn same(token: &str, secret: &Secret) -> bool {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(token) == Sha256::digest(secret.expose())
+}

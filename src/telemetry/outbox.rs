@@ -1,0 +1,239 @@
+//! Records of this isolate on their way to collectors and to the register. Bounded: what does not fit, and what nobody
+//! takes, is counted and left out; a request never waits for it and never fails by it.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::metric::Meter;
+use super::otlp::{self, Attributes, Value};
+use super::record::RequestRecord;
+use super::register::{Register, Slice};
+use super::{names, sampling, span};
+use crate::config::telemetry::{Collector, Encoding, Telemetry};
+
+/// Records that wait; beyond it the oldest are left out.
+const MOST_RECORDS: usize = 2_000;
+/// Requests that the register is shown by one message; all are counted.
+const MOST_SHOWN: usize = 100;
+/// Spans in one export.
+const MOST_SPANS: usize = 512;
+/// How often an export is tried.
+const TRIES: u32 = 4;
+/// The longest wait between two tries: the platform ends background work half a minute after the answer.
+const LONGEST_WAIT_MS: u64 = 8_000;
+
+/// What waits in an isolate.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    records: VecDeque<RequestRecord>,
+    left_out: u64,
+    flushing: bool,
+    /// For collectors, since the last export of metrics.
+    metrics: Meter,
+    metrics_since_ms: u64,
+    /// Name of this isolate towards the register, and number of its last message.
+    from: u64,
+    number: u64,
+    unsent: Option<Slice>,
+}
+
+/// A message to the register.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Push {
+    /// Who sends.
+    pub from: u64,
+    /// Which of its messages: one that comes twice counts once.
+    pub number: u64,
+    /// What was counted since the last one.
+    pub part: Slice,
+}
+
+/// An export on its way to a collector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Export {
+    /// Index of the collector.
+    pub collector: usize,
+    /// Where.
+    pub url: String,
+    /// How it is written.
+    pub content_type: &'static str,
+    /// The message.
+    pub body: Vec<u8>,
+    /// `traces` or `metrics`.
+    pub signal: &'static str,
+    /// Spans, or series, in it.
+    pub items: u64,
+}
+
+/// What becomes of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// It is there.
+    Done,
+    /// Again after so many milliseconds.
+    Again(u64),
+    /// It is given up and counted.
+    Drop,
+}
+
+impl Outbox {
+    /// An empty one. `from` is random.
+    #[must_use]
+    pub fn new(from: u64) -> Self {
+        // Whole numbers in JSON are read as doubles by some readers.
+        Self { from: from >> 12, ..Self::default() }
+    }
+
+    /// Takes a record; true where the caller has to flush, because nobody else is going to.
+    pub fn push(&mut self, record: RequestRecord) -> bool {
+        if self.records.len() >= MOST_RECORDS {
+            self.records.pop_front();
+            self.left_out += 1;
+        }
+        self.records.push_back(record);
+        !std::mem::replace(&mut self.flushing, true)
+    }
+
+    /// Records since the last flush become exports of spans and a message to the register.
+    pub fn flush(&mut self, settings: &Telemetry, now_ms: u64) -> (Vec<Export>, Option<Push>) {
+        let records: Vec<RequestRecord> = std::mem::take(&mut self.records).into();
+        let mut counted = self.unsent.take().map_or_else(Register::default, Register::from);
+        let unsent = counted.meter.clone();
+        records.iter().for_each(|record| counted.count(record));
+        if self.left_out > 0 {
+            counted.meter.dropped("records", std::mem::take(&mut self.left_out));
+        }
+        if !records.is_empty() && settings.otlp.iter().any(|collector| collector.metrics) {
+            if self.metrics.is_empty() {
+                self.metrics_since_ms = records.iter().map(|record| record.started_ms).min().unwrap_or(now_ms);
+            }
+            records.iter().for_each(|record| self.metrics.count(record));
+        }
+        let exports = traces(&records, settings);
+        if !settings.register || (records.is_empty() && unsent.is_empty()) {
+            return (exports, None);
+        }
+        let newest = records.len().saturating_sub(MOST_SHOWN);
+        records.into_iter().skip(newest).for_each(|record| counted.show(record));
+        self.number += 1;
+        (exports, Some(Push { from: self.from, number: self.number, part: counted.into_part() }))
+    }
+
+    /// Metrics since the last export, once they have gathered long enough or nothing else waits.
+    pub fn flush_metrics(&mut self, settings: &Telemetry, now_ms: u64, at_the_end: bool) -> Vec<Export> {
+        let due = now_ms.saturating_sub(self.metrics_since_ms) >= settings.metrics_ms;
+        if self.metrics.is_empty() || !(due || at_the_end) {
+            return Vec::new();
+        }
+        let meter = std::mem::take(&mut self.metrics);
+        let takers = settings.otlp.iter().enumerate().filter(|(_, collector)| collector.metrics);
+        let export = |(at, collector): (usize, &Collector)| {
+            let message = otlp::Metrics {
+                resource: resource(settings),
+                schema_url: names::schema_url(collector.profile),
+                metrics: meter.to_otlp(collector.profile),
+                since_ms: self.metrics_since_ms,
+                until_ms: now_ms.max(self.metrics_since_ms + 1),
+            };
+            let items = message.metrics.len() as u64;
+            let body = match collector.encoding {
+                Encoding::Protobuf => otlp::protobuf::metrics(&message),
+                Encoding::Json => otlp::json::metrics(&message),
+            };
+            to(collector, at, "metrics", body, items)
+        };
+        takers.map(export).collect()
+    }
+
+    /// Whether something waits; if not, whoever flushes stops.
+    pub fn more(&mut self) -> bool {
+        let waits = !self.records.is_empty() || !self.metrics.is_empty();
+        self.flushing = waits;
+        waits
+    }
+
+    /// The flusher's time is over: the next record brings another one.
+    pub fn retire(&mut self) {
+        self.flushing = false;
+    }
+
+    /// An export was given up.
+    pub fn dropped(&mut self, export: &Export) {
+        let mut counted = self.unsent.take().map_or_else(Register::default, Register::from);
+        counted.meter.dropped(export.signal, export.items);
+        self.unsent = Some(counted.into_part());
+    }
+
+    /// The register did not take a message: what was counted goes with the next one.
+    pub fn refused(&mut self, push: Push) {
+        let mut counted = Register::from(push.part);
+        counted.merge(self.unsent.take().map_or_else(Register::default, Register::from));
+        self.unsent = Some(counted.into_part());
+    }
+}
+
+/// What follows a try (OTLP/HTTP: only 429, 502, 503 and 504 are tried again; no answer at all is like them).
+/// `tries` counts this one.
+#[must_use]
+pub fn next(status: Option<u16>, retry_after_ms: Option<u64>, tries: u32, random: u64) -> Next {
+    match status {
+        Some(200..=299) => Next::Done,
+        None | Some(429 | 502 | 503 | 504) if tries < TRIES => {
+            let bound = (500u64 << tries).min(LONGEST_WAIT_MS);
+            match retry_after_ms {
+                Some(ms) if ms > LONGEST_WAIT_MS => Next::Drop,
+                Some(ms) => Next::Again(ms.max(1)),
+                None => Next::Again(bound / 2 + random % (bound / 2)),
+            }
+        }
+        _ => Next::Drop,
+    }
+}
+
+fn traces(records: &[RequestRecord], settings: &Telemetry) -> Vec<Export> {
+    let mut exports = Vec::new();
+    if !settings.otlp.iter().any(|collector| collector.traces) {
+        return exports;
+    }
+    let sampled: Vec<&RequestRecord> = records.iter().filter(|record| sampling::exported(record, settings)).collect();
+    for (at, collector) in settings.otlp.iter().enumerate().filter(|(_, collector)| collector.traces) {
+        let reader = span::Reader { profile: collector.profile, flavour: collector.flavour };
+        let spans: Vec<otlp::Span> = sampled.iter().flat_map(|record| span::spans(record, reader)).collect();
+        for spans in spans.chunks(MOST_SPANS) {
+            let message = otlp::Traces {
+                resource: resource(settings),
+                schema_url: names::schema_url(collector.profile),
+                spans: spans.to_vec(),
+            };
+            let body = match collector.encoding {
+                Encoding::Protobuf => otlp::protobuf::traces(&message),
+                Encoding::Json => otlp::json::traces(&message),
+            };
+            exports.push(to(collector, at, "traces", body, spans.len() as u64));
+        }
+    }
+    exports
+}
+
+fn to(collector: &Collector, at: usize, signal: &'static str, body: Vec<u8>, items: u64) -> Export {
+    let content_type = match collector.encoding {
+        Encoding::Protobuf => "application/x-protobuf",
+        Encoding::Json => "application/json",
+    };
+    Export { collector: at, url: format!("{}/v1/{signal}", collector.endpoint), content_type, body, signal, items }
+}
+
+fn resource(settings: &Telemetry) -> Attributes {
+    let text = |key, value: &str| (key, Value::Text(value.to_owned()));
+    let mut resource = vec![
+        text("service.name", &settings.service_name),
+        text("service.version", otlp::VERSION),
+        text("cloud.platform", "cloudflare.workers"),
+    ];
+    resource.extend(settings.environment.as_deref().map(|name| text("deployment.environment.name", name)));
+    resource
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+use super::*;
+use crate::dialect::canonical::Usage;
+use crate::telemetry::record::SeamRecord;
+
+fn attempt(role: &str, outcome: &str, class: Option<&str>, at: u64) -> AttemptRecord {
+    AttemptRecord {
+        span_id: format!("{at:016x}"),
+        provider: "anthropic".into(),
+        dialect: "anthropic-messages".into(),
+        profile: "anthropic".into(),
+        host: "api.anthropic.com".into(),
+        model: "claude-y".into(),
+        role: role.into(),
+        started_ms: 1_000 + at,
+        duration_ms: 50,
+        outcome: outcome.into(),
+        class: class.map(str::to_owned),
+        ..AttemptRecord::default()
+    }
+}
+
+fn record(attempts: Vec<AttemptRecord>) -> RequestRecord {
+    RequestRecord {
+        trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".into(),
+        span_id: "00f067aa0ba902b7".into(),
+        parent_id: Some("1111111111111111".into()),
+        method: "POST".into(),
+        route: "/v1/chat/completions".into(),
+        operation: "chat".into(),
+        started_ms: 1_000,
+        duration_ms: 400,
+        ttft_ms: Some(300),
+        stream: true,
+        status: 200,
+        attempts,
+        ..RequestRecord::default()
+    }
+}
+
+fn reader(flavour: Flavour) -> Reader {
+    Reader { profile: Profile::V141, flavour }
+}
+
+fn value<'s>(span: &'s Span, key: &str) -> Option<&'s Value> {
+    let mut found = span.attributes.iter().filter(|(name, _)| *name == key);
+    let value = found.next().map(|(_, value)| value);
+    assert!(found.next().is_none(), "{key} stands twice");
+    value
+}
+
+#[test]
+fn failed_attempts_stay_visible_and_each_links_to_the_one_before() {
+    let spans = spans(
+        &record(vec![
+            attempt("first", "503", Some("server_error"), 1),
+            attempt("retry", "503", Some("server_error"), 2),
+            attempt("fallback", "200", None, 3),
+        ]),
+        reader(Flavour::Otel),
+    );
+    assert_eq!(spans.len(), 4);
+    assert_eq!((spans[0].name.as_str(), spans[0].kind), ("POST /v1/chat/completions", Kind::Server));
+    assert_eq!(spans[0].parent_id.as_deref(), Some("1111111111111111"), "the caller's trace is joined");
+    for span in &spans[1..] {
+        assert_eq!((span.name.as_str(), span.kind), ("chat claude-y", Kind::Client));
+        assert_eq!(span.parent_id.as_ref(), Some(&spans[0].span_id));
+    }
+    assert_eq!(spans[1].error.as_deref(), Some("server_error"));
+    assert_eq!(value(&spans[1], "error.type"), Some(&Value::Text("server_error".into())));
+    assert_eq!((spans[3].error.as_deref(), value(&spans[3], "error.type")), (None, None));
+    assert_eq!(spans[3].links, [(spans[0].trace_id.clone(), spans[2].span_id.clone())]);
+    let events: Vec<(&str, u64)> = spans[0].events.iter().map(|event| (event.name, event.at_ms)).collect();
+    assert_eq!(events, [("signalbox.retry", 1_002), ("signalbox.fallback", 1_003), ("signalbox.commit", 1_300)]);
+}
+
+#[test]
+fn a_caller_who_left_is_no_providers_failure() {
+    let spans = spans(
+        &RequestRecord { status: 499, ..record(vec![attempt("first", "cancelled", None, 1)]) },
+        reader(Flavour::Otel),
+    );
+    for span in &spans {
+        assert_eq!(value(span, "error.type"), Some(&Value::Text("client_disconnected".into())), "{}", span.name);
+    }
+}
+
+#[test]
+fn what_the_caller_did_wrong_is_no_error_of_the_span() {
+    let refused = RequestRecord {
+        status: 400,
+        error: Some("invalid_request".into()),
+        blame: Some("caller".into()),
+        ..record(Vec::new())
+    };
+    let span = &spans(&refused, reader(Flavour::Otel))[0];
+    assert_eq!(span.error, None);
+    assert_eq!(value(span, "error.type"), Some(&Value::Text("invalid_request".into())));
+    let cut = RequestRecord { error: Some("stream_cut".into()), blame: Some("upstream".into()), ..record(Vec::new()) };
+    assert_eq!(spans(&cut, reader(Flavour::Otel))[0].error.as_deref(), Some("stream_cut"), "behind a 200, too");
+}
+
+#[test]
+fn cached_tokens_are_in_the_conventions_input_and_apart_for_langfuse() {
+    let usage = Usage {
+        input_tokens: 90,
+        cached_input_tokens: Some(10),
+        output_tokens: 20,
+        reasoning_tokens: Some(5),
+        ..Usage::default()
+    };
+    let record = record(vec![AttemptRecord {
+        usage,
+        cost: Some(Cost::Exact { picousd: 5_000_000 }),
+        ..attempt("first", "200", None, 1)
+    }]);
+    let span = &spans(&record, reader(Flavour::Langfuse))[1];
+    assert_eq!(value(span, "gen_ai.usage.input_tokens"), Some(&Value::Int(100)));
+    assert_eq!(value(span, "gen_ai.usage.output_tokens"), Some(&Value::Int(25)));
+    let Some(Value::Text(details)) = value(span, "langfuse.observation.usage_details") else { panic!() };
+    let details: serde_json::Value = serde_json::from_str(details).unwrap();
+    let classes = ["input", "input_cached_tokens", "input_cache_creation", "output", "output_reasoning_tokens"];
+    assert_eq!(classes.map(|class| details[class].as_u64().unwrap()), [90, 10, 0, 20, 5]);
+    assert_eq!(details["total"], 125, "what is added up is what there is");
+    assert_eq!(value(span, "langfuse.observation.cost_details"), Some(&Value::Text(r#"{"total":5e-6}"#.into())));
+}
+
+#[test]
+fn names_follow_the_collectors_profile() {
+    let usage = Usage { cache_write_5m_tokens: Some(4), ..Usage::default() };
+    let record = record(vec![AttemptRecord { usage, ..attempt("first", "200", None, 1) }]);
+    let key = |profile| {
+        let span = &spans(&record, Reader { profile, flavour: Flavour::Otel })[1];
+        span.attributes.iter().map(|(key, _)| *key).find(|key| key.contains("cache_")).unwrap()
+    };
+    assert_eq!(key(Profile::V141), "gen_ai.usage.cache_creation.input_tokens");
+    assert_eq!(key(Profile::Latest), "gen_ai.usage.cache_write.input_tokens");
+}
+
+#[test]
+fn breakers_and_seams_are_events() {
+    let opened = AttemptRecord { circuit: Some("opened".into()), ..attempt("first", "cut", Some("cut"), 1) };
+    let going_on = AttemptRecord { ttft_ms: Some(20), ..attempt("prefill", "200", None, 60) };
+    let seam = SeamRecord { model: "anthropic/claude-y".into(), mode: "prefill".into(), offset: 17 };
+    let spans = spans(&RequestRecord { seams: vec![seam], ..record(vec![opened, going_on]) }, reader(Flavour::Otel));
+    let events: Vec<(&str, u64)> = spans[0].events.iter().map(|event| (event.name, event.at_ms)).collect();
+    assert_eq!(events, [("signalbox.breaker.opened", 1_051), ("signalbox.seam", 1_080), ("signalbox.commit", 1_300)]);
+    assert!(spans[0].events[1].attributes.contains(&("signalbox.seam.offset", Value::Int(17))));
+}
+
+#[test]
+fn instants_are_written_as_langfuse_reads_them() {
+    assert_eq!(rfc3339(1_800_000_000_123), "2027-01-15T08:00:00.123Z");
+}

@@ -1,0 +1,215 @@
+// What leaves the gateway about requests: spans and metrics as an official receiver reads them, the register's pages, and
+// that none of it costs a caller anything.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import * as semconv from '@opentelemetry/semantic-conventions/incubating';
+import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
+import { ROOT_CONTEXT, defaultTextMapSetter, trace } from '@opentelemetry/api';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
+import { scrubbed } from '../../scripts/lib/env.mjs';
+import { root, toolsDir } from '../../scripts/lib/paths.mjs';
+import { MODELS } from './clients.mjs';
+import { missingPeer, startHarness, until } from './harness.mjs';
+
+const SECRET = 'The launch code is swordfish-8841.';
+const messages = [{ role: 'user', content: SECRET }];
+const telemetry = more => ({ flush_ms: 20, metrics_ms: 20, ...more });
+const chat = (gateway, more, headers) => gateway.call('/v1/chat/completions', { model: MODELS.OpenAI, messages, ...more }, { headers });
+
+/** A collector that remembers what it got; `answer` may be changed. */
+async function collector() {
+  const got = [];
+  const server = createServer((req, res) => {
+    const pieces = [];
+    req.on('data', piece => pieces.push(piece)).on('end', () => {
+      got.push({ path: req.url, headers: req.headers, body: Buffer.concat(pieces), at: Date.now() });
+      const [status, headers = {}] = self.answer?.(got.at(-1)) ?? [200];
+      if (status) res.writeHead(status, headers).end();
+    });
+  });
+  await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
+  const self = { got, url: `http://127.0.0.1:${server.address().port}`, close: () => (server.closeAllConnections(), server.close()) };
+  return self;
+}
+
+const spansOf = export_ => JSON.parse(export_.body).resourceSpans.flatMap(r => r.scopeSpans.flatMap(s => s.spans));
+const attributes = span => Object.fromEntries(span.attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
+
+describe('a collector that takes JSON', () => {
+  let gateway;
+  let sink;
+  before(async () => {
+    sink = await collector();
+    gateway = await startHarness({ config: { telemetry: telemetry({ otlp: [{ endpoint: sink.url, encoding: 'json', headers: { 'x-key': 'k-42' } }] }) }, secrets: { METRICS_TOKEN: 'scrape-me' } });
+  });
+  after(async () => {
+    await gateway?.close();
+    sink?.close();
+  });
+  beforeEach(() => {
+    gateway.sim.reset();
+    sink.got.length = 0;
+    sink.answer = undefined;
+  });
+
+  const exported = async (path, enough) => until(() => {
+    const found = sink.got.filter(one => one.path === path);
+    return enough(found) && found;
+  }, { what: `${path} at the collector` });
+  const spansOfRequest = async id => {
+    const exports_ = await exported('/v1/traces', found => found.some(one => one.body.includes(id)));
+    return exports_.flatMap(spansOf).filter(span => attributes(span)['signalbox.request.id'] === id);
+  };
+
+  test('gets a span for the request and one for each attempt, in the trace that the caller began', async () => {
+    const exporter = new InMemorySpanExporter();
+    const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
+    const span = provider.getTracer('a caller').startSpan('asks');
+    const headers = {};
+    new W3CTraceContextPropagator().inject(trace.setSpan(ROOT_CONTEXT, span), headers, defaultTextMapSetter);
+    gateway.sim.behave('gpt-5-mini', 'status-401');
+    const answer = await chat(gateway, { models: [MODELS.Anthropic], stream: true }, headers);
+    await answer.text();
+    span.end();
+    const [own, first, second, ...more] = await spansOfRequest(answer.headers.get('x-signalbox-request-id'));
+    assert.deepEqual(more, []);
+    const asked = exporter.getFinishedSpans()[0].spanContext();
+    assert.deepEqual([own.traceId, own.parentSpanId, own.kind], [asked.traceId, asked.spanId, 2]);
+    assert.equal(answer.headers.get('traceparent').split('-')[2], own.spanId);
+    assert.deepEqual([first, second].map(s => [s.parentSpanId, s.kind, s.status?.code]), [[own.spanId, 3, 2], [own.spanId, 3, undefined]]);
+    assert.deepEqual(second.links.map(link => link.spanId), [first.spanId]);
+    assert.equal(attributes(first)['error.type'], 'auth');
+    const told = attributes(second);
+    assert.deepEqual([told['gen_ai.operation.name'], told['gen_ai.provider.name'], told['signalbox.attempt.role']], ['chat', 'anthropic', 'fallback']);
+    assert.ok(told['gen_ai.usage.output_tokens'] > 0 && told['gen_ai.response.time_to_first_chunk'] >= 0);
+    assert.deepEqual(own.events.map(event => event.name).sort(), ['signalbox.commit', 'signalbox.fallback']);
+    assert.equal(sink.got[0].headers['x-key'], 'k-42');
+  });
+
+  test('no prompt, answer or key is in what it gets, and every gen_ai name is one of the conventions', async () => {
+    const answer = await chat(gateway);
+    const { choices: [{ message }] } = await answer.json();
+    await spansOfRequest(answer.headers.get('x-signalbox-request-id'));
+    await exported('/v1/metrics', found => found.length);
+    const all = sink.got.map(one => one.body.toString()).join('\n');
+    for (const text of [SECRET, 'swordfish', message.content, 'sim-openai']) assert.ok(!all.includes(text), text);
+    const known = new Set(Object.values(semconv));
+    const names = [...all.matchAll(/"key":"((?:gen_ai|http|server|error|url)\.[^"]+)"/g)].map(([, name]) => name);
+    assert.ok(names.length > 20);
+    // Of conventions 1.41; this package may be of a version that has not yet, or no longer, all of them.
+    const ours = new Set(['gen_ai.usage.cache_read.input_tokens', 'gen_ai.usage.cache_creation.input_tokens', 'gen_ai.usage.reasoning.output_tokens', 'gen_ai.response.time_to_first_chunk', 'gen_ai.request.stream']);
+    assert.deepEqual([...new Set(names)].filter(name => !known.has(name) && !ours.has(name)), []);
+  });
+
+  test('is asked again where that can help, and a refused batch is given up once', async () => {
+    let first;
+    sink.answer = one => (one.path === '/v1/traces' && (first ??= one) === one ? [503, { 'retry-after': '0' }] : [200]);
+    const answer = await chat(gateway);
+    const id = answer.headers.get('x-signalbox-request-id');
+    const sent = await until(() => {
+      const found = sink.got.filter(one => first && one.path === '/v1/traces' && one.body.equals(first.body));
+      return found.length > 1 && found;
+    }, { what: 'the second try' });
+    assert.ok(sent.every(one => one.body.includes(id)), 'the same export');
+    sink.got.length = 0;
+    sink.answer = () => [400];
+    const refused = (await chat(gateway)).headers.get('x-signalbox-request-id');
+    await until(() => gateway.logs.some(({ message }) => String(message).includes('export given up')), { what: 'the log line' });
+    assert.equal(sink.got.filter(one => one.path === '/v1/traces' && one.body.includes(refused)).length, 1);
+  });
+
+  test('that is silent or dead changes nothing for callers, and what is lost is counted', async () => {
+    sink.answer = () => [0]; // never answers
+    const began = Date.now();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => chat(gateway)));
+    assert.deepEqual(new Set(answers.map(answer => answer.status)), new Set([200]));
+    assert.ok(Date.now() - began < 5_000);
+    sink.answer = undefined;
+  });
+
+  test('Prometheus gets the same counts, with its own token', async () => {
+    const metrics = async token => gateway.call('/metrics', undefined, { headers: token ? { authorization: `Bearer ${token}` } : {} });
+    const requests = text => text.split('\n').filter(line => line.startsWith('signalbox_requests_total{') && line.includes('/v1/chat/completions')).reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+    const before_ = requests(await (await metrics('scrape-me')).text());
+    for (let n = 0; n < 3; n += 1) await (await chat(gateway)).text();
+    const text = await until(async () => {
+      const answer = await metrics('scrape-me');
+      assert.match(answer.headers.get('content-type'), /^text\/plain; version=0\.0\.4/);
+      const found = await answer.text();
+      return requests(found) >= before_ + 3 && found;
+    }, { what: 'the counts' });
+    assert.match(text, /^signalbox_tokens_total\{.*signalbox_token_kind="output"\} \d+$/m);
+    assert.match(text, /^gen_ai_server_request_duration_seconds_bucket\{.*le="\+Inf"\} \d+$/m);
+  });
+
+  test('the register tells of requests, adds them up, and outlives its memory', async () => {
+    gateway.sim.behave('gpt-5-mini', 'status-401');
+    const answer = await chat(gateway, { models: [MODELS.Anthropic] });
+    const id = answer.headers.get('x-signalbox-request-id');
+    const stats = async () => (await gateway.call('/v1/stats?minutes=5')).json();
+    const seen = await until(async () => {
+      const page = await stats();
+      return page.recent.some(record => record.request_id === id) && page;
+    }, { what: 'the request in the ring' });
+    const record = seen.recent.find(one => one.request_id === id);
+    assert.deepEqual(record.attempts.map(attempt => attempt.outcome), ['401', '200']);
+    assert.ok(seen.total.requests > 0 && seen.total.rescued > 0);
+    assert.ok(seen.by.model.some(row => row.key === MODELS.Anthropic && row.attempts > 0 && row.cost_picousd !== '0'));
+    assert.equal(seen.by.principal.length, 1);
+    const object = await gateway.durable('HEALTH', 'register/0');
+    await until(async () => (await (await object.fetch('https://object/register/saved')).text()) === 'true', { every: 200, what: 'the register on disk' });
+    await gateway.evict('Health', 'register/0');
+    const again = await stats();
+    assert.ok(again.recent.some(one => one.request_id === id) && again.total.requests >= seen.total.requests);
+    assert.ok(again.by.model.some(row => row.key === MODELS.Anthropic));
+  });
+});
+
+test('pages of the register are for operators', async () => {
+  const gateway = await startHarness({ config: { identity: { mode: 'jwt', issuers: [{ issuer: 'https://id.example', jwks_url: 'http://127.0.0.1:9/jwks', audiences: ['x'], algorithms: ['RS256'] }] } }, secrets: { METRICS_TOKEN: 'scrape-me' } });
+  try {
+    for (const path of ['/metrics', '/v1/stats']) assert.equal((await gateway.call(path)).status, 401, path);
+    const scraped = await gateway.call('/metrics', undefined, { headers: { authorization: 'Bearer scrape-me' } });
+    assert.equal(scraped.status, 200);
+    assert.equal((await gateway.call('/v1/stats', undefined, { headers: { authorization: 'Bearer scrape-me' } })).status, 401, 'a scraper reads metrics and nothing else');
+    assert.equal((await gateway.call('/metrics', undefined, { headers: { authorization: 'Bearer scrape-m' } })).status, 401);
+  } finally {
+    await gateway.close();
+  }
+});
+
+const venv = join(toolsDir, 'peers', 'python');
+const present = existsSync(join(venv, 'installed')) && existsSync(join(venv, 'bin', 'python'));
+
+describe('the official protobuf definitions', present ? {} : missingPeer('opentelemetry-proto (PyPI)', 'run .ci/run once, which installs it'), () => {
+  test('read every export, in both encodings and profiles', async () => {
+    const child = spawn(join(venv, 'bin', 'python'), ['-B', join(root, 'tests', 'e2e', 'otlp_receiver.py')], { env: { ...scrubbed(), NO_PROXY: '127.0.0.1' }, stdio: ['ignore', 'pipe', 'inherit'] });
+    const told = [];
+    let gateway;
+    try {
+      const lines = createInterface({ input: child.stdout });
+      const port = await new Promise(resolve => lines.once('line', resolve));
+      lines.on('line', line => told.push(JSON.parse(line)));
+      const endpoint = `http://127.0.0.1:${port}`;
+      const otlp = [{ endpoint }, { endpoint, encoding: 'json', profile: 'latest' }, { endpoint, flavour: 'langfuse', signals: ['traces'] }, { endpoint, flavour: 'openinference', encoding: 'json', signals: ['traces'] }];
+      gateway = await startHarness({ config: { telemetry: telemetry({ otlp, environment: 'test' }) } });
+      gateway.sim.behave('gpt-5-mini', 'status-503');
+      const answer = await chat(gateway, { models: [MODELS.Gemini], stream: true });
+      await answer.text();
+      const model = one => JSON.stringify(one.message ?? {}).includes(MODELS.Gemini.split('/')[1]);
+      await until(() => told.filter(one => one.signal === 'traces' && model(one)).length >= 4 && told.filter(one => one.signal === 'metrics' && model(one)).length >= 2, { what: 'all exports' });
+      assert.deepEqual(told.filter(one => one.error), []);
+      const spans = told.filter(model).filter(one => one.signal === 'traces').flatMap(one => one.message.resourceSpans[0].scopeSpans[0].spans);
+      assert.ok(spans.every(span => Buffer.from(span.traceId, 'base64').length === 16 && Buffer.from(span.spanId, 'base64').length === 8));
+      assert.equal(new Set(spans.map(span => span.spanId)).size * 4, spans.length, 'the same spans in all of them');
+    } finally {
+      child.kill();
+      await gateway?.close();
+    }
+  });
+});
