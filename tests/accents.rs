@@ -221,6 +221,20 @@ fn what_a_server_has_no_word_for_excludes_it_from_an_alias_and_stays_where_the_c
 }
 
 #[test]
+fn what_a_server_is_sent_as_it_was_written_is_reported_as_lost_by_nobody() {
+    let tool = json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}, "cache_control": {"type": "ephemeral"}});
+    let body = json!({"model": "mistral/mistral-large-latest", "user": "u", "tools": [tool],
+        "messages": [{"role": "user", "content": "hi", "name": "bob", "brand_new": 1}]});
+    for headers in [&[][..], &[("x-signalbox-on-unsupported", "drop")]] {
+        let fake = Fake::new([Script::json(200, ANSWER)]);
+        ask(&fake, &body, headers);
+        assert_eq!((&sent(&fake)["messages"], &sent(&fake)["tools"]), (&body["messages"], &body["tools"]));
+        assert_eq!(sent(&fake).get("user"), None);
+        assert_eq!(fake.header("x-signalbox-losses").as_deref(), Some("user:advisory"), "{headers:?}");
+    }
+}
+
+#[test]
 fn an_effort_that_a_model_lacks_is_converted_and_reported() {
     let mut body = hello("deepseek/deepseek-v4-pro");
     body["reasoning_effort"] = json!("medium");

@@ -336,7 +336,7 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
                 Basis::Dearest if capped => (gateway.prices.dearest(&provider.prices_of), true),
                 Basis::Dearest | Basis::None => (None, false),
             };
-            list.push(Candidate {
+            let mut candidate = Candidate {
                 name: choice.name.clone(),
                 model: choice.model.clone(),
                 provider,
@@ -352,10 +352,12 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
                 expected_picousd: choice.estimate.cost_picousd,
                 expected_output_tokens: choice.estimate.output_tokens,
                 expected_ms: choice.estimate.latency_ms(),
-                losses: self.losses_told(choice),
+                losses: self.losses.get(&choice.name).cloned().unwrap_or_default(),
                 drops: !choice.dropped.is_empty(),
                 hides_reasoning: self.hides_reasoning,
-            });
+            };
+            self.keep_true_losses(&mut candidate);
+            list.push(candidate);
         }
         list
     }
@@ -395,12 +397,15 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
 
     /// The losses that are reported: in the caller's own dialect what the server has no word for is sent all the same,
     /// unless the caller has allowed to drop it.
-    fn losses_told(&self, choice: &decision::Choice) -> Vec<Loss> {
-        let mut losses = self.losses.get(&choice.name).cloned().unwrap_or_default();
-        if choice.dialect == self.exchange.dialect && choice.dropped.is_empty() {
+    fn keep_true_losses(&self, candidate: &mut Candidate<'_>) {
+        if candidate.dialect != self.exchange.dialect {
+            return;
+        }
+        let mut losses = std::mem::take(&mut candidate.losses);
+        if !candidate.drops {
             losses.retain(|loss| loss.disposition != Disposition::Unsupported);
         }
-        losses
+        candidate.losses = self.work.lost(&candidate.target(), candidate.drops, losses);
     }
 
     fn audience(&self) -> Audience {

@@ -3,6 +3,7 @@
 
 use crate::dialect::canonical::{ChatRequest, ChatResponse, FinishReason, Loss};
 use crate::dialect::carried::Signer;
+use crate::dialect::openai_chat::request::adapt;
 use crate::dialect::view::View;
 use crate::dialect::{Dialect, Observation, StreamFault, Target};
 use crate::embedding::{Asked, Form};
@@ -87,6 +88,17 @@ impl<'b> Work<'b> {
             Self::Answer(chat) => Ok(dialect.encode_request(chat.canonical(from, asked)?, target).losses),
             Self::Count(count) => count.losses(from, asked, dialect, target),
             Self::Embed(wanted) => Ok(wanted.losses(dialect)),
+        }
+    }
+
+    /// Of the losses at a server of the caller's own dialect those that there are, see [`adapt::lost`].
+    #[must_use]
+    pub fn lost(&self, target: &Target<'_>, dropping: bool, losses: Vec<Loss>) -> Vec<Loss> {
+        match self {
+            Self::Answer(Chat { body, canonical: Some(request), .. }) => {
+                adapt::lost(body, request, target, dropping, losses)
+            }
+            _ => losses,
         }
     }
 

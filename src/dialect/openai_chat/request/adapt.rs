@@ -3,11 +3,12 @@
 //! text stays, byte for byte.
 
 use serde_json::value::RawValue;
+use serde_json::Value;
 
 use super::super::profile::{self, CallIds, Native, Profile, Replay};
 use super::super::types::{filled, kind_of, says_something, string, Kind};
 use super::encode;
-use crate::dialect::canonical::{ChatRequest, Disposition};
+use crate::dialect::canonical::{ChatRequest, Disposition, Loss};
 use crate::dialect::Target;
 use crate::json::{Edit, Members};
 
@@ -54,6 +55,38 @@ pub fn adapt(
     let added = written.iter().filter(|(name, _)| *name != "stream_options" && members.raw(name).is_none());
     edits.extend(added.map(|(name, raw)| (name.to_owned(), Some(raw.get().to_owned()))));
     edits
+}
+
+/// Of the losses that the encoder reports those that there are: what the server is sent as the caller wrote it has lost nothing
+/// on the way.
+#[must_use]
+pub fn lost(
+    body: &[u8],
+    request: &ChatRequest,
+    target: &Target<'_>,
+    dropping: bool,
+    mut losses: Vec<Loss>,
+) -> Vec<Loss> {
+    let Some(members) = Members::read(body).ok().filter(|_| !losses.is_empty()) else { return losses };
+    let changes = adapt(&members, request, target, dropping);
+    let sent = members.edit(&edits(&changes).collect::<Vec<_>>());
+    let Ok(sent) = Members::read(&sent) else { return losses };
+    losses.retain(|loss| {
+        let said = at(&members, &loss.field);
+        said.is_none() || said != at(&sent, &loss.field)
+    });
+    losses
+}
+
+/// The value at a path such as `messages[2].name`, if it is there and says something.
+fn at(members: &Members<'_>, path: &str) -> Option<Value> {
+    let mut steps = path.split(['.', '[']);
+    let top: Value = members.parse(steps.next()?).ok()??;
+    let value = steps.try_fold(&top, |value, step| match step.strip_suffix(']') {
+        Some(index) => value.get(index.parse::<usize>().ok()?),
+        None => value.get(step),
+    })?;
+    (!value.is_null()).then(|| value.clone())
 }
 
 /// The edits as [`Members::edit`] takes them.
