@@ -9,7 +9,7 @@ use crate::accounting::limit::{Bound, Refused};
 use crate::attempt::budget::RetryBudget;
 use crate::catalogue::price::{self, Prices};
 use crate::config::choice::Pattern;
-use crate::config::provider::{Provider, Secret};
+use crate::config::provider::Provider;
 use crate::config::{self, Config, ConfigProblem, Environment, Mode};
 use crate::error::{ErrorKind, GatewayError};
 use crate::health::circuit::Change;
@@ -27,8 +27,6 @@ pub struct Gateway {
     pub prices: Prices,
     /// Lets callers in.
     pub gate: Gate,
-    /// What a scraper of `/metrics` brings instead of a token: the secret `METRICS_TOKEN`.
-    pub metrics_token: Option<Secret>,
     /// Outlives configurations.
     pub memory: Rc<Memory>,
 }
@@ -67,8 +65,7 @@ impl Gateway {
         let gate =
             Gate::new(config.identity.clone(), environment("SIGNALBOX_PRINCIPAL_KEY").unwrap_or_default().as_bytes())
                 .with_secrets(environment);
-        let metrics_token = environment("METRICS_TOKEN").filter(|token| !token.is_empty()).map(Secret::new);
-        Ok(Self { config, prices, gate, metrics_token, memory })
+        Ok(Self { config, prices, gate, memory })
     }
 
     /// [`Gateway::load`] with one overlay, in local mode, without an environment.

@@ -37,9 +37,11 @@ pub enum Endpoint {
     Metrics,
     /// Whether this instance can serve.
     Health,
+    /// What can be asked.
+    OpenApi,
 }
 
-const TABLE: [(&str, &str, Endpoint); 11] = [
+const TABLE: [(&str, &str, Endpoint); 12] = [
     ("POST", "/v1/chat/completions", Endpoint::Generate(Dialect::OpenAiChat)),
     ("POST", "/v1/responses", Endpoint::Generate(Dialect::OpenAiResponses)),
     ("POST", "/v1/messages", Endpoint::Generate(Dialect::AnthropicMessages)),
@@ -51,6 +53,7 @@ const TABLE: [(&str, &str, Endpoint); 11] = [
     ("GET", "/v1/stats", Endpoint::Stats),
     ("GET", "/metrics", Endpoint::Metrics),
     ("GET", "/healthz", Endpoint::Health),
+    ("GET", "/openapi.json", Endpoint::OpenApi),
 ];
 
 const STREAMS: &str = "/v1/streams/";
@@ -77,7 +80,7 @@ pub fn template(path: &str) -> &'static str {
             gemini::Method::EmbedBatch => "/v1beta/models/{model}:batchEmbedContents",
         },
         _ if path == "/v1beta/models" => "/v1beta/models",
-        _ if path.starts_with("/v1beta/models/") => "/v1beta/models/{model}",
+        _ if path.starts_with("/v1beta/models/") => "/v1beta/models/{id}",
         _ if path.starts_with("/v1/models/") => "/v1/models/{id}",
         _ => "other",
     }
@@ -230,6 +233,22 @@ mod tests {
         assert_eq!(endpoint("POST", "/v1/usage/a").unwrap_err().status(), 405);
         assert_eq!(endpoint("POST", "/v1/completion").unwrap_err().status(), 404);
         assert_eq!(endpoint("GET", "/").unwrap_err().status(), 404);
+    }
+
+    #[test]
+    fn the_api_description_names_every_endpoint_and_no_other() {
+        let described: serde_json::Value = serde_json::from_str(include_str!("../docs/openapi.json")).unwrap();
+        let paths = described["paths"].as_object().unwrap();
+        for (method, path, _) in &TABLE {
+            assert!(paths[*path].get(method.to_lowercase()).is_some(), "{method} {path}");
+        }
+        for (path, operations) in paths {
+            assert_eq!(template(&path.replace("{id}", "x")), path, "what spans and metrics call it");
+            for method in operations.as_object().unwrap().keys() {
+                let filled = path.replace("{model}", "m").replace("{id}", "x").replace("{principal}", "x");
+                assert!(endpoint(&method.to_uppercase(), &filled).is_ok(), "{method} {filled}");
+            }
+        }
     }
 
     #[test]

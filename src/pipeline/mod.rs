@@ -91,12 +91,18 @@ async fn carry<P: Platform>(
 
 async fn serve<P: Platform>(exchange: &mut Exchange<'_, P>) -> Result<(), GatewayError> {
     let endpoint = route::endpoint(&exchange.request.method, &exchange.request.path)?;
-    let scraped = endpoint == Endpoint::Metrics && stats::is_scraper(exchange);
-    if endpoint != Endpoint::Health && !scraped && exchange.principal.is_none() {
+    let open = match endpoint {
+        Endpoint::Health => true,
+        Endpoint::OpenApi => exchange.gateway.config.identity.is_configured(),
+        _ => false,
+    };
+    let scraped = endpoint == Endpoint::Metrics && exchange.gateway.gate.is_scraper(&exchange.request.headers);
+    if !open && !scraped && exchange.principal.is_none() {
         exchange.principal = Some(enter::identify(exchange).await?);
     }
     let status = match endpoint {
         Endpoint::Health => health::health(exchange).await,
+        Endpoint::OpenApi => pages::openapi(exchange),
         Endpoint::Models => pages::models(exchange)?,
         Endpoint::Model(id) => pages::model(exchange, &id)?,
         Endpoint::Usage(of) => pages::usage(exchange, of.as_deref()).await?,

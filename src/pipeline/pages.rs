@@ -78,6 +78,13 @@ pub async fn usage<P: Platform>(exchange: &Exchange<'_, P>, of: Option<&str>) ->
     Ok(200)
 }
 
+/// `GET /openapi.json`: the description that `npm run docs:openapi` makes.
+pub fn openapi<P: Platform>(exchange: &Exchange<'_, P>) -> u16 {
+    const DESCRIPTION: &str = include_str!("../../docs/openapi.json");
+    exchange.platform.reply(reply::json_head(exchange, 200), DESCRIPTION.into());
+    200
+}
+
 fn answer<P: Platform>(exchange: &Exchange<'_, P>, status: u16, page: &Value) -> u16 {
     exchange.platform.reply(reply::json_head(exchange, status), page.to_string().into_bytes());
     status

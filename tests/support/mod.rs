@@ -31,7 +31,6 @@ pub fn forgetful(read: &Gateway) -> Rc<Gateway> {
         config: read.config.clone(),
         prices: read.prices.clone(),
         gate: Gate::new(read.config.identity.clone(), b""),
-        metrics_token: read.metrics_token.clone(),
         memory: Rc::default(),
     })
 }
