@@ -44,7 +44,7 @@ fn usage() -> ExitCode {
 /// What is valid and yet worth knowing before a deployment.
 fn report(file: &str, config: &Config) {
     println!("{file}: valid, version {}", config.version);
-    if config.identity.mode.is_none() {
+    if !config.identity.is_configured() {
         println!("  identity is not configured: every request will be refused");
     }
     for provider in config.providers.values() {
