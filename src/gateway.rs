@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::accounting::limit::{Bound, Refused};
-use crate::attempt::budget::RetryBudget;
+use crate::attempt::budget::{HedgeBudget, RetryBudget};
 use crate::catalogue::price::{self, Prices};
 use crate::config::choice::Pattern;
 use crate::config::provider::Provider;
@@ -35,6 +35,8 @@ pub struct Gateway {
 #[derive(Debug, Default)]
 pub struct Memory {
     budgets: RefCell<HashMap<String, RetryBudget>>,
+    /// By policy.
+    hedges: RefCell<HashMap<String, HedgeBudget>>,
     watch: RefCell<Watch>,
     without_usage_option: RefCell<HashSet<String>>,
     /// By principal: budgets that a ledger has refused to charge, and until when that is believed, Unix ms.
@@ -102,6 +104,23 @@ impl Gateway {
             Some(budget) => act(budget),
             None => act(budgets.entry(provider.to_owned()).or_default()),
         }
+    }
+
+    /// A request that may be hedged begins; `share` of a policy's requests are, in millionths.
+    pub fn may_be_hedged(&self, policy: &str, share_micro: i64) {
+        self.memory.hedges.borrow_mut().entry(policy.to_owned()).or_default().deposit(share_micro);
+    }
+
+    /// Whether a second call at once still is within the policy's share; if so it is taken from it.
+    #[must_use]
+    pub fn may_hedge(&self, policy: &str) -> bool {
+        self.memory.hedges.borrow_mut().get_mut(policy).is_some_and(HedgeBudget::withdraw)
+    }
+
+    /// The time to first content that 95 % of a candidate's attempts stay below, where it is known.
+    #[must_use]
+    pub fn ttft_p95_ms(&self, candidate: &str) -> Option<u64> {
+        self.memory.watch.borrow().ttft_p95_ms(candidate)
     }
 
     /// Whether a provider is known to refuse the option by which usage is asked for.

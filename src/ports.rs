@@ -54,6 +54,26 @@ pub enum Kept {
     Ahead,
 }
 
+/// What a call is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaited {
+    /// [`UpstreamCall::head`].
+    Head,
+    /// [`UpstreamCall::whole`], up to so many bytes.
+    Whole(usize),
+    /// [`UpstreamCall::read`].
+    Read,
+}
+
+/// One of two calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The first named.
+    First,
+    /// The second named.
+    Second,
+}
+
 /// One exchange with one caller: clock, chance, waiting, calling out and answering.
 #[allow(async_fn_in_trait)] // one thread: nothing here has to be Send
 pub trait Platform: SignatureVerifier + JwksSource {
@@ -87,6 +107,18 @@ pub trait Platform: SignatureVerifier + JwksSource {
 
     /// Starts a call; nothing is known of it yet.
     fn call(&self, request: UpstreamRequest) -> Self::Call;
+
+    /// Waits until one of two calls has come to what it is waited for, or has broken: that step of it then answers at once. The
+    /// first one where both have. The other one's step stays under way.
+    ///
+    /// # Errors
+    /// Timeout, client gone (which both calls have been told of, then).
+    async fn either(
+        &self,
+        first: (&mut Self::Call, Awaited),
+        second: (&mut Self::Call, Awaited),
+        until_ms: u64,
+    ) -> Result<Side, Interrupt>;
 
     /// Answers with a whole body. Only the first answer of an exchange counts.
     fn reply(&self, head: ResponseHead, body: Vec<u8>);

@@ -1,6 +1,7 @@
-//! The retry budget of one upstream: a token bucket filled by traffic, so that retries stay a share of it.
+//! Token buckets filled by traffic, so that what is sent on top of it stays a share of it: retries at one upstream, and second
+//! calls under one policy that hedges.
 //!
-//! The idea is Finagle's (`routing.md` §5): without it, an upstream that fails every call gets every call twice, just when
+//! The idea of the first is Finagle's (`routing.md` §5): without it, an upstream that fails every call gets every call twice, just when
 //! it can bear it least. Counts live for ten seconds, so an hour of calm does not pay for a minute of hammering. First
 //! calls fill the bucket, retries at the same candidate empty it; a call to another upstream is that upstream's first
 //! call and costs nothing here. Arithmetic is in thousandths of a token: no rounding drift.
@@ -76,6 +77,37 @@ impl RetryBudget {
     }
 }
 
+/// What is let through of hedges: `share` of all requests since the isolate began, and one. Calm pays for at most ten in a row.
+#[derive(Debug, Clone)]
+pub struct HedgeBudget {
+    millionths: i64,
+}
+
+const HEDGE: i64 = 1_000_000;
+const MOST_HEDGES: i64 = 10 * HEDGE;
+
+impl Default for HedgeBudget {
+    fn default() -> Self {
+        Self { millionths: HEDGE }
+    }
+}
+
+impl HedgeBudget {
+    /// A request that could be hedged; `share` of such requests may be, in millionths.
+    pub fn deposit(&mut self, share_micro: i64) {
+        self.millionths = self.millionths.saturating_add(share_micro.max(0)).min(MOST_HEDGES);
+    }
+
+    /// A second call wants to be made; `false` = not now.
+    pub fn withdraw(&mut self) -> bool {
+        let may = self.millionths >= HEDGE;
+        if may {
+            self.millionths -= HEDGE;
+        }
+        may
+    }
+}
+
 #[allow(clippy::cast_possible_truncation)] // clamped before
 fn thousandths(number: f64) -> i64 {
     let clamped = if number.is_nan() { 0.0 } else { number.clamp(0.0, 1_000.0) };
@@ -125,6 +157,21 @@ mod tests {
         assert!(budget.withdraw(1_000));
         assert!(!budget.withdraw(1_000));
         assert!(!budget.withdraw(59_000));
+    }
+
+    #[test]
+    fn hedges_are_a_share_of_the_requests_and_one() {
+        let mut budget = HedgeBudget::default();
+        let hedges = (0..1_000).filter(|_| {
+            budget.deposit(50_000);
+            budget.withdraw()
+        });
+        assert_eq!(hedges.count(), 51);
+        (0..1_000).for_each(|_| budget.deposit(1_000_000));
+        let burst = std::iter::repeat_with(|| budget.withdraw()).take_while(|allowed| *allowed).count();
+        assert_eq!(burst, 10, "a long calm");
+        budget.deposit(0);
+        assert!(!budget.withdraw());
     }
 
     #[test]

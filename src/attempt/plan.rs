@@ -1,8 +1,8 @@
 //! The attempt machine: which candidate is called when, and when it is time to stop (DESIGN §5).
 //!
-//! One driver executes the actions and reports events; at most one call is in flight. The machine decides on classes
-//! and numbers only: it never sees a body, a key or a byte of an answer. What an error tells the caller stands in
-//! `outcome.rs`. Read `tests/attempts/main.rs` first.
+//! One driver executes the actions and reports events; one call is in flight, or two where a policy hedges (`hedging.rs`).
+//! The machine decides on classes and numbers only: it never sees a body, a key or a byte of an answer. What an error tells
+//! the caller stands in `outcome.rs`. Read `tests/attempts/main.rs` first.
 
 use super::outcome::{self, Failed};
 use crate::error::{ErrorKind, GatewayError};
@@ -12,6 +12,7 @@ use crate::upstream::failure::{AttemptFailure, FailureClass, RetryScope};
 pub use super::limits::{Deadlines, Limits, Patience};
 
 mod continuing;
+mod hedging;
 
 use continuing::Interrupted;
 
@@ -26,6 +27,8 @@ pub struct Candidate {
     pub patience: Patience,
     /// Expected duration of a whole (non-stream) answer.
     pub expected_ms: u64,
+    /// Nothing of its answer having come after so long, another candidate may be asked beside it. `None` = never.
+    pub hedge_after_ms: Option<u64>,
 }
 
 /// What happened.
@@ -52,6 +55,24 @@ pub enum Event {
         /// Indices into the candidates.
         by: Vec<usize>,
     },
+    /// Nothing has come of the call in flight when it was due ([`Action::Send`]'s `hedge_at`). These candidates may be asked
+    /// beside it, in this order.
+    Slow {
+        /// Indices into the candidates.
+        by: Vec<usize>,
+    },
+    /// Of two calls in flight, this one has brought its first content, or its whole answer.
+    Won {
+        /// Its number.
+        attempt: u32,
+    },
+    /// Of two calls in flight, this one has failed.
+    Lost {
+        /// Its number.
+        attempt: u32,
+        /// Why.
+        failure: AttemptFailure,
+    },
     /// The attempt in flight delivered its first content (streams).
     Content,
     /// The attempt in flight delivered its whole answer.
@@ -76,6 +97,27 @@ pub enum Action {
         candidate: usize,
         /// Its deadlines.
         deadlines: Deadlines,
+        /// If nothing of its answer has come by then, report [`Event::Slow`].
+        hedge_at: Option<u64>,
+    },
+    /// Call this candidate too; the one in flight goes on.
+    Hedge {
+        /// Counter from 1.
+        attempt: u32,
+        /// Index into the candidates.
+        candidate: usize,
+        /// Its deadlines.
+        deadlines: Deadlines,
+    },
+    /// Go on waiting for the one call that is in flight.
+    Stay {
+        /// Its deadlines from now on.
+        deadlines: Deadlines,
+    },
+    /// Stop this one of two calls in flight: the other one alone counts now.
+    Cancel {
+        /// Its number.
+        attempt: u32,
     },
     /// Do nothing for so long, then report [`Event::WaitOver`].
     Wait {
@@ -86,7 +128,7 @@ pub enum Action {
     Commit,
     /// All is delivered. Also the answer to anything that is reported after the end.
     Finish,
-    /// Abort what is in flight and settle; nobody listens.
+    /// Abort all that is in flight and settle; nobody listens.
     Abandon,
     /// Answer with this error (a status before open, a typed end after).
     GiveUp(Box<GatewayError>),
@@ -95,11 +137,13 @@ pub enum Action {
 /// One finished attempt, for headers, logs and errors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttemptRecord {
+    /// Its number, from 1.
+    pub attempt: u32,
     /// Index into the candidates.
     pub candidate: usize,
-    /// HTTP status (`200` for an answer) or a word (`timeout`, `connect`, `cut`, `cancelled`, …).
+    /// HTTP status (`200` for an answer) or a word (`timeout`, `connect`, `cut`, `cancelled`, `hedged`, …).
     pub outcome: String,
-    /// Class of the failure; `None` for an answer and for what the caller's leaving cut short.
+    /// Class of the failure; `None` for an answer and for what the caller's leaving or another answer cut short.
     pub class: Option<FailureClass>,
     /// When it was sent.
     pub started_ms: u64,
@@ -125,6 +169,8 @@ pub struct Machine {
     failures: Vec<Failed>,
     /// An answer is out in part, and somebody is to go on with it.
     interrupted: Option<Interrupted>,
+    /// Two candidates have been asked at once; once is enough.
+    hedged: bool,
 }
 
 /// Where a candidate stands.
@@ -135,12 +181,28 @@ struct Standing {
     excluded: bool,
 }
 
+/// A call in flight.
+#[derive(Debug, Clone, Copy)]
+struct Flight {
+    attempt: u32,
+    candidate: usize,
+    sent_ms: u64,
+    /// Its first content is out.
+    content: bool,
+}
+
 #[derive(Debug, Clone, Copy)]
 enum State {
     Ready,
-    InFlight { candidate: usize, sent_ms: u64, content: bool },
-    Waiting { candidate: usize },
-    Over { abandoned: bool },
+    InFlight(Flight),
+    /// The second was sent because the first was slow. Nothing of either is out.
+    Racing(Flight, Flight),
+    Waiting {
+        candidate: usize,
+    },
+    Over {
+        abandoned: bool,
+    },
 }
 
 impl Machine {
@@ -160,19 +222,25 @@ impl Machine {
             records: Vec::new(),
             failures: Vec::new(),
             interrupted: None,
+            hedged: false,
         }
     }
 
-    /// Takes an event, answers with the next action. `may_retry` withdraws from the retry budget of a candidate's
-    /// upstream and says whether there was something left; it is asked only when all else speaks for a retry. `random`
-    /// is uniform. After the end every event is answered by `Finish` (by `Abandon` if that was the end).
+    /// Takes an event, answers with the next action. `may_retry` withdraws from the budget that the next call to a candidate
+    /// is charged to (its upstream's for retries, the policy's for an answer to [`Event::Slow`]) and says whether there was
+    /// something left; it is asked only when all else speaks for the call. `random` is uniform. After the end every event is answered by `Finish` (by `Abandon` if that was the end).
     pub fn step(&mut self, event: Event, now_ms: u64, random: u64, may_retry: &mut dyn FnMut(usize) -> bool) -> Action {
         match (self.state, event) {
             (State::Over { abandoned: true }, _) => Action::Abandon,
             (State::Over { abandoned: false }, _) => Action::Finish,
             (state, Event::ClientGone) => {
-                if let State::InFlight { candidate, sent_ms, .. } = state {
-                    self.record(candidate, "cancelled".to_owned(), None, sent_ms, now_ms);
+                let (first, second) = match state {
+                    State::InFlight(flight) => (Some(flight), None),
+                    State::Racing(first, second) => (Some(first), Some(second)),
+                    _ => (None, None),
+                };
+                for flight in first.into_iter().chain(second) {
+                    self.record(flight, "cancelled".to_owned(), None, now_ms);
                 }
                 self.state = State::Over { abandoned: true };
                 Action::Abandon
@@ -183,40 +251,41 @@ impl Machine {
                 None => self.give_up(now_ms),
             },
             (State::Waiting { candidate }, Event::WaitOver) => self.send(candidate, now_ms),
-            (State::InFlight { candidate, sent_ms, .. }, Event::Content) => {
-                self.state = State::InFlight { candidate, sent_ms, content: true };
+            (State::InFlight(flight), Event::Slow { by }) if !flight.content => {
+                self.slow(flight, &by, now_ms, may_retry)
+            }
+            (State::Racing(first, second), Event::Won { attempt }) => self.won(first, second, attempt, now_ms),
+            (State::Racing(first, second), Event::Lost { attempt, failure }) => {
+                self.lost(first, second, attempt, failure, now_ms)
+            }
+            (State::InFlight(flight), Event::Content) => {
+                self.state = State::InFlight(Flight { content: true, ..flight });
                 Action::Commit
             }
-            (State::InFlight { candidate, sent_ms, .. }, Event::Ended) => {
-                self.record(candidate, "200".to_owned(), None, sent_ms, now_ms);
+            (State::InFlight(flight), Event::Ended) => {
+                self.record(flight, "200".to_owned(), None, now_ms);
                 self.state = State::Over { abandoned: false };
                 Action::Finish
             }
-            (State::InFlight { candidate, sent_ms, content }, Event::Paused) => {
-                self.paused(candidate, sent_ms, content, now_ms)
+            (State::InFlight(flight), Event::Paused) => self.paused(flight, now_ms),
+            (State::InFlight(flight), Event::Interrupted { failure, by }) => {
+                self.interrupt(flight, failure, by, now_ms, random, may_retry)
             }
-            (State::InFlight { candidate, sent_ms, .. }, Event::Interrupted { failure, by }) => {
-                self.interrupt(candidate, sent_ms, failure, by, now_ms, random, may_retry)
+            (State::InFlight(flight), Event::Failed(failure)) if !flight.content && self.interrupted.is_some() => {
+                self.go_on(flight, &failure, now_ms, random, may_retry)
             }
-            (State::InFlight { candidate, content: false, .. }, Event::Withheld(error)) => {
-                self.withheld(candidate, *error, now_ms)
+            (State::InFlight(flight), Event::Withheld(error)) if !flight.content => {
+                self.withheld(flight.candidate, *error, now_ms)
             }
-            (State::InFlight { candidate, sent_ms, content: false }, Event::Failed(failure))
-                if self.interrupted.is_some() =>
-            {
-                self.not_continued(candidate, sent_ms, failure, now_ms, random, may_retry)
+            (State::Racing(first, second), Event::Withheld(_)) => self.not_beside(first, second),
+            (State::InFlight(flight), Event::Failed(failure)) if !flight.content => {
+                self.failed(flight, failure, now_ms, random, may_retry)
             }
-            (State::InFlight { candidate, sent_ms, content: false }, Event::Failed(failure)) => {
-                self.failed(candidate, sent_ms, failure, now_ms, random, may_retry)
+            (State::InFlight(flight), Event::Repaired(failure)) if !flight.content => {
+                self.repaired(flight, failure, now_ms)
             }
-            (State::InFlight { candidate, sent_ms, content: false }, Event::Repaired(failure)) => {
-                self.repaired(candidate, sent_ms, failure, now_ms)
-            }
-            (
-                State::InFlight { candidate, sent_ms, .. },
-                Event::Failed(failure) | Event::Repaired(failure) | Event::Broke(failure),
-            ) => {
-                self.record_failure(candidate, sent_ms, &failure, now_ms);
+            (State::InFlight(flight), Event::Failed(failure) | Event::Repaired(failure) | Event::Broke(failure)) => {
+                self.record_failure(flight, &failure, now_ms);
                 let first = self.interrupted.take().map_or(failure, |earlier| earlier.failure);
                 self.end_with(outcome::broken(&first))
             }
@@ -234,17 +303,17 @@ impl Machine {
         &self.records
     }
 
-    /// `openai/gpt-x:429,anthropic/claude-y:200`: finished attempts, and the one in flight once it has content.
+    /// `openai/gpt-x:429,anthropic/claude-y:200`: finished attempts, and the one in flight once it has content, in the order in
+    /// which they were sent.
     #[must_use]
     pub fn attempts_header(&self) -> String {
-        let answering = match self.state {
-            State::InFlight { candidate, content: true, .. } => Some((candidate, "200")),
-            _ => None,
-        };
-        let finished = self.records.iter().map(|record| (record.candidate, record.outcome.as_str()));
-        let parts = finished
-            .chain(answering)
-            .map(|(candidate, outcome)| format!("{}:{outcome}", header_text(self.name(candidate))));
+        let mut parts: Vec<(u32, usize, &str)> =
+            self.records.iter().map(|record| (record.attempt, record.candidate, record.outcome.as_str())).collect();
+        if let State::InFlight(Flight { attempt, candidate, content: true, .. }) = self.state {
+            parts.push((attempt, candidate, "200"));
+        }
+        parts.sort_by_key(|(attempt, ..)| *attempt);
+        let parts = parts.iter().map(|(_, at, outcome)| format!("{}:{outcome}", header_text(self.name(*at))));
         parts.collect::<Vec<_>>().join(",")
     }
 
@@ -257,14 +326,14 @@ impl Machine {
     /// A failure before anything went out: the same again, the next, or the end.
     fn failed(
         &mut self,
-        candidate: usize,
-        sent_ms: u64,
+        flight: Flight,
         failure: AttemptFailure,
         now_ms: u64,
         random: u64,
         may_retry: &mut dyn FnMut(usize) -> bool,
     ) -> Action {
-        self.record_failure(candidate, sent_ms, &failure, now_ms);
+        self.record_failure(flight, &failure, now_ms);
+        let candidate = flight.candidate;
         let scope = failure.retry_scope();
         let wait_ms = match scope {
             RetryScope::SameThenOther => self.pause(candidate, &failure, now_ms, random),
@@ -272,12 +341,8 @@ impl Machine {
         };
         let hinted = failure.retry_after_ms.is_some();
         self.exclude_by(candidate, &failure);
+        let is_over = self.is_the_answer(&failure);
         self.failures.push(Failed { candidate, failure, at_ms: now_ms });
-        let is_over = match scope {
-            RetryScope::Never => true,
-            RetryScope::Answer => self.limits.verdicts_are_answers,
-            RetryScope::SameThenOther | RetryScope::OtherOnly | RetryScope::LargerWindow => false,
-        };
         if is_over {
             return self.give_up(now_ms);
         }
@@ -308,9 +373,19 @@ impl Machine {
         }
     }
 
+    /// Whether a failure is what the caller gets, whoever else could be asked.
+    fn is_the_answer(&self, failure: &AttemptFailure) -> bool {
+        match failure.retry_scope() {
+            RetryScope::Never => true,
+            RetryScope::Answer => self.limits.verdicts_are_answers,
+            RetryScope::SameThenOther | RetryScope::OtherOnly | RetryScope::LargerWindow => false,
+        }
+    }
+
     /// A failure whose reason is gone: the same candidate as if it had not been asked.
-    fn repaired(&mut self, candidate: usize, sent_ms: u64, failure: AttemptFailure, now_ms: u64) -> Action {
-        self.record_failure(candidate, sent_ms, &failure, now_ms);
+    fn repaired(&mut self, flight: Flight, failure: AttemptFailure, now_ms: u64) -> Action {
+        self.record_failure(flight, &failure, now_ms);
+        let candidate = flight.candidate;
         if now_ms >= self.total_end {
             self.failures.push(Failed { candidate, failure, at_ms: now_ms });
             return self.give_up(now_ms);
@@ -324,7 +399,8 @@ impl Machine {
 
     /// How long to wait before the same candidate is tried once more; `None` = not at all.
     fn pause(&self, candidate: usize, failure: &AttemptFailure, now_ms: u64, random: u64) -> Option<u64> {
-        let tried_once = self.standing.get(candidate).is_some_and(|standing| standing.tries == 1);
+        // Excluded: by another one that failed beside it.
+        let tried_once = self.standing.get(candidate).is_some_and(|standing| standing.tries == 1 && !standing.excluded);
         if !tried_once || self.attempts >= self.limits.max_attempts {
             return None;
         }
@@ -372,22 +448,29 @@ impl Machine {
     }
 
     fn send(&mut self, candidate: usize, now_ms: u64) -> Action {
+        let flight = self.take_off(candidate, now_ms);
+        self.state = State::InFlight(flight);
+        let deadlines = self.deadlines(candidate, now_ms);
+        Action::Send { attempt: flight.attempt, candidate, deadlines, hedge_at: self.hedge_at(candidate, now_ms) }
+    }
+
+    fn take_off(&mut self, candidate: usize, sent_ms: u64) -> Flight {
         self.attempts = self.attempts.saturating_add(1);
         if let Some(standing) = self.standing.get_mut(candidate) {
             standing.tries = standing.tries.saturating_add(1);
         }
-        self.state = State::InFlight { candidate, sent_ms: now_ms, content: false };
-        Action::Send { attempt: self.attempts, candidate, deadlines: self.deadlines(candidate, now_ms) }
+        Flight { attempt: self.attempts, candidate, sent_ms, content: false }
     }
 
-    /// Only who can be replaced is hurried: the last candidate has what is left of the total.
-    fn deadlines(&self, candidate: usize, now_ms: u64) -> Deadlines {
+    /// Of a call that was sent at `sent_ms`. Only who can be replaced is hurried: the last candidate has what is left of the
+    /// total.
+    fn deadlines(&self, candidate: usize, sent_ms: u64) -> Deadlines {
         // Who goes on with an answer is waited for by a caller who has read a part of it.
         let replaceable =
             (self.attempts < self.limits.max_attempts && self.untried().is_some()) || self.interrupted.is_some();
         match self.candidates.get(candidate).filter(|_| replaceable) {
-            Some(c) if self.stream => self.limits.streamed(c.patience, now_ms, self.total_end),
-            Some(c) => self.limits.whole(c.expected_ms, now_ms, self.total_end),
+            Some(c) if self.stream => self.limits.streamed(c.patience, sent_ms, self.total_end),
+            Some(c) => self.limits.whole(c.expected_ms, sent_ms, self.total_end),
             None => Deadlines { first_content_at: None, idle_ms: None, end_at: self.total_end },
         }
     }
@@ -405,22 +488,19 @@ impl Machine {
         Action::GiveUp(Box::new(error))
     }
 
-    fn record_failure(&mut self, candidate: usize, sent_ms: u64, failure: &AttemptFailure, now_ms: u64) {
+    fn record_failure(&mut self, flight: Flight, failure: &AttemptFailure, now_ms: u64) {
         // A status of success is no outcome of a failure: the error came inside a 200.
         let status = failure.status.filter(|status| *status >= 300);
         let outcome = status.map_or_else(|| failure.class.name().to_owned(), |status| status.to_string());
-        self.record(candidate, outcome, Some(failure.class), sent_ms, now_ms);
+        self.record(flight, outcome, Some(failure.class), now_ms);
     }
 
-    fn record(
-        &mut self,
-        candidate: usize,
-        outcome: String,
-        class: Option<FailureClass>,
-        started_ms: u64,
-        ended_ms: u64,
-    ) {
-        self.records.push(AttemptRecord { candidate, outcome, class, started_ms, ended_ms });
+    fn record(&mut self, flight: Flight, outcome: String, class: Option<FailureClass>, ended_ms: u64) {
+        let Flight { attempt, candidate, sent_ms: started_ms, .. } = flight;
+        let record = AttemptRecord { attempt, candidate, outcome, class, started_ms, ended_ms };
+        // In the order in which they were sent, which is nearly always that of their ends.
+        let at = self.records.iter().rposition(|earlier| earlier.attempt < attempt).map_or(0, |at| at + 1);
+        self.records.insert(at, record);
     }
 
     fn name(&self, candidate: usize) -> &str {
@@ -440,6 +520,9 @@ fn name_of(event: &Event) -> &'static str {
         Event::Withheld(_) => "withheld",
         Event::Broke(_) => "broke",
         Event::Interrupted { .. } => "interrupted",
+        Event::Slow { .. } => "slow",
+        Event::Won { .. } => "won",
+        Event::Lost { .. } => "lost",
         Event::Content => "content",
         Event::Ended => "ended",
         Event::Paused => "paused",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::continuation::{self, ContinuationPolicy};
+use super::hedge::{self, HedgePolicy};
 use crate::catalogue::model::is_task_name;
 use crate::document::{Item, Object};
 
@@ -97,6 +98,8 @@ pub struct Policy {
     pub attempts: AttemptLimits,
     /// What becomes of answers that break.
     pub continuation: ContinuationPolicy,
+    /// When a second candidate is asked beside the first; `None` = never.
+    pub hedge: Option<HedgePolicy>,
     /// Tool calls and JSON documents go out when they are whole, so that a broken one is tried again unseen.
     pub hold_back: bool,
     /// What a safety verdict means.
@@ -217,6 +220,7 @@ pub const POLICY: &[&str] = &[
     "data",
     "attempts",
     "continuation",
+    "hedge",
     "hold_back",
     "content_filter",
 ];
@@ -295,6 +299,7 @@ pub(super) fn read_policy(item: &Item<'_>) -> Option<Policy> {
         data: read_data(&object)?,
         attempts: read_attempts(&object)?,
         continuation: continuation::read(&object)?,
+        hedge: hedge::read(&object)?,
         hold_back: flag("hold_back", false)?,
         content_filter: object
             .member("content_filter")

@@ -4,6 +4,7 @@
 
 pub mod choice;
 pub mod continuation;
+pub mod hedge;
 pub mod limits;
 pub mod merge;
 pub mod provider;

@@ -1,10 +1,10 @@
 //! The members that the loader knows, by the name of the definition in `docs/config.schema.json` that must list the same.
 
-use super::{choice, continuation, limits, provider, telemetry};
+use super::{choice, continuation, hedge, limits, provider, telemetry};
 use crate::catalogue::model;
 
 /// Definition → members. The empty name is the document itself.
-pub const SHAPES: [(&str, &[&str]); 21] = [
+pub const SHAPES: [(&str, &[&str]); 22] = [
     ("", super::ROOT),
     ("cors", super::CORS),
     ("streams", super::STREAMS),
@@ -20,6 +20,7 @@ pub const SHAPES: [(&str, &[&str]); 21] = [
     ("attempts", choice::ATTEMPTS),
     ("patience", choice::PATIENCE),
     ("continuation", continuation::CONTINUATION),
+    ("hedge", hedge::HEDGE),
     ("telemetry", telemetry::TELEMETRY),
     ("tail", telemetry::TAIL),
     ("collector", telemetry::COLLECTOR),
@@ -44,6 +45,7 @@ pub fn words() -> Vec<(&'static str, Vec<&'static str>)> {
         ("exposure", first(&choice::EXPOSURES)),
         ("when_all_open", first(&choice::WHEN_ALL_OPEN)),
         ("continuation_mode", first(&continuation::CONTINUATIONS)),
+        ("hedge_mode", first(&hedge::HEDGE_MODES)),
         ("content_filter", first(&choice::CONTENT_FILTERS)),
         ("telemetry_profile", first(&telemetry::TELEMETRY_PROFILES)),
         ("encoding", first(&telemetry::ENCODINGS)),

@@ -26,7 +26,7 @@ use crate::http::{Headers, Request, ResponseHead, UpstreamRequest};
 use crate::identity::jwks::MAX_BODY_BYTES;
 use crate::identity::ports::{Fetcher, JwksSource, PortFailure, Served, SignatureVerifier};
 use crate::identity::Algorithm;
-use crate::ports::{CallerSink, Interrupt, Kept, Platform, UpstreamCall};
+use crate::ports::{Awaited, CallerSink, Interrupt, Kept, Platform, Side, UpstreamCall};
 use crate::telemetry::record::RequestRecord;
 
 #[wasm_bindgen(module = "/src/edge/seam.js")]
@@ -58,6 +58,8 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn sleep(this: &Exchange, ms: f64) -> JsValue;
     #[wasm_bindgen(method)]
+    fn either(this: &Exchange, first: &JsCall, second: &JsCall, ms: f64) -> JsValue;
+    #[wasm_bindgen(method)]
     fn call(this: &Exchange, url: &str, headers: &str, body: &[u8]) -> JsCall;
     #[wasm_bindgen(method, js_name = runModel)]
     fn run_model(this: &Exchange, ai: &JsValue, model: &str, body: &[u8]) -> JsCall;
@@ -65,6 +67,8 @@ extern "C" {
     type JsCall;
     #[wasm_bindgen(method)]
     fn head(this: &JsCall, ms: f64) -> JsValue;
+    #[wasm_bindgen(method)]
+    fn begin(this: &JsCall, step: &str, limit: f64);
     #[wasm_bindgen(method)]
     fn whole(this: &JsCall, ms: f64, limit: f64) -> JsValue;
     #[wasm_bindgen(method)]
@@ -354,6 +358,18 @@ impl Platform for EdgePlatform {
         EdgeCall { call, step: self.step.clone() }
     }
 
+    async fn either(
+        &self,
+        (first, for_first): (&mut EdgeCall, Awaited),
+        (second, for_second): (&mut EdgeCall, Awaited),
+        until_ms: u64,
+    ) -> Result<Side, Interrupt> {
+        first.begin(for_first);
+        second.begin(for_second);
+        let value = taken(&self.step, self.exchange.either(&first.call, &second.call, left(until_ms))).await?;
+        Ok(if value.as_f64() == Some(1.0) { Side::Second } else { Side::First })
+    }
+
     fn reply(&self, head: ResponseHead, body: Vec<u8>) {
         if let Some(keeping) = &self.keeping {
             return keeping.keeper.reply(head, &body);
@@ -456,6 +472,18 @@ impl JwksSource for EdgePlatform {
 pub struct EdgeCall {
     call: JsCall,
     step: Rc<Step>,
+}
+
+impl EdgeCall {
+    fn begin(&self, awaited: Awaited) {
+        #[allow(clippy::cast_precision_loss)]
+        let (step, limit) = match awaited {
+            Awaited::Head => ("head", 0.0),
+            Awaited::Whole(limit) => ("whole", limit as f64),
+            Awaited::Read => ("read", 0.0),
+        };
+        self.call.begin(step, limit);
+    }
 }
 
 impl UpstreamCall for EdgeCall {

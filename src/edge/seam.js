@@ -35,6 +35,7 @@ export class Exchange {
     this.gone = false;
     this.calls = new Set();
     this.waking = null;
+    this.racing = null;
     this.sink = null;
     this.answer = new Promise((resolve) => (this.respond = resolve));
     ctx.waitUntil(new Promise((resolve) => (this.done = resolve)));
@@ -45,6 +46,7 @@ export class Exchange {
     this.gone = true;
     for (const call of this.calls) call.leave();
     this.waking?.();
+    this.racing?.();
   }
 
   /** Hands the outcome of the step under way to its task. */
@@ -130,6 +132,27 @@ export class Exchange {
       this.waking = null;
       this.deliver(this.gone ? 'gone' : null);
     };
+    return undefined;
+  }
+
+  /** Which of two calls has come to what it was begun for, 0 or 1: that step of it answers at once now. "timeout", "gone". */
+  either(first, second, ms) {
+    const calls = [first, second];
+    const leave = () => {
+      for (const call of calls) call.alone = call.outlives;
+      return 'gone';
+    };
+    if (this.gone) return leave();
+    const came = calls.findIndex((call) => call.outcome !== undefined);
+    if (came >= 0) return came;
+    const end = (value) => {
+      clearTimeout(timer);
+      first.cameFirst = second.cameFirst = this.racing = null;
+      this.deliver(value);
+    };
+    const timer = setTimeout(end, ms, 'timeout');
+    calls.forEach((call, at) => (call.cameFirst = () => end(at)));
+    this.racing = () => end(leave());
     return undefined;
   }
 
@@ -227,29 +250,34 @@ class Call {
     this.gatherer = null;
     this.outlives = false; // the caller's leaving does not end it
     this.alone = false; // the caller has left, and it has been told of it
+    this.cameFirst = null; // what waits for either of two calls
     this.came = (value) => this.settle(value);
     this.broke = () => this.settle(this.exchange.gone && !this.outlives ? 'gone' : 'reset');
   }
 
   /** "STATUS\nname\nvalue…" */
   head(ms) {
-    return this.ask(ms, () => {
-      this.fetching.then((response) => {
-        this.response = response;
-        this.settle(flatten(response.headers, String(response.status)));
-      }, () => this.settle(this.exchange.gone && !this.outlives ? 'gone' : 'connect'));
-    });
+    return this.ask(ms, () => this.beginHead());
+  }
+
+  beginHead() {
+    this.fetching.then((response) => {
+      this.response = response;
+      this.settle(flatten(response.headers, String(response.status)));
+    }, () => this.settle(this.exchange.gone && !this.outlives ? 'gone' : 'connect'));
   }
 
   /** Uint8Array. */
   whole(ms, limit) {
-    return this.ask(ms, () => {
-      const { body, headers } = this.response;
-      if (!body) return this.settle(new Uint8Array(0));
-      if (Number(headers.get('content-length') ?? 0) > limit) return this.settle('large');
-      if (headers.has('content-length')) this.response.arrayBuffer().then((buffer) => this.settle(new Uint8Array(buffer)), this.broke);
-      else readAll(body, limit).then(this.came, this.broke);
-    });
+    return this.ask(ms, () => this.beginWhole(limit));
+  }
+
+  beginWhole(limit) {
+    const { body, headers } = this.response;
+    if (!body) return this.settle(new Uint8Array(0));
+    if (Number(headers.get('content-length') ?? 0) > limit) return this.settle('large');
+    if (headers.has('content-length')) this.response.arrayBuffer().then((buffer) => this.settle(new Uint8Array(buffer)), this.broke);
+    else readAll(body, limit).then(this.came, this.broke);
   }
 
   /** Uint8Array, or null at the end. */
@@ -307,6 +335,15 @@ class Call {
     this.exchange.deliver('gone');
   }
 
+  /** Sets under way what a step will ask for, if nothing is. */
+  begin(step, limit) {
+    if (this.underway || this.outcome !== undefined) return;
+    this.underway = true;
+    if (step === 'head') this.beginHead();
+    else if (step === 'whole') this.beginWhole(limit);
+    else this.next();
+  }
+
   /** What has come, or `undefined`: it will be delivered, or "timeout" after `ms`. */
   ask(ms, begin) {
     if (this.exchange.gone && !this.alone) {
@@ -342,7 +379,8 @@ class Call {
   settle(value) {
     this.underway = false;
     this.outcome = value;
-    if (this.asked && !this.held()) this.answer(this.take());
+    if (this.cameFirst !== null) this.cameFirst();
+    else if (this.asked && !this.held()) this.answer(this.take());
   }
 
   take() {

@@ -56,6 +56,8 @@ pub enum Sign {
     },
     /// Nothing was learnt: the caller left.
     Unknown,
+    /// It was stopped before it had come to anything, because another candidate was quicker.
+    Outrun,
 }
 
 /// What a change means for others who share the circuit.
@@ -139,7 +141,7 @@ impl Circuit {
                 self.streak = 0;
                 (current && self.state != State::Closed).then(|| self.close(now_ms, settings))
             }
-            Sign::Unknown => {
+            Sign::Unknown | Sign::Outrun => {
                 if let (true, State::Probing { opened_ms, .. }) = (current, self.state) {
                     self.state = State::Open { since_ms: opened_ms, until_ms: now_ms, hinted: false };
                 }

@@ -38,6 +38,14 @@ impl Observed {
         }
     }
 
+    /// Takes in an attempt that was stopped after so long without content: it would have taken longer still. Whether it would
+    /// have failed nobody knows.
+    pub fn outrun(&mut self, waited_ms: u64) {
+        if self.ttft_ms.is_some_and(|ttft| ttft < waited_ms) {
+            self.ttft_ms = Some(smooth(self.ttft_ms, waited_ms));
+        }
+    }
+
     /// Takes in attempts of which only the number is known.
     pub fn counted(&mut self, ok: u32, failed: u32, now_ms: u64) {
         let all = u64::from(ok) + u64::from(failed);

@@ -108,7 +108,13 @@ impl Watch {
         if change == Some(Change::Closed) {
             known.own.recovered();
         }
-        if attempt.sign != Sign::Unknown {
+        if attempt.sign == Sign::Outrun {
+            known.own.outrun(attempt.duration_ms);
+            // Without the slowest, who are the ones that are outrun, the rest would look quicker than the candidate is.
+            if known.shared.ttft_p95_ms.is_some_and(|p95| p95 <= attempt.duration_ms) {
+                known.delta.get_or_insert_default().ttft.add(attempt.duration_ms);
+            }
+        } else if attempt.sign != Sign::Unknown {
             let ok = attempt.sign == Sign::Alive;
             let ttft_ms = attempt.ttft_ms.filter(|_| attempt.completed);
             known.own.attempt(ok, ttft_ms, attempt.duration_ms, attempt.output_tokens, now_ms);

@@ -12,6 +12,7 @@ use crate::http::{Headers, ResponseHead, UpstreamRequest};
 use crate::pipeline::choose::{Candidate, Choice};
 use crate::pipeline::continuing::Continuing;
 use crate::pipeline::exchange::Exchange;
+use crate::pipeline::hedging;
 use crate::pipeline::pausing::Pausing;
 use crate::pipeline::prepare::Prepared;
 use crate::pipeline::reply;
@@ -24,6 +25,11 @@ use crate::upstream::keys::{circuit, is_of_key};
 /// Silence on an open stream before a comment is sent, and the grace before the status line goes out without content
 /// (DESIGN §5 "Open").
 pub const PING_MS: u64 = 15_000;
+
+/// How long an error's body is waited for, and how large it may be.
+pub const ERROR_PATIENCE_MS: u64 = 5_000;
+/// See [`ERROR_PATIENCE_MS`].
+pub const MAX_ERROR_BYTES: usize = 256 * 1024;
 
 /// A request on its way through its attempts.
 pub struct Run<'a, P: Platform> {
@@ -88,7 +94,9 @@ impl<'a, P: Platform> Run<'a, P> {
             context: c.context,
             patience: c.patience,
             expected_ms: c.expected_ms,
+            hedge_after_ms: hedging::after_ms(exchange.gateway, choice, c, view.stream),
         });
+        hedging::count(exchange.gateway, choice);
         Self {
             exchange,
             view,
@@ -162,7 +170,7 @@ impl<'a, P: Platform> Run<'a, P> {
         let mut event = Event::Start;
         loop {
             match self.step(event) {
-                Action::Send { attempt, candidate, deadlines } => {
+                Action::Send { attempt, candidate, deadlines, hedge_at } => {
                     let index = match self.open_account(attempt, candidate).await {
                         Ok(index) => index,
                         Err(error) => {
@@ -170,15 +178,20 @@ impl<'a, P: Platform> Run<'a, P> {
                             continue;
                         }
                     };
-                    event = if self.view.stream {
-                        self.streamed(index, candidate, deadlines).await
-                    } else {
-                        self.whole(index, candidate, deadlines).await
+                    event = match hedge_at {
+                        // Boxed: rare, and large.
+                        Some(hedge_at) => Box::pin(self.hedged(attempt, index, candidate, deadlines, hedge_at)).await,
+                        None if self.view.stream => self.streamed(index, candidate, deadlines).await,
+                        None => self.whole(index, candidate, deadlines).await,
                     };
                 }
                 Action::Wait { ms } => event = self.wait(ms).await,
-                // Commit is the answer to `Event::Content`, which the streamed attempt reports itself.
-                Action::Commit | Action::Finish => return,
+                // The others answer to what an attempt reports of itself while it runs.
+                Action::Commit
+                | Action::Finish
+                | Action::Hedge { .. }
+                | Action::Stay { .. }
+                | Action::Cancel { .. } => return,
                 Action::Abandon => {
                     self.status = 499;
                     return;
@@ -211,15 +224,20 @@ impl<'a, P: Platform> Run<'a, P> {
 
     /// A provider may quote our key in what it says of a request, and what it says may be shown to the caller.
     fn hide_secret(&self, event: &mut Event) {
-        if let Event::Failed(failure) | Event::Broke(failure) | Event::Interrupted { failure, .. } = event {
+        if let Event::Failed(failure)
+        | Event::Broke(failure)
+        | Event::Interrupted { failure, .. }
+        | Event::Lost { failure, .. } = event
+        {
             self.conceal_key(failure);
         }
     }
 
     fn conceal_key(&self, failure: &mut AttemptFailure) {
-        let asked = self.accounts.last().and_then(|account| self.choice.candidates.get(account.candidate));
-        let secret = asked.and_then(|chosen| chosen.keys.current()).map(Secret::expose);
-        if let (Some(error), Some(secret)) = (&mut failure.error, secret.filter(|text| !text.is_empty())) {
+        let Some(error) = &mut failure.error else { return };
+        let asked = self.accounts.iter().filter_map(|account| self.choice.candidates.get(account.candidate));
+        let secrets = asked.filter_map(|chosen| chosen.keys.current()).map(Secret::expose);
+        for secret in secrets.filter(|text| !text.is_empty()) {
             for text in [Some(&mut error.message), error.param.as_mut(), error.code.as_mut(), error.kind.as_mut()] {
                 if let Some(text) = text.filter(|text| text.contains(secret)) {
                     *text = text.replace(secret, "[key]");
@@ -316,10 +334,8 @@ impl<'a, P: Platform> Run<'a, P> {
 
     /// Reads an error's body, for its class: a few kilobytes, a few seconds.
     pub async fn error_body(&self, call: &mut P::Call, end_at: u64) -> Result<Vec<u8>, Interrupt> {
-        const LIMIT: usize = 256 * 1024;
-        const PATIENCE_MS: u64 = 5_000;
-        let until = end_at.min(self.exchange.platform.now_ms().saturating_add(PATIENCE_MS));
-        match call.whole(until, LIMIT).await {
+        let until = end_at.min(self.exchange.platform.now_ms().saturating_add(ERROR_PATIENCE_MS));
+        match call.whole(until, MAX_ERROR_BYTES).await {
             Err(Interrupt::ClientGone) => Err(Interrupt::ClientGone),
             Err(_) => Ok(Vec::new()),
             Ok(body) => Ok(body),

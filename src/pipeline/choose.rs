@@ -9,6 +9,7 @@ use crate::catalogue::price::Rates;
 use crate::classify::{Features, Thinking};
 use crate::config::choice::ContentFilter;
 use crate::config::continuation::ContinuationPolicy;
+use crate::config::hedge::HedgePolicy;
 use crate::config::provider::{Provider, Secret};
 use crate::dialect::canonical::{Disposition, Loss};
 use crate::dialect::view::View;
@@ -16,6 +17,7 @@ use crate::dialect::{gemini, openai_chat, Dialect, ModelTraits, Target};
 use crate::error::{ErrorKind, GatewayError};
 use crate::pipeline::continuing;
 use crate::pipeline::exchange::Exchange;
+use crate::pipeline::hedging;
 use crate::pipeline::limits;
 use crate::pipeline::reply;
 use crate::pipeline::work::{Addressed, Work};
@@ -42,6 +44,8 @@ pub struct Choice<'g> {
     pub limits: Limits,
     /// What becomes of an answer that breaks.
     pub continuing: continuing::Settings,
+    /// When a second candidate is asked beside the first; `None` = never.
+    pub hedge: Option<HedgePolicy>,
     /// Tool calls and JSON documents go out when they are whole.
     pub hold_back: bool,
     /// Name of the policy that chose.
@@ -163,6 +167,7 @@ pub fn choose<'c, 'g: 'c, P: Platform>(
         String::new()
     };
     let candidates = inquiry.candidates(&decision);
+    let hedge = pool.policy.hedge.filter(|_| hedging::may_be_asked_twice(&inquiry.input, view));
     Ok(Choice {
         candidates,
         limits: trying(&pool),
@@ -176,6 +181,7 @@ pub fn choose<'c, 'g: 'c, P: Platform>(
                 .flatten()
                 .min(),
         },
+        hedge,
         hold_back: pool.policy.hold_back,
         considered: decision.ranked.len(),
         best: exchange.platform.wants_records().then(|| best(&decision)).flatten(),

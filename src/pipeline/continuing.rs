@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use crate::accounting::{cost, Cost, Provenance, ServiceTier};
+use crate::accounting::Cost;
 use crate::attempt::continuation::{mode, Able, Break, Mode};
 use crate::attempt::plan::Event;
 use crate::config::continuation::{Continuation, ContinuationPolicy};
@@ -150,12 +150,7 @@ impl<P: Platform> Run<'_, P> {
     /// is limited it is no candidate.
     fn affords(&self, other: &Candidate<'_>, mode: Mode, delivered_tokens: u64) -> bool {
         let given = if mode == Mode::Prefill { delivered_tokens } else { 0 };
-        let usage = Usage {
-            input_tokens: self.view.estimated_input_tokens.saturating_add(given),
-            output_tokens: other.expected_output_tokens,
-            ..Usage::default()
-        };
-        let price = cost(&usage, Provenance::Estimated, other.rates.as_ref(), ServiceTier::Standard);
+        let (_, price) = self.expected(other, given);
         let settings = self.choice.continuing;
         let within = |cost: Cost, most: u64| cost.picousd().is_none_or(|picousd| picousd <= most);
         within(price, settings.policy.max_cost_picousd)

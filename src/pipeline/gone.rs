@@ -22,7 +22,7 @@ const DRAIN_MS: u64 = 20_000;
 const DRAIN_BYTES: usize = 8 * 1024 * 1024;
 
 /// Whether a streamed answer costs no more once its connection is closed.
-fn stops(chosen: &Candidate<'_>) -> bool {
+pub fn stops(chosen: &Candidate<'_>) -> bool {
     chosen.dialect != Dialect::Gemini && profile::of(&chosen.provider.profile).stops_on_close
 }
 

@@ -9,6 +9,7 @@ pub mod embed;
 pub mod enter;
 pub mod exchange;
 pub mod gone;
+pub mod hedging;
 pub mod health;
 pub mod held;
 pub mod keep;

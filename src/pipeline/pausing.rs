@@ -2,9 +2,7 @@
 //! another dialect the same candidate is asked again, with what it needs to go on (`dialect::pause`), until the answer ends. Each
 //! call is an attempt with an account of its own; the caller gets one answer and the tokens of all.
 
-use crate::accounting::{cost, Provenance, ServiceTier};
 use crate::attempt::plan::Event;
-use crate::dialect::canonical::Usage;
 use crate::dialect::pause::{self, Resume};
 use crate::dialect::Observation;
 use crate::http::UpstreamRequest;
@@ -81,12 +79,7 @@ impl<P: Platform> Run<'_, P> {
 
     fn affords_another(&self, chosen: &Candidate<'_>) -> bool {
         let Some(most) = self.choice.continuing.max_cost_picousd else { return true };
-        let usage = Usage {
-            input_tokens: self.view.estimated_input_tokens,
-            output_tokens: chosen.expected_output_tokens,
-            ..Usage::default()
-        };
-        let more = cost(&usage, Provenance::Estimated, chosen.rates.as_ref(), ServiceTier::Standard);
+        let (_, more) = self.expected(chosen, 0);
         self.total_cost().plus(more).picousd().is_none_or(|picousd| picousd <= most)
     }
 

@@ -107,12 +107,10 @@ fn operation(purpose: Purpose, dialect: Dialect) -> &'static str {
 }
 
 fn attempts<P: Platform>(run: &Run<'_, P>) -> Vec<AttemptRecord> {
-    let mut ends: Vec<Option<_>> = run.machine.records().iter().map(Some).collect();
     let mut list: Vec<AttemptRecord> = Vec::with_capacity(run.accounts.len());
     for (at, account) in run.accounts.iter().enumerate() {
         let Some(chosen) = run.choice.candidates.get(account.candidate) else { continue };
-        let end = ends.iter_mut().find(|end| end.is_some_and(|end| end.candidate == account.candidate));
-        let end = end.and_then(Option::take);
+        let end = run.machine.records().iter().find(|end| end.attempt == account.opened.attempt);
         list.push(AttemptRecord {
             role: role(run, at, account).to_owned(),
             outcome: end.map_or_else(|| "cancelled".to_owned(), |end| end.outcome.clone()),
@@ -162,7 +160,11 @@ fn role<P: Platform>(run: &Run<'_, P>, at: usize, account: &AttemptAccount) -> &
         let seam = run.continuing.seams.iter().find(|seam| seam.candidate == account.candidate);
         return seam.map_or(Mode::Restart, |seam| seam.mode).name();
     }
-    if before.candidate == account.candidate {
+    let ended =
+        |other: &AttemptAccount| other.settled.as_ref().map(|s| other.opened.ts_ms.saturating_add(s.duration_ms));
+    if ended(before).is_none_or(|at| at > account.opened.ts_ms) {
+        "hedge"
+    } else if before.candidate == account.candidate {
         "retry"
     } else {
         "fallback"

@@ -242,10 +242,9 @@ impl<P: Platform> Run<'_, P> {
         let items: Vec<serde_json::Value> = self
             .accounts
             .iter()
-            .enumerate()
-            .map(|(at, account)| {
+            .map(|account| {
                 let name = self.choice.candidates.get(account.candidate).map_or("", |c| c.name.as_str());
-                let record = records.get(at);
+                let record = records.iter().find(|record| record.attempt == account.opened.attempt);
                 let settled = account.settled.as_ref();
                 let cost = settled.map(|s| s.cost);
                 serde_json::json!({

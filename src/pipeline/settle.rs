@@ -9,6 +9,7 @@ use crate::error::GatewayError;
 use crate::health::circuit::{Change, Sign};
 use crate::health::watch::Attempt;
 use crate::pipeline::attempts::Run;
+use crate::pipeline::choose::Candidate;
 use crate::ports::Platform;
 use crate::upstream::failure::{AttemptFailure, FailureClass};
 use crate::upstream::keys::{circuit, is_of_key};
@@ -55,6 +56,13 @@ pub enum Ending<'o> {
     Broken(AttemptFailure, &'o Observation),
     /// The caller left within an answer.
     Abandoned(&'o Observation),
+    /// It was stopped, because another call had content first. `stopped`: the provider charges no more from then on.
+    Outrun {
+        /// What had come of it.
+        seen: Option<&'o Observation>,
+        /// Its provider has stopped working, too.
+        stopped: bool,
+    },
     /// The caller left, and the answer was read on to its end.
     Drained(&'o Observation),
     /// Without a reply; `None`: the caller left while we waited for one.
@@ -70,18 +78,8 @@ impl<P: Platform> Run<'_, P> {
         let exchange = self.exchange;
         let now = exchange.platform.now_ms();
         let Some(chosen) = self.choice.candidates.get(candidate) else { return Ok(usize::MAX) };
-        let usage = Usage {
-            input_tokens: self.view.estimated_input_tokens,
-            output_tokens: chosen.expected_output_tokens,
-            ..Usage::default()
-        };
-        let charged = self.choice.work.is_charged();
-        let usage = if charged { usage } else { Usage::default() };
-        let expected = if charged {
-            cost(&usage, Provenance::Estimated, chosen.rates.as_ref(), ServiceTier::Standard)
-        } else {
-            Cost::NOTHING
-        };
+        let (usage, expected) =
+            if self.choice.work.is_charged() { self.expected(chosen, 0) } else { (Usage::default(), Cost::NOTHING) };
         let mut opened = Opened {
             id: exchange.request_id.clone(),
             attempt,
@@ -104,6 +102,16 @@ impl<P: Platform> Run<'_, P> {
         let account = AttemptAccount { candidate, key, opened, first_content_ms: None, settled: None, span_id, told };
         self.accounts.push(account);
         Ok(self.accounts.len().saturating_sub(1))
+    }
+
+    /// What an answer of a candidate is expected to use and cost; `more_input`: tokens that it is given besides the request.
+    pub fn expected(&self, chosen: &Candidate<'_>, more_input: u64) -> (Usage, Cost) {
+        let usage = Usage {
+            input_tokens: self.view.estimated_input_tokens.saturating_add(more_input),
+            output_tokens: chosen.expected_output_tokens,
+            ..Usage::default()
+        };
+        (usage, cost(&usage, Provenance::Estimated, chosen.rates.as_ref(), ServiceTier::Standard))
     }
 
     /// Notes when an attempt's first content came.
@@ -141,6 +149,11 @@ impl<P: Platform> Run<'_, P> {
             }
             Ending::Broken(_, seen) => (Outcome::Cut, guessed(Some(seen))),
             Ending::Abandoned(seen) => (Outcome::ClientGone, guessed(Some(seen))),
+            Ending::Outrun { seen, stopped: true } => (Outcome::Hedged, guessed(*seen)),
+            // It goes on for nobody, and is charged as a whole.
+            Ending::Outrun { stopped: false, .. } => {
+                (Outcome::Hedged, (account.opened.estimate.usage, account.opened.estimate.cost))
+            }
             // A connection that was never made cost nothing; a silent provider may have worked all the while.
             Ending::Unanswered(Some(failure)) if failure.class == FailureClass::Connect => (Outcome::Failed, nothing),
             Ending::Unanswered(Some(_)) => (Outcome::Failed, guessed(None)),
@@ -211,8 +224,14 @@ impl<P: Platform> Run<'_, P> {
 impl Told {
     fn of(ending: &Ending<'_>, circuit: Option<Change>) -> Self {
         let seen = match ending {
-            Ending::Complete(seen) | Ending::Broken(_, seen) | Ending::Abandoned(seen) | Ending::Drained(seen) => seen,
-            Ending::Refused(_) | Ending::Unanswered(_) => return Self { circuit, ..Self::default() },
+            Ending::Complete(seen)
+            | Ending::Broken(_, seen)
+            | Ending::Abandoned(seen)
+            | Ending::Drained(seen)
+            | Ending::Outrun { seen: Some(seen), .. } => seen,
+            Ending::Refused(_) | Ending::Unanswered(_) | Ending::Outrun { seen: None, .. } => {
+                return Self { circuit, ..Self::default() }
+            }
         };
         Self { id: seen.id.clone(), model: seen.model.clone(), finish: seen.raw_finish.clone(), circuit }
     }
@@ -224,6 +243,7 @@ fn sign(ending: &Ending<'_>, callers_key: bool) -> Sign {
     let failure = match ending {
         Ending::Complete(_) | Ending::Drained(_) => return Sign::Alive,
         Ending::Abandoned(_) | Ending::Unanswered(None) => return Sign::Unknown,
+        Ending::Outrun { .. } => return Sign::Outrun,
         Ending::Refused(failure) | Ending::Broken(failure, _) | Ending::Unanswered(Some(failure)) => failure,
     };
     match failure.class {

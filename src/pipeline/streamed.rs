@@ -22,7 +22,7 @@ const LINGER_MS: u64 = 1_000;
 const TAIL_MS: u64 = 15_000;
 
 /// How a relay's loop ended.
-enum End {
+pub(super) enum End {
     /// By its terminator, or at the end of input.
     Input,
     /// By a failure.
@@ -73,7 +73,8 @@ impl<P: Platform> Run<'_, P> {
         if relay.is_untouched() {
             call.watch();
         }
-        let (end, begun) = self.pass_on(&mut call, &mut relay, unsent, account, candidate, deadlines, first_at).await;
+        let (end, begun) =
+            self.pass_on(&mut call, &mut relay, unsent, account, candidate, deadlines, first_at, None).await;
         self.finish(call, relay, account, candidate, end, begun).await
     }
 
@@ -113,27 +114,36 @@ impl<P: Platform> Run<'_, P> {
         headers: &Headers,
         deadlines: Deadlines,
     ) -> Result<Option<AttemptFailure>, Interrupt> {
-        let (dialect, profile) = (chosen.dialect, chosen.provider.profile.as_str());
-        let json = headers.value("content-type").is_some_and(|t| t.starts_with("application/json"));
-        if (200..300).contains(&status) && !json {
+        if is_stream(status, headers) {
             return Ok(None);
         }
         let body = self.error_body(call, deadlines.end_at).await?;
+        Ok(Some(self.refused(chosen, status, headers, &body)))
+    }
+
+    /// What such a reply means.
+    pub(super) fn refused(
+        &self,
+        chosen: &Candidate<'_>,
+        status: u16,
+        headers: &Headers,
+        body: &[u8],
+    ) -> AttemptFailure {
+        let (dialect, profile) = (chosen.dialect, chosen.provider.profile.as_str());
         if !(200..300).contains(&status) {
-            let now = self.exchange.platform.now_ms();
-            return Ok(Some(classify_reply(dialect, profile, status, headers, &body, now)));
+            return classify_reply(dialect, profile, status, headers, body, self.exchange.platform.now_ms());
         }
-        let error = dialect.decode_error(&body).unwrap_or_else(|| ProviderError {
+        let error = dialect.decode_error(body).unwrap_or_else(|| ProviderError {
             message: "the provider answered a streaming request with a plain JSON body".to_owned(),
             ..ProviderError::default()
         });
-        Ok(Some(classify_event(dialect, profile, error)))
+        classify_event(dialect, profile, error)
     }
 
-    /// The loop: read, relay, write, watch the clocks. `out`: what an earlier attempt of this answer has left to send. True: this
-    /// attempt's content has begun.
-    #[allow(clippy::too_many_arguments)] // of one call from one place
-    async fn pass_on(
+    /// The loop: read, relay, write, watch the clocks. `out`: what an earlier attempt of this answer has left to send; `ahead`:
+    /// what has been read of this one already. True: this attempt's content has begun.
+    #[allow(clippy::too_many_arguments)] // one attempt
+    pub(super) async fn pass_on(
         &mut self,
         call: &mut P::Call,
         relay: &mut Relay,
@@ -142,6 +152,7 @@ impl<P: Platform> Run<'_, P> {
         candidate: usize,
         deadlines: Deadlines,
         first_at: u64,
+        mut ahead: Option<Vec<u8>>,
     ) -> (End, bool) {
         let platform = self.exchange.platform;
         // Who goes on with an answer writes to a stream that is open.
@@ -151,7 +162,10 @@ impl<P: Platform> Run<'_, P> {
         let mut pumping = false;
         loop {
             let until = quiet_until.min(deadlines.end_at);
-            let read = call.read(if pumping { until } else { self.wake_at(until) }).await;
+            let read = match ahead.take() {
+                None => call.read(if pumping { until } else { self.wake_at(until) }).await,
+                bytes => Ok(bytes),
+            };
             let progress = match read {
                 Ok(Some(bytes)) => relay.push(&bytes, &mut out),
                 Err(Interrupt::ClientGone) => return (End::Gone, begun),
@@ -283,7 +297,7 @@ impl<P: Platform> Run<'_, P> {
         }
     }
 
-    fn in_stream(&self, candidate: usize, error: ProviderError) -> AttemptFailure {
+    pub(super) fn in_stream(&self, candidate: usize, error: ProviderError) -> AttemptFailure {
         match self.choice.candidates.get(candidate) {
             Some(chosen) => classify_event(chosen.dialect, &chosen.provider.profile, error),
             None => AttemptFailure::silent(FailureClass::Server),
@@ -291,7 +305,7 @@ impl<P: Platform> Run<'_, P> {
     }
 
     /// The attempt's one end: complete, broken, or nobody there.
-    async fn finish(
+    pub(super) async fn finish(
         &mut self,
         mut call: P::Call,
         mut relay: Relay,
@@ -422,4 +436,10 @@ impl<P: Platform> Run<'_, P> {
         }
         Event::Broke(failure)
     }
+}
+
+/// Whether a reply may be a stream: anything else is an error, or an error (or anything else) as a plain body in a 200.
+pub(super) fn is_stream(status: u16, headers: &Headers) -> bool {
+    let json = headers.value("content-type").is_some_and(|t| t.starts_with("application/json"));
+    (200..300).contains(&status) && !json
 }

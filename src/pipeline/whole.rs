@@ -4,15 +4,17 @@ use crate::attempt::plan::{Deadlines, Event};
 use crate::dialect::canonical::{Extra, FinishReason};
 use crate::dialect::{ProviderError, StreamFault};
 use crate::pipeline::attempts::Run;
+use crate::pipeline::choose::Candidate;
+use crate::pipeline::pausing::Pause;
 use crate::pipeline::reply;
 use crate::pipeline::settle::Ending;
 use crate::pipeline::work::Answer;
 use crate::ports::{Interrupt, Platform, UpstreamCall};
-use crate::upstream::failure::{classify_event, classify_reply, AttemptFailure, FailureClass};
+use crate::upstream::failure::{classify_event, AttemptFailure, FailureClass};
 use crate::upstream::told::told;
 
 /// Largest answer that is taken: base64 media included, four of them fit into an isolate.
-const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
+pub(super) const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
 
 impl<P: Platform> Run<'_, P> {
     /// Makes one attempt at a whole answer; the event tells the machine how it went.
@@ -32,14 +34,13 @@ impl<P: Platform> Run<'_, P> {
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
         };
         self.upstream_told = told(&headers);
-        let (dialect, profile) = (chosen.dialect, chosen.provider.profile.as_str());
         if !(200..300).contains(&status) {
             let body = match self.error_body(&mut call, deadlines.end_at).await {
                 Ok(body) => body,
                 Err(interrupt) => return self.lost(&mut call, account, interrupt),
             };
             call.abort();
-            let failure = classify_reply(dialect, profile, status, &headers, &body, platform.now_ms());
+            let failure = self.refused(chosen, status, &headers, &body);
             self.settle(account, Ending::Refused(failure.clone()));
             return self.failed(candidate, failure);
         }
@@ -48,19 +49,28 @@ impl<P: Platform> Run<'_, P> {
             Err(Interrupt::ClientGone) => return self.left_waiting(&mut call, account, chosen, Some(status)).await,
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
         };
+        match self.understood(account, candidate, chosen, status, body) {
+            Ok(read) => self.answered(account, candidate, read),
+            Err(event) => event,
+        }
+    }
+
+    /// What came, with what its turn said before it was paused; or the attempt, settled, with what its failure means.
+    pub(super) fn understood(
+        &mut self,
+        account: usize,
+        candidate: usize,
+        chosen: &Candidate<'_>,
+        status: u16,
+        body: Vec<u8>,
+    ) -> Result<(Answer, Option<Pause>), Event> {
         let (body, pause) = self.gather(candidate, body);
-        match choice.work.understand(self.exchange, chosen, self.view.estimated_input_tokens, body) {
-            Ok(answer) => match pause {
-                Some(pause) => {
-                    let (Answer::Native(_, seen) | Answer::Foreign(_, seen)) = &answer;
-                    self.pause_whole(account, candidate, seen, pause)
-                }
-                None => self.deliver(account, candidate, answer),
-            },
+        match self.choice.work.understand(self.exchange, chosen, self.view.estimated_input_tokens, body) {
+            Ok(answer) => Ok((answer, pause)),
             Err(StreamFault::Provider(error)) => {
-                let failure = classify_event(dialect, profile, error);
+                let failure = classify_event(chosen.dialect, &chosen.provider.profile, error);
                 self.settle(account, Ending::Refused(failure.clone()));
-                self.failed(candidate, failure)
+                Err(self.failed(candidate, failure))
             }
             Err(StreamFault::Malformed(what)) => {
                 let error = ProviderError { message: what, ..ProviderError::default() };
@@ -70,7 +80,17 @@ impl<P: Platform> Run<'_, P> {
                     ..AttemptFailure::silent(FailureClass::Server)
                 };
                 self.settle(account, Ending::Unanswered(Some(failure.clone())));
-                Event::Failed(failure)
+                Err(Event::Failed(failure))
+            }
+        }
+    }
+
+    /// Gives the caller its answer, unless it is to be gone on with.
+    pub(super) fn answered(&mut self, account: usize, candidate: usize, read: (Answer, Option<Pause>)) -> Event {
+        match read {
+            (answer, None) => self.deliver(account, candidate, answer),
+            (Answer::Native(_, seen) | Answer::Foreign(_, seen), Some(pause)) => {
+                self.pause_whole(account, candidate, &seen, pause)
             }
         }
     }

@@ -2,6 +2,7 @@
 //! ones in `simulation.rs`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // test helpers
 
+mod hedging;
 mod simulation;
 
 use signalbox::attempt::plan::{Action, Candidate, Deadlines, Event, Limits, Machine, Patience};
@@ -12,7 +13,7 @@ use signalbox::upstream::failure::{AttemptFailure, FailureClass};
 const ARRIVED: u64 = 1_000_000;
 
 fn candidate(name: &str, context: Option<u64>) -> Candidate {
-    Candidate { name: name.to_owned(), context, patience: Patience::Normal, expected_ms: 10_000 }
+    Candidate { name: name.to_owned(), context, patience: Patience::Normal, expected_ms: 10_000, hedge_after_ms: None }
 }
 
 fn named(names: &[&str]) -> Vec<Candidate> {
@@ -105,7 +106,7 @@ fn run(mut machine: Machine, script: &[Does], budget: bool) -> (Vec<String>, Opt
                 assert_eq!(calls.len(), 0, "{trace:?}");
                 return (trace, Some(*error), machine);
             }
-            Action::Commit => panic!("commit without content"),
+            out_of_place => panic!("{out_of_place:?}"),
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use signalbox::attempt::budget::RetryBudget;
-use signalbox::attempt::plan::{Action, Candidate, Event, Limits, Machine};
+use signalbox::attempt::plan::{Action, Candidate, Deadlines, Event, Limits, Machine};
 use signalbox::error::ErrorKind;
 use signalbox::upstream::failure::{AttemptFailure, FailureClass, RetryScope};
 
@@ -86,14 +86,16 @@ impl Watch {
         assert!(*calls <= 2, "seed {seed}: a candidate was retried twice");
     }
 
-    fn failed(&mut self, candidates: &[Candidate], at: usize, failure: &AttemptFailure, now: u64) {
+    /// `decides`: it is not the second of two that are asked at once.
+    fn failed(&mut self, candidates: &[Candidate], at: usize, failure: &AttemptFailure, decides: bool, now: u64) {
         let provider = |c: &Candidate| c.name.split('/').next().unwrap().to_owned();
         if let Some(hint) = failure.retry_after_ms {
             self.not_before.insert(at, now + hint);
         }
         match failure.retry_scope() {
-            RetryScope::Never => self.over = Some("the request was wrong"),
-            RetryScope::Answer => self.over = Some("a verdict was given"),
+            RetryScope::Never if decides => self.over = Some("the request was wrong"),
+            RetryScope::Answer if decides => self.over = Some("a verdict was given"),
+            RetryScope::Never | RetryScope::Answer => {}
             RetryScope::SameThenOther => {}
             RetryScope::OtherOnly => {
                 self.barred.insert(at, "it lasts");
@@ -112,13 +114,35 @@ impl Watch {
     }
 }
 
-/// One request with random candidates, faults and delays; returns its number of calls.
-fn simulate(seed: u64) -> usize {
+/// A call and what will become of it.
+struct Flight {
+    attempt: u32,
+    candidate: usize,
+    ends: u64,
+    failure: Option<AttemptFailure>,
+}
+
+impl Flight {
+    fn new(attempt: u32, candidate: usize, deadlines: Deadlines, now: u64, failing: u64, random: &mut Random) -> Self {
+        let until = deadlines.first_content_at.unwrap_or(deadlines.end_at).min(deadlines.end_at);
+        let takes = if random.chance(10) { random.below(400_000) } else { random.below(3_000) };
+        let (ends, failure) = if now + takes >= until {
+            (until, Some(silent(FailureClass::Timeout)))
+        } else {
+            (now + takes, random.chance(failing).then(|| any_failure(random)))
+        };
+        Self { attempt, candidate, ends, failure }
+    }
+}
+
+/// One request with random candidates, faults and delays; returns its numbers of calls and of hedges.
+fn simulate(seed: u64) -> (usize, usize) {
     let random = &mut Random(seed);
     let candidates: Vec<Candidate> = (0..=random.below(4))
         .map(|at| {
             let context = [None, Some(8_000), Some(32_000), Some(128_000)][usize::try_from(random.below(4)).unwrap()];
-            candidate(&format!("p{}/m{at}", random.below(3)), context)
+            let hedge_after_ms = random.chance(50).then(|| 1 + random.below(2_000));
+            Candidate { hedge_after_ms, ..candidate(&format!("p{}/m{at}", random.below(3)), context) }
         })
         .collect();
     let limits = Limits {
@@ -130,7 +154,7 @@ fn simulate(seed: u64) -> usize {
     let (failing, budget) = (random.below(101), random.chance(80));
     let end = ARRIVED + limits.total_ms;
     let mut machine = Machine::new(candidates.clone(), limits.clone(), stream, ARRIVED);
-    let (mut now, mut watch, mut sends) = (ARRIVED, Watch::default(), 0usize);
+    let (mut now, mut watch, mut sends, mut hedges) = (ARRIVED, Watch::default(), 0usize, 0usize);
     let mut event = Event::Start;
     let ending = loop {
         let gone = sends > 0 && random.chance(2);
@@ -140,24 +164,53 @@ fn simulate(seed: u64) -> usize {
         let action = machine.step(event, now, random.next(), &mut |_| budget);
         assert!(!gone || action == Action::Abandon, "seed {seed}");
         match action {
-            Action::Send { attempt, candidate, deadlines } => {
+            Action::Send { attempt, candidate, deadlines, hedge_at } => {
                 sends += 1;
                 assert_eq!(attempt as usize, sends, "seed {seed}");
                 assert!(attempt <= limits.max_attempts && now < end, "seed {seed}");
-                assert!(deadlines.end_at <= end, "seed {seed}");
                 watch.may_send(candidate, now, seed);
-                let until = deadlines.first_content_at.unwrap_or(deadlines.end_at).min(deadlines.end_at);
-                let takes = if random.chance(10) { random.below(400_000) } else { random.below(3_000) };
-                let failure = if now + takes >= until {
-                    now = until;
-                    Some(silent(FailureClass::Timeout))
-                } else {
-                    now += takes;
-                    random.chance(failing).then(|| any_failure(random))
-                };
-                event = match failure {
+                let mut flight = Flight::new(attempt, candidate, deadlines, now, failing, random);
+                if let Some(hedge_at) = hedge_at.filter(|at| *at < flight.ends) {
+                    now = hedge_at;
+                    let by = (0..candidates.len()).filter(|_| random.chance(70)).collect();
+                    match machine.step(Event::Slow { by }, now, 0, &mut |_| budget) {
+                        Action::Hedge { attempt, candidate: other, deadlines } => {
+                            sends += 1;
+                            hedges += 1;
+                            assert!(budget && hedges == 1 && attempt as usize == sends, "seed {seed}");
+                            assert!(attempt <= limits.max_attempts && now < end, "seed {seed}");
+                            assert_ne!(other, candidate, "seed {seed}");
+                            watch.may_send(other, now, seed);
+                            let second = Flight::new(attempt, other, deadlines, now, failing, random);
+                            let (sooner, later) =
+                                if second.ends < flight.ends { (second, flight) } else { (flight, second) };
+                            now = sooner.ends;
+                            let event = match sooner.failure.clone() {
+                                None => Event::Won { attempt: sooner.attempt },
+                                Some(failure) => Event::Lost { attempt: sooner.attempt, failure },
+                            };
+                            flight = match machine.step(event, now, 0, &mut |_| panic!("a race costs no retry")) {
+                                Action::Cancel { attempt } => {
+                                    assert_eq!(attempt, later.attempt, "seed {seed}");
+                                    sooner
+                                }
+                                Action::Stay { deadlines } => {
+                                    let failure = sooner.failure.as_ref().unwrap();
+                                    watch.failed(&candidates, sooner.candidate, failure, false, now);
+                                    assert!(deadlines.end_at <= end, "seed {seed}");
+                                    later
+                                }
+                                other => panic!("seed {seed}: {other:?}"),
+                            };
+                        }
+                        Action::Stay { deadlines: same } => assert_eq!(same, deadlines, "seed {seed}"),
+                        other => panic!("seed {seed}: {other:?}"),
+                    }
+                }
+                now = flight.ends;
+                event = match flight.failure {
                     Some(failure) => {
-                        watch.failed(&candidates, candidate, &failure, now);
+                        watch.failed(&candidates, flight.candidate, &failure, true, now);
                         Event::Failed(failure)
                     }
                     None if stream => {
@@ -166,8 +219,7 @@ fn simulate(seed: u64) -> usize {
                             Action::Commit,
                             "seed {seed}"
                         );
-                        let breaks = random.chance(20);
-                        if breaks {
+                        if random.chance(20) {
                             Event::Broke(any_failure(random))
                         } else {
                             Event::Ended
@@ -209,13 +261,18 @@ fn simulate(seed: u64) -> usize {
         assert!(matches!(quiet, Action::Finish | Action::Abandon), "seed {seed}: a second end, {quiet:?}");
     }
     assert_eq!(machine.records().len(), sends, "seed {seed}");
-    sends
+    (sends, hedges)
 }
 
 #[test]
 fn any_script_of_faults_keeps_the_invariants() {
-    let calls: usize = (0..50_000).map(simulate).sum();
+    let (mut calls, mut hedges) = (0, 0);
+    for (sent, hedged) in (0..50_000).map(simulate) {
+        calls += sent;
+        hedges += hedged;
+    }
     assert!(calls > 60_000, "the scripts must exercise retries and fallbacks, {calls} calls");
+    assert!(hedges > 3_000, "and two calls at once, {hedges}");
 }
 
 #[test]

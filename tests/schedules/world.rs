@@ -12,7 +12,7 @@ use signalbox::accounting::Row;
 use signalbox::http::{Headers, ResponseHead, UpstreamRequest};
 use signalbox::identity::ports::{Fetcher, JwksSource, PortFailure, SignatureVerifier};
 use signalbox::identity::Algorithm;
-use signalbox::ports::{CallerSink, Interrupt, Kept, Platform, UpstreamCall};
+use signalbox::ports::{Awaited, CallerSink, Interrupt, Kept, Platform, Side, UpstreamCall};
 use signalbox::telemetry::record::RequestRecord;
 
 use super::gateway::provider;
@@ -339,6 +339,34 @@ impl Platform for World {
         }
     }
 
+    /// `Exchange.either`: nothing that is being written is waited for.
+    async fn either(
+        &self,
+        (first, for_first): (&mut Call, Awaited),
+        (second, for_second): (&mut Call, Awaited),
+        until_ms: u64,
+    ) -> Result<Side, Interrupt> {
+        let due = (first.due(for_first), second.due(for_second));
+        let side = match due {
+            (Some(first), Some(second)) if second < first => Side::Second,
+            (None, Some(_)) => Side::Second,
+            _ => Side::First,
+        };
+        let earliest = due.0.into_iter().chain(due.1).min();
+        let in_time = earliest.filter(|due| *due <= until_ms || *due <= self.now_ms());
+        let waited = self.advance(in_time.unwrap_or(until_ms));
+        for call in [first, second] {
+            call.alone |= waited.is_err() && call.seen(|seen| seen.outlives);
+        }
+        waited?;
+        // A clock that jumped over it has brought it too.
+        if earliest.is_some_and(|due| due <= self.now_ms()) {
+            Ok(side)
+        } else {
+            Err(Interrupt::Timeout)
+        }
+    }
+
     fn reply(&self, head: ResponseHead, body: Vec<u8>) {
         if self.0.head.borrow().is_some() {
             self.object("an exchange is answered twice");
@@ -440,6 +468,23 @@ enum Last {
 impl Call {
     fn seen<T>(&self, change: impl FnOnce(&mut Seen) -> T) -> T {
         change(&mut self.world.0.calls.borrow_mut()[self.index])
+    }
+
+    /// When it comes to what it is waited for; `None`: never.
+    fn due(&self, awaited: Awaited) -> Option<u64> {
+        let after_headers = || {
+            let pieces = self.pieces.as_ref()?;
+            let end = (pieces.last.1 != Last::Hang).then_some(pieces.last.0);
+            match awaited {
+                Awaited::Read => pieces.list.front().map(|(due, _)| *due).or(end),
+                _ => end,
+            }
+        };
+        match self.said.script.head {
+            _ if awaited != Awaited::Head => after_headers(),
+            Head::After(ms, ..) | Head::Refused(ms) => Some(self.began + ms),
+            Head::Never => None,
+        }
     }
 
     /// Moves the clock; the caller's leaving is told once where the call outlives it.

@@ -20,7 +20,7 @@ use signalbox::http::{Headers, Request, ResponseHead, UpstreamRequest};
 use signalbox::identity::ports::{Fetcher, JwksSource, PortFailure, SignatureVerifier};
 use signalbox::identity::{Algorithm, Gate};
 use signalbox::pipeline;
-use signalbox::ports::{CallerSink, Interrupt, Kept, Platform, UpstreamCall};
+use signalbox::ports::{Awaited, CallerSink, Interrupt, Kept, Platform, Side, UpstreamCall};
 use signalbox::telemetry::record::RequestRecord;
 
 pub const START_MS: u64 = 1_800_000_000_000;
@@ -276,6 +276,25 @@ impl Platform for Fake {
         }
     }
 
+    async fn either(
+        &self,
+        (first, for_first): (&mut FakeCall, Awaited),
+        (second, for_second): (&mut FakeCall, Awaited),
+        until_ms: u64,
+    ) -> Result<Side, Interrupt> {
+        let due = (first.due(for_first), second.due(for_second));
+        let side = if due.1.is_some_and(|second| due.0.is_none_or(|first| second < first)) {
+            Side::Second
+        } else {
+            Side::First
+        };
+        let came = self.advance(due.0.into_iter().chain(due.1).min(), until_ms);
+        for call in [first, second] {
+            call.alone |= call.outlives && came == Err(Interrupt::ClientGone);
+        }
+        came.map(|()| side)
+    }
+
     fn reply(&self, head: ResponseHead, body: Vec<u8>) {
         assert!(self.0.head.borrow().is_none(), "an exchange is answered once");
         *self.0.head.borrow_mut() = Some(head);
@@ -380,6 +399,30 @@ pub struct FakeCall {
 }
 
 impl FakeCall {
+    /// When it comes to what it is waited for; `None`: never.
+    fn due(&self, awaited: Awaited) -> Option<u64> {
+        let pieces = self.script.body.as_slice();
+        let read = match awaited {
+            Awaited::Head => {
+                return match self.script.head {
+                    Head::After(ms, ..) | Head::Refused(ms) => Some(self.began + ms),
+                    Head::Never => None,
+                };
+            }
+            Awaited::Whole(_) => pieces,
+            Awaited::Read => &pieces[..pieces.len().min(1)],
+        };
+        let mut at = self.next.unwrap_or(self.began);
+        for (delay, piece) in read {
+            match piece {
+                Piece::Bytes(_) => at += delay,
+                Piece::Reset => return Some(at + delay),
+                Piece::Hang => return None,
+            }
+        }
+        Some(at)
+    }
+
     fn advance(&mut self, at: Option<u64>, until_ms: u64) -> Result<(), Interrupt> {
         let left = self.world.0.gone_at.get();
         if self.alone {

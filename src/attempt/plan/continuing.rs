@@ -1,7 +1,7 @@
 //! After commit: who is asked to go on with an answer that broke. Whether and how a candidate can do so is known to the
 //! driver; here are the bounds that hold for any call: classes, attempts, time, the retry budget.
 
-use super::{outcome, Action, Machine, State};
+use super::{outcome, Action, Flight, Machine, State};
 use crate::upstream::failure::{AttemptFailure, FailureClass, RetryScope};
 
 /// An answer that is out in part.
@@ -18,11 +18,9 @@ const MOST_TRIES: u32 = 2;
 
 impl Machine {
     /// The attempt in flight broke after content went out.
-    #[allow(clippy::too_many_arguments)] // what `step` was given
     pub(super) fn interrupt(
         &mut self,
-        candidate: usize,
-        sent_ms: u64,
+        flight: Flight,
         failure: AttemptFailure,
         by: Vec<usize>,
         now_ms: u64,
@@ -33,47 +31,36 @@ impl Machine {
         let ends = matches!(failure.retry_scope(), RetryScope::Never | RetryScope::Answer);
         let first = self.interrupted.take().map_or_else(|| failure.clone(), |earlier| earlier.failure);
         self.interrupted = Some(Interrupted { failure: first, by: if ends { Vec::new() } else { by } });
-        self.go_on(candidate, sent_ms, &failure, now_ms, random, may_retry)
+        self.go_on(flight, &failure, now_ms, random, may_retry)
     }
 
-    /// The attempt in flight was paused: the same candidate goes on. Where content is out, nobody else can.
-    pub(super) fn paused(&mut self, candidate: usize, sent_ms: u64, content: bool, now_ms: u64) -> Action {
-        self.record(candidate, "200".to_owned(), None, sent_ms, now_ms);
+    /// The attempt in flight was paused: the same candidate goes on, alone. Where content is out, nobody else can.
+    pub(super) fn paused(&mut self, flight: Flight, now_ms: u64) -> Action {
+        let Flight { candidate, content, .. } = flight;
+        self.record(flight, "200".to_owned(), None, now_ms);
         if content || self.interrupted.is_some() {
             let failure = AttemptFailure::silent(FailureClass::Cut);
             self.interrupted = Some(Interrupted { failure, by: vec![candidate] });
         }
         self.limits.max_attempts = self.limits.max_attempts.saturating_add(1);
+        self.hedged = true;
         if let Some(standing) = self.standing.get_mut(candidate) {
             standing.tries = standing.tries.saturating_sub(1);
         }
         self.send(candidate, now_ms)
     }
 
-    /// Who was to go on failed before it said anything.
-    pub(super) fn not_continued(
+    /// Who answered, or was to go on, has failed: the next who may, or the end that the first break calls for.
+    pub(super) fn go_on(
         &mut self,
-        candidate: usize,
-        sent_ms: u64,
-        failure: AttemptFailure,
-        now_ms: u64,
-        random: u64,
-        may_retry: &mut dyn FnMut(usize) -> bool,
-    ) -> Action {
-        self.go_on(candidate, sent_ms, &failure, now_ms, random, may_retry)
-    }
-
-    /// The next who may, or the end that the first break calls for.
-    fn go_on(
-        &mut self,
-        failed: usize,
-        sent_ms: u64,
+        flight: Flight,
         failure: &AttemptFailure,
         now_ms: u64,
         random: u64,
         may_retry: &mut dyn FnMut(usize) -> bool,
     ) -> Action {
-        self.record_failure(failed, sent_ms, failure, now_ms);
+        self.record_failure(flight, failure, now_ms);
+        let failed = flight.candidate;
         self.exclude_by(failed, failure);
         let lasts = failure.retry_scope() != RetryScope::SameThenOther || failure.retry_after_ms.is_some();
         if let Some(standing) = self.standing.get_mut(failed) {
