@@ -240,6 +240,45 @@ fn openrouter_groq_workers_ai_and_anything_else() {
     assert!(reply(OpenAiChat, relay.0, relay.1, &[], relay.2).foreign_reasoning(), "trap 30");
 }
 
+/// Words for people, where a provider gives no other: what providers are known to write, under whatever status they write it.
+#[test]
+fn a_text_tells_what_status_and_code_do_not() {
+    let of = |status: u16, message: &str| {
+        let body = serde_json::json!({"error": {"message": message, "type": "invalid_request_error", "code": null}});
+        let failure = reply(OpenAiChat, "own-name", status, &[], &body.to_string());
+        (failure.class, failure.retry_scope())
+    };
+    #[rustfmt::skip]
+    let rows = [
+        (400, "Output blocked by content filtering policy", ContentFiltered, Answer),
+        (400, "Content Exists Risk", ContentFiltered, Answer),
+        (403, "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_BIO", ContentFiltered, Answer),
+        (400, "Your request was rejected as a result of our safety system.", ContentFiltered, Answer),
+        (400, "This model's maximum prompt length is 131072 but the request contains 537812 tokens.", ContextLength, LargerWindow),
+        (400, "`inputs` tokens + `max_new_tokens` must be <= 8193. Given: 9000 `inputs` tokens", ContextLength, LargerWindow),
+        (400, "Model Not Exist", NotFound, OtherOnly),
+        (400, "acme/big is not a valid model ID", NotFound, OtherOnly),
+        (400, "The model `big` does not exist or you do not have access to it.", NotFound, OtherOnly),
+        (400, "This organization has been disabled.", Auth, OtherOnly),
+        (400, "You will regain access on 2026-12-01 at 00:00 UTC.", QuotaExhausted, OtherOnly),
+        (429, "You exceeded your current quota, please check your plan and billing details.", QuotaExhausted, OtherOnly),
+        (403, "Your key may not use this", Auth, OtherOnly),
+        (400, "max_tokens is too large: 5000. This model supports at most 4096 completion tokens", InvalidRequest, Never),
+        (400, "The file `f` does not exist", InvalidRequest, Never),
+    ];
+    for (status, message, class, scope) in rows {
+        assert_eq!(of(status, message), (class, scope), "{status} {message}");
+    }
+}
+
+#[test]
+fn an_address_that_points_elsewhere_is_not_asked_twice() {
+    for status in [301, 302, 307, 308] {
+        let failure = reply(OpenAiChat, "own-name", status, &[("location", "https://elsewhere.example/")], "");
+        assert_eq!((failure.class, failure.retry_scope()), (NotFound, OtherOnly), "{status}");
+    }
+}
+
 #[test]
 fn an_in_flight_budget_of_openrouter_comes_back() {
     let body = r#"{"error":{"message":"m","code":402,"metadata":{"limit_source":"openrouter_in_flight_budget"}}}"#;

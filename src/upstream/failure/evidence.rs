@@ -7,7 +7,10 @@
 use serde_json::Value;
 
 use super::hint;
-use super::vocabulary::{meaning, of_status, Meaning, KEY_PHRASES, OVERSIZED_PHRASES, QUOTA_PHRASES, WINDOW_PHRASES};
+use super::vocabulary::{
+    meaning, of_status, Meaning, KEY_PHRASES, MODEL_PHRASES, OVERSIZED_PHRASES, QUOTA_PHRASES, VERDICT_PHRASES,
+    WINDOW_PHRASES,
+};
 use super::FailureClass::{
     self, Auth, ContentFiltered, ContextLength, InvalidRequest, NotFound, Overloaded, QuotaExhausted, RateLimited,
     Server, Timeout,
@@ -156,8 +159,11 @@ impl<'a> Evidence<'a> {
                 return ContentFiltered;
             }
         }
-        if class == InvalidRequest && self.says_any(&["content management policy", "content policy violation"]) {
+        if matches!(class, InvalidRequest | Auth) && self.says_any(VERDICT_PHRASES) {
             return ContentFiltered;
+        }
+        if class == InvalidRequest && self.says_no_model() {
+            return NotFound;
         }
         class
     }
@@ -243,6 +249,10 @@ impl<'a> Evidence<'a> {
         self.specific() == Some(ContextLength) || self.says_any(WINDOW_PHRASES) || {
             self.says_any(&["token count", "input tokens", "number of tokens"]) && self.says_any(&["exceed"])
         }
+    }
+
+    fn says_no_model(&self) -> bool {
+        self.says_any(MODEL_PHRASES) || (self.message.contains("model `") && self.says_any(&["does not exist"]))
     }
 
     fn is_qwen(&self) -> bool {

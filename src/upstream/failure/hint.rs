@@ -1,30 +1,39 @@
 //! When a provider says that a retry can succeed. All results are milliseconds from now; an instant in the past is 0.
 //!
 //! Order (`wire.md` §4): `retry-after-ms`, `retry-after`, the body, and only for rate limits the reset headers of those
-//! limits that are used up.
+//! limits that are used up, or of which nobody says whether they are.
 
 use serde_json::Value;
 
 use super::date;
 use crate::http::Headers;
 
-/// `retry-after-ms`, then `retry-after` in seconds (fractions too) or as a date.
+/// `retry-after-ms`, then `retry-after` in seconds (fractions too) or as a date; also as a text with units, which is nobody's
+/// standard. A header that came twice is read once.
 pub(super) fn from_headers(headers: &Headers, now_ms: u64) -> Option<u64> {
     let milliseconds = headers.value("retry-after-ms").and_then(|v| millis(v.trim().parse().ok()?, 1.0));
     milliseconds.or_else(|| {
         let text = headers.value("retry-after")?.trim();
-        let seconds = text.parse().ok().and_then(|seconds| millis(seconds, 1000.0));
-        seconds.or_else(|| date::http_date(text).map(|at| at.saturating_sub(now_ms)))
+        let seconds = |text: &str| text.trim().parse().ok().and_then(|seconds| millis(seconds, 1000.0));
+        let date = || date::http_date(text).or_else(|| date::rfc3339(text)).map(|at| at.saturating_sub(now_ms));
+        seconds(text).or_else(date).or_else(|| duration(text)).or_else(|| seconds(text.split(',').next()?))
     })
 }
 
 /// The longest reset among the limits that have nothing remaining: `x-ratelimit-{remaining,reset}-requests` and its
-/// like, and Anthropic's `anthropic-ratelimit-requests-{remaining,reset}`.
+/// like, and Anthropic's `anthropic-ratelimit-requests-{remaining,reset}`. Where there is none, the shortest of those that come
+/// without their `remaining`: coming back too early costs one call, too late a caller's patience.
 pub(super) fn from_rate_headers(headers: &Headers, now_ms: u64) -> Option<u64> {
     let used_up = headers.iter().filter(|(name, value)| {
         name.contains("ratelimit") && name.contains("remaining") && value.trim().parse::<f64>().is_ok_and(|v| v <= 0.0)
     });
-    used_up.filter_map(|(name, _)| reset(headers.value(&name.replace("remaining", "reset"))?, now_ms)).max()
+    let longest =
+        used_up.filter_map(|(name, _)| reset(headers.value(&name.replace("remaining", "reset"))?, now_ms)).max();
+    let alone = headers.iter().filter(|(name, _)| {
+        let limit = name.contains("ratelimit") && name.contains("reset");
+        limit && headers.value(&name.replace("reset", "remaining")).is_none()
+    });
+    longest.or_else(|| alone.filter_map(|(_, value)| reset(value, now_ms)).min())
 }
 
 /// The same of a limit that a relay quotes: OpenRouter's `metadata.headers`. `error` is the error object's text.
@@ -54,19 +63,33 @@ fn retry_delay(delay: &Value) -> Option<u64> {
     }
 }
 
-/// `retry_after` or `retry_after_seconds` beside the message or in its metadata, in seconds.
+/// `retry_after_ms`, then `retry_after` and its spellings in seconds, beside the message or in its metadata.
 fn member_seconds(error: &Value) -> Option<u64> {
+    const MEMBERS: [(&str, f64); 6] = [
+        ("retry_after_ms", 1.0),
+        ("retryAfterMs", 1.0),
+        ("retry_after", 1e3),
+        ("retry_after_seconds", 1e3),
+        ("retryAfter", 1e3),
+        ("retryAfterSeconds", 1e3),
+    ];
     [Some(error), error.get("metadata")].into_iter().flatten().find_map(|place| {
-        let value = place.get("retry_after").or_else(|| place.get("retry_after_seconds"))?;
-        millis(value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?, 1000.0)
+        MEMBERS.iter().find_map(|(name, factor)| {
+            let value = place.get(name)?;
+            let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
+            number.map_or_else(|| duration(value.as_str()?), |number| millis(number, *factor))
+        })
     })
 }
 
 /// "Please try again in 6m0.5s", "Please retry after 20 seconds.": what providers write for people, as last resort.
 fn from_text(message: &str) -> Option<u64> {
     let message = message.to_ascii_lowercase();
-    let after = ["try again in ", "retry in ", "retry after "];
-    after.iter().find_map(|phrase| duration(message.split_once(phrase)?.1))
+    let after = ["try again in ", "try again after ", "retry in ", "retry after ", "please wait ", "available in "];
+    after.iter().find_map(|phrase| {
+        let rest = message.split_once(phrase)?.1;
+        duration(rest.strip_prefix("about ").or_else(|| rest.strip_prefix("approximately ")).unwrap_or(rest))
+    })
 }
 
 /// A reset header: a duration text (`1s`, `6m0s`, `120ms`), an RFC 3339 instant, seconds, or a Unix instant in seconds
@@ -90,7 +113,7 @@ fn duration(text: &str) -> Option<u64> {
     loop {
         let number_end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
         let (number, tail) = rest.split_at_checked(number_end)?;
-        let spaced = tail.trim_start();
+        let spaced = tail.trim_start_matches([' ', '-']);
         let unit_end = spaced.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(spaced.len());
         let (unit, tail) = spaced.split_at_checked(unit_end)?;
         let factor = match unit {
@@ -104,7 +127,8 @@ fn duration(text: &str) -> Option<u64> {
         };
         let Some(part) = number.parse().ok().and_then(|n| millis(n, factor)) else { return total };
         total = Some(total.unwrap_or(0u64).saturating_add(part));
-        rest = tail;
+        rest = tail.trim_start_matches([' ', ',']);
+        rest = rest.strip_prefix("and ").unwrap_or(rest);
     }
 }
 
@@ -136,6 +160,12 @@ mod tests {
             (&[("retry-after-ms", "soon"), ("retry-after", "9")], Some(9000)),
             (&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")], Some(7000)),
             (&[("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT")], Some(0)),
+            (&[("retry-after", "7, 7")], Some(7000)),
+            (&[("retry-after", "20s")], Some(20_000)),
+            (&[("retry-after", "1m30s")], Some(90_000)),
+            (&[("retry-after", "1994-11-06T08:49:37Z")], Some(7000)),
+            (&[("retry-after", "")], None),
+            (&[("retry-after", "later")], None),
             (&[("retry-after", "-1")], None),
             (&[("retry-after", "nan")], None),
             (&[("retry-after", "inf")], None),
@@ -172,6 +202,17 @@ mod tests {
             (&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1700000000")], Some(1_699_999_999_000)),
             (&[("ratelimit-remaining", "0"), ("ratelimit-reset", "30")], Some(30_000)),
             (&[("x-ratelimit-remaining-requests", "0")], None),
+            (&[("x-ratelimit-reset-requests", "20s")], Some(20_000)),
+            (&[("x-ratelimit-reset-requests", "20s"), ("x-ratelimit-reset-tokens", "6m0s")], Some(20_000)),
+            (
+                &[
+                    ("x-ratelimit-reset-requests", "1s"),
+                    ("x-ratelimit-remaining-tokens", "0"),
+                    ("x-ratelimit-reset-tokens", "2s"),
+                ],
+                Some(2_000),
+            ),
+            (&[("x-ratelimit-limit-requests", "10")], None),
         ] {
             assert_eq!(from_rate_headers(&headers(pairs), 1_000), expected, "{pairs:?}");
         }
@@ -187,6 +228,12 @@ mod tests {
             ("{}", "Please try again in 20ms.", Some(20)),
             ("{}", "Please retry after 20 seconds.", Some(20_000)),
             ("{}", "Please retry in 46.1s.", Some(46_100)),
+            (r#"{"retry_after_ms":1500}"#, "", Some(1_500)),
+            (r#"{"metadata":{"retryAfter":"2s"}}"#, "", Some(2_000)),
+            ("{}", "Rate limited. Please wait 20 seconds before trying again.", Some(20_000)),
+            ("{}", "Try again after about 1 minute and 30 seconds", Some(90_000)),
+            ("{}", "Please try again in 1 hour, 2 minutes.", Some(3_720_000)),
+            ("{}", "Please wait a moment", None),
             ("{}", "Please try again in a few minutes", None),
             ("{}", "Try again in 5 apples", None),
             ("null", "", None),

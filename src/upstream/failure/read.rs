@@ -56,6 +56,11 @@ fn read_object(text: &str) -> Option<ProviderError> {
     let shape = shape(text)?;
     if let Some(error) = shape.error.filter(|error| error.get() != "null") {
         if let Some(inner) = self::shape(error.get()) {
+            // Some relays wrap what they got once more.
+            let wrapped = inner.error.filter(|_| inner.message.is_none());
+            if let Some((error, shape)) = wrapped.and_then(|error| Some((error, self::shape(error.get())?))) {
+                return Some(report(&shape, error.get()));
+            }
             return Some(report(&inner, error.get()));
         }
         let message = string(error)?.into_owned();
@@ -154,6 +159,7 @@ mod tests {
             (r#"{"type":"error","error":{"type":"t","message":"m"},"request_id":"r"}"#, some("m", "t", "")),
             ("\u{feff}\r\n [{\"error\":{\"code\":400,\"message\":\"m\",\"status\":\"S\"}}\n]", some("m", "S", "400")),
             (r#"{"error":"m","code":"c"}"#, some("m", "", "c")),
+            (r#"{"error":{"error":{"message":"m","type":"t","code":"c"}}}"#, some("m", "t", "c")),
             (r#"{"object":"error","message":"m","type":"t","code":3280,"param":"p"}"#, some("m", "t", "3280")),
             (r#"{"code":"Arrearage","message":"m","request_id":"r"}"#, some("m", "", "Arrearage")),
             (r#"{"internalCode":3036,"name":"n","description":"m"}"#, some("m", "", "3036")),

@@ -18,8 +18,9 @@ pub(super) fn of_status(status: u16) -> FailureClass {
     match status {
         401 | 403 | 407 | 451 => Auth,
         402 => QuotaExhausted,
-        // 405 and 410: the address or model is wrong here, which says nothing about other candidates.
-        404 | 405 | 410 => NotFound,
+        // 405 and 410: the address or model is wrong here, which says nothing about other candidates. So is an address that
+        // points elsewhere: it is not followed, since it would take our key along.
+        300..=399 | 404 | 405 | 410 => NotFound,
         408 | 504 => Timeout,
         409 | 424 | 425 | 499 => Server,
         413 => ContextLength,
@@ -139,7 +140,8 @@ pub(super) fn meaning(word: &str) -> Option<Meaning> {
         | "cyber_policy"
         | "content_moderation"
         | "moderation_blocked"
-        | "prohibited_content" => Specific(ContentFiltered),
+        | "prohibited_content"
+        | "sensitivecontentdetected" => Specific(ContentFiltered),
         w if w.ends_with("_policy_violation") || w.starts_with("datainspection") => Specific(ContentFiltered),
 
         "timeout" | "timeout_error" | "request_timeout" | "requesttimeout" | "gateway_timeout"
@@ -205,6 +207,8 @@ pub(super) const QUOTA_PHRASES: &[&str] = &[
     "spending limit",
     "spend limit",
     "prepay",
+    "exceeded your current quota",
+    "regain access on",
     "free quota",
     "free tier of the model has been exhausted",
     "account is overdue",
@@ -217,7 +221,22 @@ pub(super) const OVERSIZED_PHRASES: &[&str] =
 
 /// The credential is refused, though the status says 400.
 pub(super) const KEY_PHRASES: &[&str] =
-    &["api key not valid", "incorrect api key", "invalid api key", "api key expired"];
+    &["api key not valid", "incorrect api key", "invalid api key", "api key expired", "organization has been disabled"];
+
+/// A safety verdict, whatever the status: xAI's comes as a 403, DeepSeek's as a plain 400.
+pub(super) const VERDICT_PHRASES: &[&str] = &[
+    "content management policy",
+    "content policy violation",
+    "content filtering policy",
+    "content exists risk",
+    "violates usage guidelines",
+    "our safety system",
+    "violating our usage policy",
+];
+
+/// The model is not there, though the status says 400.
+pub(super) const MODEL_PHRASES: &[&str] =
+    &["model not exist", "model not found", "no such model", "unknown model", "invalid model", "not a valid model id"];
 
 /// The prompt does not fit.
 pub(super) const WINDOW_PHRASES: &[&str] = &[
@@ -229,6 +248,8 @@ pub(super) const WINDOW_PHRASES: &[&str] = &[
     "context window",
     "context limit",
     "context size",
+    "maximum prompt length",
+    "max_new_tokens` must be <=",
     "range of input length should be",
     "reduce the length of the messages",
     "too large for model with",
