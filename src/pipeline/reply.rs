@@ -15,6 +15,10 @@ use crate::ports::Platform;
 use crate::route;
 use crate::stream::framing::Framing;
 
+/// Longest Retry-After that the official clients wait for. Told to come back later than this, OpenAI's comes back within
+/// seconds, as often as it may, and Anthropic's sleeps through it: both are told not to, and their users when.
+const LONGEST_CLIENT_WAIT_MS: u64 = 60_000;
+
 /// Headers of every answer: ids, trace, browser access.
 pub fn base_headers<P: Platform>(exchange: &Exchange<'_, P>) -> Headers {
     let mut headers = Headers::new();
@@ -42,7 +46,8 @@ pub fn error_head<P: Platform>(
     run: Option<&Run<'_, P>>,
 ) -> ResponseHead {
     let mut head = json_head(exchange, error.status());
-    head.headers.push("x-should-retry", if error.should_retry { "true" } else { "false" });
+    let soon = error.retry_after_ms.is_none_or(|ms| ms <= LONGEST_CLIENT_WAIT_MS);
+    head.headers.push("x-should-retry", if error.should_retry && soon { "true" } else { "false" });
     if let Some(ms) = error.retry_after_ms {
         head.headers.push("retry-after", ms.div_ceil(1000).to_string());
         head.headers.push("retry-after-ms", ms.to_string());
