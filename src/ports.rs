@@ -142,6 +142,10 @@ pub trait Platform: SignatureVerifier + JwksSource {
     /// The keeper could not be reached.
     async fn hand_over(&self, name: &str, path: &str, sent: &[u8], headers: &Headers) -> Result<Kept, Interrupt>;
 
+    /// The shard of the principal's ledger to which a new attempt is told; 0, the first one, unless the principal is hot.
+    /// `spread`: nothing but money is bounded, which shards can keep.
+    fn shard(&self, principal: &str, spread: bool) -> u32;
+
     /// Asks the principal's ledger to let an attempt out under limits; what it grants is on record. `None` when it cannot be
     /// reached.
     async fn grant(&self, principal: &str, ask: Ask) -> Option<Verdict>;

@@ -20,6 +20,7 @@ mod batch;
 mod book;
 mod grant;
 mod rates;
+pub mod shard;
 mod sheet;
 pub mod store;
 
@@ -96,6 +97,9 @@ pub struct Opened {
     /// What it was granted, under a limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved: Option<Reserved>,
+    /// The shard that keeps it; 0 = the principal's first ledger.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub shard: u32,
 }
 
 /// What an attempt is expected to use and cost.
@@ -189,6 +193,11 @@ impl Opened {
     pub fn place(&self) -> Place {
         (day_of(self.ts_ms), self.name(), self.task.clone())
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // what serde passes
+fn is_zero(shard: &u32) -> bool {
+    *shard == 0
 }
 
 /// [`KEEP_MS`] later, on a whole hour, so that a busy ledger wakes once an hour for it.

@@ -20,9 +20,18 @@ pub const DAYS: usize = 92;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Sums {
     sums: Vec<(Place, Counters)>,
+    /// How many shards have more.
+    #[serde(default)]
+    pub shards: u32,
 }
 
 impl Sums {
+    /// None yet, of a ledger with so many shards.
+    #[must_use]
+    pub fn with_more(shards: u32) -> Self {
+        Self { sums: Vec::new(), shards }
+    }
+
     /// Puts one in.
     pub fn add(&mut self, sum: (Place, Counters)) {
         self.sums.push(sum);

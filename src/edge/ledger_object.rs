@@ -1,6 +1,7 @@
 //! The Durable Object `Ledger`, one per principal: loads what a message speaks of, lets `accounting::ledger` decide, stores
 //! what changed. `POST /rows` enters a batch, `POST /grant` lets an attempt out under limits, `GET /sums` tells what there
-//! is, the alarm closes what is overdue.
+//! is, the alarm closes what is overdue. Of a hot principal there are several: `POST /lease` is how shards get from the first
+//! one what they grant from.
 //!
 //! Between reading and writing nothing is awaited, so that a message is one atomic commit and no other comes between.
 
@@ -13,17 +14,34 @@ use std::panic::AssertUnwindSafe;
 use worker::{durable_object, Date, DurableObject, Env, Method, Request, Response, SqlStorage, SqlStorageValue, State};
 
 use crate::accounting::day::day_of;
-use crate::accounting::ledger::{store, Batch, Book, Place};
-use crate::accounting::limit::Ask;
+use crate::accounting::ledger::shard::{Answer, Lease, Report, BUSY_PER_SECOND};
+use crate::accounting::ledger::{store, Batch, Book, Place, Receipt};
+use crate::accounting::limit::{Ask, Bound, Refused, Verdict};
 use crate::accounting::report::{Range, Sums};
+use crate::edge::binding;
+use crate::edge::gather::SHARD_MARK;
+use crate::edge::platform::{call_object, sleep};
 
 /// Alarms are not set for less than this, so that a clock that lags does not spin.
 const SOONEST_MS: u64 = 1_000;
 
-/// A principal's ledger.
+/// How long a shard's question to the first ledger is believed to be under way, and how often others look for its answer.
+const LEASING_MS: u64 = 4_000;
+/// How long a shard believes the first ledger's refusal without asking again.
+const REFUSED_MS: u64 = 250;
+const LOOK_AGAIN_MS: u32 = 5;
+
+/// A principal's ledger, or a shard of it.
 #[durable_object(alarm)]
 pub struct Ledger {
     state: State,
+    env: AssertUnwindSafe<Env>,
+    /// The second in which it was called last, and how often in it.
+    calls: AssertUnwindSafe<Cell<(u64, u64)>>,
+    /// Until when a question to the first ledger is under way, Unix ms: there is one at a time.
+    leasing_until_ms: AssertUnwindSafe<Cell<u64>>,
+    /// What the first ledger has refused lately, and until when that is believed, Unix ms.
+    refused: AssertUnwindSafe<RefCell<Option<(Refused, u64)>>>,
     /// When the alarm rings, Unix ms, as far as this instance knows.
     alarm_ms: AssertUnwindSafe<Cell<Option<u64>>>,
     /// What has been read or written lately. Nobody else writes, so it need not be read again.
@@ -31,15 +49,25 @@ pub struct Ledger {
 }
 
 impl DurableObject for Ledger {
-    fn new(state: State, _env: Env) -> Self {
-        Self { state, alarm_ms: AssertUnwindSafe(Cell::new(None)), desk: AssertUnwindSafe::default() }
+    fn new(state: State, env: Env) -> Self {
+        Self {
+            state,
+            env: AssertUnwindSafe(env),
+            calls: AssertUnwindSafe::default(),
+            leasing_until_ms: AssertUnwindSafe::default(),
+            refused: AssertUnwindSafe::default(),
+            alarm_ms: AssertUnwindSafe(Cell::new(None)),
+            desk: AssertUnwindSafe::default(),
+        }
     }
 
     async fn fetch(&self, request: Request) -> worker::Result<Response> {
         let path = request.path();
+        self.count_call().await;
         let answer = match (request.method(), path.as_str()) {
             (Method::Post, "/rows") => self.enter(request).await,
             (Method::Post, "/grant") => self.grant(request).await,
+            (Method::Post, "/lease") => self.lease(request).await,
             (Method::Get, "/sums") => self.sums(&request),
             _ => Err(Failure { status: 404, code: "unknown_url" }),
         };
@@ -65,6 +93,7 @@ struct Failure {
 impl Failure {
     const STORE: Self = Self { status: 500, code: "store_failed" };
     const STORED: Self = Self { status: 500, code: "store_unreadable" };
+    const BUSY: Self = Self { status: 503, code: "busy" };
     const UNREADABLE: Self = Self { status: 400, code: "invalid_message" };
 
     fn body(&self) -> String {
@@ -84,7 +113,8 @@ impl Ledger {
                 store::load_sender(book, &name, &sender).map_err(|_| Failure::STORED)?;
             }
             load_sums(&sql, book, &book.places(&batch))?;
-            Ok(book.enter(batch, now_ms()))
+            let shards = Some(book.shards()).filter(|shards| *shards > 0);
+            Ok(Receipt { shards, ..book.enter(batch, now_ms()) })
         })?;
         self.arm(&sql, due_ms).await?;
         serde_json::to_string(&receipt).map(|body| (200, body)).map_err(|_| Failure::STORE)
@@ -94,19 +124,138 @@ impl Ledger {
         let body = request.bytes().await.map_err(|_| Failure::UNREADABLE)?;
         let ask: Ask = serde_json::from_slice(&body).map_err(|_| Failure::UNREADABLE)?;
         let sql = self.state.storage().sql();
-        let (verdict, due_ms) = self.at_desk(&sql, |book| {
-            let day = day_of(ask.opened.ts_ms);
-            if let Some(month) = book.lacks_month(&day).filter(|_| ask.bounds.iter().any(|bound| bound.is_money())) {
-                for row in texts(&sql, store::SELECT_MONTH, vec![month.to_owned()])? {
-                    let (place, counters) = store::read_counters(&row).map_err(|_| Failure::STORED)?;
-                    book.load_counters(place, counters);
-                }
-                book.has_month(month);
+        let verdict = match self.shard() {
+            Some((first, own)) => self.grant_leased(&sql, &first, &own, &ask).await?,
+            None => {
+                let money = ask.bounds.iter().any(Bound::is_money);
+                let (verdict, due_ms) = self.at_desk(&sql, |book| {
+                    load_month(&sql, book, ask.opened.ts_ms, money)?;
+                    Ok(book.grant(&ask, now_ms()))
+                })?;
+                self.arm(&sql, due_ms).await?;
+                verdict
             }
-            Ok(book.grant(&ask, now_ms()))
-        })?;
-        self.arm(&sql, due_ms).await?;
+        };
         serde_json::to_string(&verdict).map(|body| (200, body)).map_err(|_| Failure::STORE)
+    }
+
+    /// As a shard: grants out of what is leased, and leases more where that is too little. One question at a time is under
+    /// way, so that the first ledger and this one agree on what it has.
+    async fn grant_leased(&self, sql: &SqlStorage, first: &str, own: &str, ask: &Ask) -> Result<Verdict, Failure> {
+        let began = now_ms();
+        let mut whole = true;
+        loop {
+            let (verdict, due_ms) = self.at_desk(sql, |book| {
+                load_month(sql, book, ask.opened.ts_ms, true)?;
+                Ok(book.grant_leased(ask, whole, now_ms()))
+            })?;
+            if let Some(verdict) = verdict {
+                self.arm(sql, due_ms).await?;
+                return Ok(verdict);
+            }
+            let now = now_ms();
+            if let Some(refused) = self.refused_lately(ask, now) {
+                return Ok(Verdict::Refused(refused));
+            }
+            if now.saturating_sub(began) > LEASING_MS {
+                return Err(Failure::BUSY);
+            }
+            if now < self.leasing_until_ms.get() {
+                sleep(LOOK_AGAIN_MS).await;
+                continue;
+            }
+            self.leasing_until_ms.set(now.saturating_add(LEASING_MS));
+            let calls = self.calls.get().1;
+            let (report, _) = self.at_desk(sql, |book| Ok(book.report(own, Some(ask), calls, now)))?;
+            let answer = self.tell_first(sql, first, &report, Some(ask)).await;
+            self.leasing_until_ms.set(0);
+            whole = false;
+            if let Lease::Refused(refused) = answer?.lease {
+                self.refused.replace(Some((refused, now_ms().saturating_add(REFUSED_MS))));
+            }
+        }
+    }
+
+    /// The refusal that a question would meet again.
+    fn refused_lately(&self, ask: &Ask, now_ms: u64) -> Option<Refused> {
+        let known = self.refused.borrow();
+        let (refused, until_ms) = known.as_ref()?;
+        let again = now_ms < *until_ms
+            && ask.bounds.contains(&refused.bound)
+            && refused.bound.covers(&ask.opened.name())
+            && ask.need.least_picousd >= refused.left;
+        again.then(|| refused.clone())
+    }
+
+    /// As a shard: a report and what came of it.
+    async fn tell_first(
+        &self,
+        sql: &SqlStorage,
+        first: &str,
+        report: &Report,
+        ask: Option<&Ask>,
+    ) -> Result<Answer, Failure> {
+        let body = serde_json::to_string(report).map_err(|_| Failure::STORE)?;
+        let ledgers = binding(&self.env, "LEDGER");
+        let answer = call_object(&ledgers, first, "POST", "/lease", &body).await.filter(|(status, _)| *status == 200);
+        let (_, answer) = answer.ok_or(Failure::BUSY)?;
+        let answer: Answer = serde_json::from_str(&answer).map_err(|_| Failure::UNREADABLE)?;
+        let ((), due_ms) = self.at_desk(sql, |book| {
+            book.answered(report.number, &answer, ask, now_ms());
+            Ok(())
+        })?;
+        self.arm(sql, due_ms).await?;
+        Ok(answer)
+    }
+
+    /// As the first ledger: what a shard has, and what it gets.
+    async fn lease(&self, mut request: Request) -> Result<(u16, String), Failure> {
+        let body = request.bytes().await.map_err(|_| Failure::UNREADABLE)?;
+        let report: Report = serde_json::from_slice(&body).map_err(|_| Failure::UNREADABLE)?;
+        let sql = self.state.storage().sql();
+        let (answer, _) = self.at_desk(&sql, |book| {
+            let asked_ms = report.ask.as_ref().map_or_else(now_ms, |ask| ask.opened.ts_ms);
+            load_month(&sql, book, asked_ms, true)?;
+            let lease = book.lease(report, now_ms());
+            Ok(Answer { shards: book.shards(), lease })
+        })?;
+        serde_json::to_string(&answer).map(|body| (200, body)).map_err(|_| Failure::STORE)
+    }
+
+    /// The first ledger's name and the own one, where this is a shard.
+    fn shard(&self) -> Option<(String, String)> {
+        let own = self.state.id().name()?;
+        let (first, _) = own.split_once(SHARD_MARK)?;
+        Some((first.to_owned(), own))
+    }
+
+    /// Notices when it is called too often for one ledger; what comes of that must not fail the call.
+    async fn count_call(&self) {
+        let second = now_ms() / 1_000;
+        let (last, calls) = self.calls.get();
+        let calls = if last == second { calls.saturating_add(1) } else { 1 };
+        self.calls.set((second, calls));
+        if calls != BUSY_PER_SECOND.saturating_add(1) {
+            return;
+        }
+        let sql = self.state.storage().sql();
+        match self.shard() {
+            None => {
+                let _ = self.at_desk(&sql, |book| {
+                    book.busy(calls);
+                    Ok(())
+                });
+            }
+            Some((first, own)) => {
+                let report = self.at_desk(&sql, |book| {
+                    load_month(&sql, book, now_ms(), true)?;
+                    Ok(book.report(&own, None, calls, now_ms()))
+                });
+                if let (Ok((report, _)), true) = (report, now_ms() >= self.leasing_until_ms.get()) {
+                    let _ = self.tell_first(&sql, &first, &report, None).await;
+                }
+            }
+        }
     }
 
     async fn sweep(&self) -> Result<(), Failure> {
@@ -120,6 +269,16 @@ impl Ledger {
             Ok(())
         })?;
         self.fold(&sql, &store::folds_before(now))?;
+        if let Some((first, own)) = self.shard() {
+            let (report, _) = self.at_desk(&sql, |book| {
+                load_month(&sql, book, now, true)?;
+                Ok(book.lease_due_ms().filter(|due| *due <= now).and_then(|_| book.give_back(&own, now)))
+            })?;
+            if let Some(report) = report {
+                // If it does not arrive, the alarm that is set for the next look says it again.
+                let _ = self.tell_first(&sql, &first, &report, None).await;
+            }
+        }
         self.arm(&sql, Some(0)).await
     }
 
@@ -164,8 +323,9 @@ impl Ledger {
         let range = Range::read(url.query().unwrap_or_default()).map_err(|_| Failure::UNREADABLE)?;
         let sql = self.state.storage().sql();
         let (first, last) = range.days();
-        let (under_way, _) = self.at_desk(&sql, |book| Ok(book.under_way().collect::<Vec<_>>()))?;
-        let mut sums = Sums::default();
+        let (known, _) = self.at_desk(&sql, |book| Ok((book.shards(), book.under_way().collect::<Vec<_>>())))?;
+        let (shards, under_way) = known;
+        let mut sums = Sums::with_more(shards);
         for row in texts(&sql, store::SELECT_RANGE, vec![first.to_owned(), last.to_owned()])? {
             sums.add(store::read_counters(&row).map_err(|_| Failure::STORED)?);
         }
@@ -210,6 +370,18 @@ fn open(sql: &SqlStorage, book: &mut Book) -> Result<(), Failure> {
     for memo in texts(sql, store::SELECT_MEMOS, Vec::new())? {
         store::load_memo(book, &memo).map_err(|_| Failure::STORED)?;
     }
+    Ok(())
+}
+
+/// Puts every sum of an instant's month in the books.
+fn load_month(sql: &SqlStorage, book: &mut Book, at_ms: u64, wanted: bool) -> Result<(), Failure> {
+    let day = day_of(at_ms);
+    let Some(month) = book.lacks_month(&day).filter(|_| wanted) else { return Ok(()) };
+    for row in texts(sql, store::SELECT_MONTH, vec![month.to_owned()])? {
+        let (place, counters) = store::read_counters(&row).map_err(|_| Failure::STORED)?;
+        book.load_counters(place, counters);
+    }
+    book.has_month(month);
     Ok(())
 }
 

@@ -409,12 +409,16 @@ impl Platform for EdgePlatform {
         gather::grant(&self.bindings.ledgers, &self.ctx, principal, ask).await
     }
 
+    fn shard(&self, principal: &str, spread: bool) -> u32 {
+        if spread {
+            gather::shard(principal)
+        } else {
+            0
+        }
+    }
+
     async fn usage(&self, principal: &str, range: &Range) -> Option<Sums> {
-        gather::flush(&self.bindings.ledgers, principal).await;
-        let path = format!("/sums?{}", range.query());
-        let answer = call_object(&self.bindings.ledgers, principal, "GET", &path, "").await;
-        let (_, body) = answer.filter(|(status, _)| *status == 200)?;
-        Sums::read(&body).ok()
+        gather::usage(&self.bindings.ledgers, principal, range).await
     }
 
     fn log(&self, line: String) {

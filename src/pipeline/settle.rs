@@ -2,6 +2,7 @@
 //! of it (DESIGN invariant 3).
 
 use crate::accounting::ledger::Estimate;
+use crate::accounting::limit::Bound;
 use crate::accounting::{cost, estimate, Cost, Opened, Outcome, Provenance, ServiceTier, Settled};
 use crate::dialect::canonical::{FinishReason, Loss, Usage};
 use crate::dialect::{Observation, Tail};
@@ -91,6 +92,7 @@ impl<P: Platform> Run<'_, P> {
             task: self.choice.task.clone(),
             estimate: Estimate { usage, cost: expected },
             reserved: None,
+            shard: exchange.platform.shard(exchange.principal_id(), self.choice.bounds.iter().all(Bound::is_money)),
         };
         self.leave(&mut opened, chosen).await?;
         let key = chosen.keys.index();

@@ -89,6 +89,38 @@ test('of a hundred requests at once as many reach the provider as the limit hold
   assert.ok(BigInt((await usage()).totals.cost_picousd) <= 1_050_000_000n);
 });
 
+test('a ledger that is called too often has shards, which keep the limit among them, and the account is whole', async () => {
+  const { chat, usage, get } = caller(budget('0.06'));
+  const { principal } = await usage();
+  gateway.sim.behave('*', { answer: { text: 'Yes.', usage: { input: 20, cached: 0, output: 50 } } });
+  const ledger = await gateway.durable('LEDGER', principal);
+  // A thousand calls a second are more than a test can make: a ledger is told of them.
+  const busy = { claims: {}, ask: null, by: `${principal}~9`, number: 1, calls: 1000 };
+  await (await ledger.fetch('https://object/lease', { method: 'POST', body: JSON.stringify(busy) })).text();
+  let [served, told, refused] = [0, 0n, 0];
+  for (let round = 0; round < 12; round += 1) {
+    const answers = await Promise.all(Array.from({ length: 60 }, () => chat()));
+    for (const answer of answers) {
+      const body = await answer.json();
+      if (answer.status === 200) [served, told] = [served + 1, told + pico(body.usage.cost)];
+      else {
+        assert.equal(answer.status, 429);
+        refused += 1;
+      }
+    }
+  }
+  assert.ok(refused > 0 && told <= 60_000_000_000n, `${served} served, ${refused} refused`);
+  const now = await until(async () => {
+    const now = await usage();
+    return now.totals.open === 0 && now.totals.attempts === served && now;
+  }, { what: 'everything to be settled' });
+  assert.equal(BigInt(now.totals.cost_picousd), told);
+  const own = await (await ledger.fetch('https://object/sums')).json();
+  const first = own.sums.reduce((sum, [, counters]) => sum + counters.attempts, 0);
+  assert.ok(first < served, 'others than the first ledger have some of it');
+  assert.equal((await get('/v1/usage?group_by=day')).status, 200);
+});
+
 describe('a refusal in the words of each dialect', () => {
   const broke = () => caller(budget('0'));
   test("Anthropic's client raises its rate limit error", async () => {

@@ -332,6 +332,10 @@ impl Platform for Fake {
         self.0.kept.get().ok_or(Interrupt::Reset)
     }
 
+    fn shard(&self, _: &str, _: bool) -> u32 {
+        0
+    }
+
     async fn grant(&self, principal: &str, ask: Ask) -> Option<Verdict> {
         let verdict = self.0.ledger.borrow_mut().as_mut()?.grant(&ask, self.now_ms());
         if let Verdict::Granted { picousd, .. } = verdict {

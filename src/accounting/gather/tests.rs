@@ -19,6 +19,7 @@ fn opened(id: &str) -> Opened {
         price_version: None,
         estimate: Estimate { usage: Usage::default(), cost: Cost::NOTHING },
         reserved: None,
+        shard: 0,
     }
 }
 

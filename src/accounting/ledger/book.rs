@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::grant::Lent;
 use super::rates::Rates;
+use super::shard::Shards;
 use super::sheet::{Entry, Sheet, State};
 use super::{forgotten_at, Batch, Key, Opened, Place, Row, Sent, Settled, LATE_MS};
 use crate::accounting::counters::Counters;
@@ -30,6 +31,8 @@ pub struct Book {
     heard: BTreeSet<String>,
     pub(super) lent_changed: bool,
     pub(super) rates_changed: bool,
+    pub(super) shards: Shards,
+    pub(super) shards_changed: bool,
 }
 
 /// Sums that [`Book::tidy`] keeps in memory, and with a month under a limit.
@@ -65,6 +68,9 @@ pub struct Receipt {
     pub late: u64,
     /// Messages that could not be read.
     pub malformed: u64,
+    /// How many shards the ledger has: where new attempts are told from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shards: Option<u32>,
 }
 
 impl Book {
@@ -237,7 +243,7 @@ impl Book {
         self.torn.clear();
         self.moved.clear();
         self.heard.clear();
-        (self.lent_changed, self.rates_changed) = (false, false);
+        (self.lent_changed, self.rates_changed, self.shards_changed) = (false, false, false);
         let [few, many] = KEPT_PLACES;
         if self.counters.len() > if self.month.is_some() { many } else { few } {
             self.counters.clear();
@@ -267,13 +273,20 @@ impl Book {
     #[must_use]
     pub fn next_due_ms(&self) -> Option<u64> {
         let attempts = self.torn().filter_map(|(_, sheet)| sheet).flatten().map(Entry::due_ms);
-        attempts.chain(self.heard().map(|(_, sender)| sender.due_ms())).min()
+        let lease = self.lease_due_ms().filter(|_| self.shards_changed);
+        attempts.chain(self.heard().map(|(_, sender)| sender.due_ms())).chain(lease).min()
     }
 
-    /// When the earliest of all attempts is due, Unix ms.
+    /// When the earliest of all attempts is due, or what is leased, Unix ms.
     #[must_use]
     pub fn first_due_ms(&self) -> Option<u64> {
-        self.entries().map(Entry::due_ms).min()
+        self.entries().map(Entry::due_ms).chain(self.lease_due_ms()).min()
+    }
+
+    /// When a shard looks at what it does not use, Unix ms.
+    #[must_use]
+    pub fn lease_due_ms(&self) -> Option<u64> {
+        Some(self.shards.until_ms).filter(|until_ms| *until_ms > 0)
     }
 
     /// Attempts under way: where they will be counted, and what they add until then.

@@ -52,6 +52,11 @@ impl Lent {
         self.slices.len() != before
     }
 
+    /// Whether anything is lent.
+    pub(super) fn is_out(&self) -> bool {
+        !self.slices.is_empty()
+    }
+
     fn held(&self, bound: &Bound) -> u128 {
         self.slices.iter().filter(|slice| bound.covers(&slice.1)).map(|slice| slice.2 .0).fold(0, u128::saturating_add)
     }
@@ -93,26 +98,11 @@ impl Book {
         self.rates.forget(now_ms);
         let pace = self.lent.pace(&ask.by, now_ms);
         let name = ask.opened.name();
-        let mut granted = ask.need.most_picousd;
-        let mut room = u128::MAX;
-        let mut refused: Option<Refused> = None;
-        for bound in ask.bounds.iter().filter(|bound| bound.covers(&name)) {
-            match self.left(bound, ask, now_ms) {
-                Ok(left) => {
-                    granted = granted.min(u64::try_from(left).unwrap_or(u64::MAX));
-                    room = room.min(left);
-                }
-                Err(no) => {
-                    // Of several the one that lasts longest.
-                    if refused.as_ref().is_none_or(|known| known.resets_at_ms < no.resets_at_ms) {
-                        refused = Some(no);
-                    }
-                }
-            }
-        }
+        let (room, refused) = self.room(ask, now_ms);
         if let Some(refused) = refused {
             return Verdict::Refused(refused);
         }
+        let granted = ask.need.most_picousd.min(u64::try_from(room).unwrap_or(u64::MAX));
         let reserved = Reserved { picousd: granted, tokens: ask.need.tokens, sliced: false };
         let opened = Opened { reserved: Some(reserved), ..ask.opened.clone() };
         if ask.bounds.iter().any(|bound| !bound.is_money()) {
@@ -122,6 +112,23 @@ impl Book {
         let slice = self.slice(ask, &name, pace, room.saturating_sub(u128::from(granted)), now_ms);
         self.put(&format!("g.{}.{}", key.0, key.1), Entry::open(opened));
         Verdict::Granted { picousd: granted, slice, sliced: false }
+    }
+
+    /// What all bounds leave for the attempt, or which of them stands in the way: of several the one that lasts longest.
+    pub(super) fn room(&self, ask: &Ask, now_ms: u64) -> (u128, Option<Refused>) {
+        let name = ask.opened.name();
+        let mut room = u128::MAX;
+        let mut refused: Option<Refused> = None;
+        for bound in ask.bounds.iter().filter(|bound| bound.covers(&name)) {
+            match self.left(bound, ask, now_ms) {
+                Ok(left) => room = room.min(left),
+                Err(no) if refused.as_ref().is_none_or(|known| known.resets_at_ms < no.resets_at_ms) => {
+                    refused = Some(no)
+                }
+                Err(_) => {}
+            }
+        }
+        (room, refused)
     }
 
     /// What a bound has left for the attempt: picodollars, or no end of them under a bound of another kind.
@@ -173,8 +180,8 @@ impl Book {
         }
     }
 
-    /// What of a budget is settled, and what is reserved or lent.
-    fn taken(&self, bound: &Bound, period: Period, day: &str) -> (u128, u128) {
+    /// What of a budget is settled, and what is reserved, lent or leased.
+    pub(super) fn taken(&self, bound: &Bound, period: Period, day: &str) -> (u128, u128) {
         let within = |at: &str| match period {
             Period::Day => at == day,
             Period::Month => month_of(at) == month_of(day),
@@ -188,6 +195,7 @@ impl Book {
         let settled = counted.filter(|((_, model, _), _)| bound.covers(model)).map(|(_, sums)| sums.picousd().0);
         let reserved = self.reserved.iter().filter(|((at, model), _)| within(at) && bound.covers(model));
         let under_way = reserved.map(|(_, picousd)| *picousd).fold(self.lent.held(bound), u128::saturating_add);
+        let under_way = under_way.saturating_add(self.shards.taken(bound, period, day));
         (settled.fold(0, u128::saturating_add), under_way)
     }
 

@@ -118,7 +118,7 @@ pub const DELETE_SENDERS: &str = "DELETE FROM senders WHERE due_ms <= CAST(? AS 
 pub const SELECT_NEXT_DUE: &str = "SELECT CAST(MIN(due_ms) AS TEXT) FROM senders";
 
 /// What is lent and what was begun lately, one text per row for [`load_memo`].
-pub const SELECT_MEMOS: &str = "SELECT json_array(key, json(value)) FROM meta WHERE key IN ('lent', 'rates')";
+pub const SELECT_MEMOS: &str = "SELECT json_array(key, json(value)) FROM meta WHERE key IN ('lent', 'rates', 'shards')";
 
 /// Writes [`memo_rows`].
 pub const UPSERT_MEMOS: &str =
@@ -160,7 +160,8 @@ pub fn sender_rows(book: &Book) -> Option<String> {
 pub fn memo_rows(book: &Book) -> Option<String> {
     let lent = book.lent_changed.then(|| ("lent", serde_json::to_string(&book.lent).unwrap_or_default()));
     let rates = book.rates_changed.then(|| ("rates", serde_json::to_string(&book.rates).unwrap_or_default()));
-    some(lent.into_iter().chain(rates))
+    let shards = book.shards_changed.then(|| ("shards", serde_json::to_string(&book.shards).unwrap_or_default()));
+    some(lent.into_iter().chain(rates).chain(shards))
 }
 
 /// Puts a row of [`SELECT_MEMOS`] in the books.
@@ -173,6 +174,7 @@ pub fn load_memo(book: &mut Book, text: &str) -> Result<(), serde_json::Error> {
     let Memo(key, value) = serde_json::from_str(text)?;
     match key.as_str() {
         "lent" => book.lent = serde_json::from_str(value.get())?,
+        "shards" => book.shards = serde_json::from_str(value.get())?,
         _ => book.rates = serde_json::from_str(value.get())?,
     }
     Ok(())

@@ -1,3 +1,5 @@
+mod hot;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
@@ -22,6 +24,7 @@ fn opened(id: &str, attempt: u32, model: &str, ts_ms: u64) -> Opened {
         model: model.into(),
         task: "chat".into(),
         reserved: None,
+        shard: 0,
         price_version: Some("2026-01-01".into()),
         estimate: Estimate {
             usage: Usage { input_tokens: 7, output_tokens: 9, ..Usage::default() },
@@ -439,6 +442,8 @@ struct Shelf {
     senders: BTreeMap<String, String>,
     memos: BTreeMap<String, String>,
     memory: Option<Book>,
+    /// Nothing will be evicted: nothing needs to be stored.
+    stays: bool,
 }
 
 impl Shelf {
@@ -456,8 +461,10 @@ impl Shelf {
             }
         }
         let done = work(self, &mut book);
-        self.keep(&book);
-        book.tidy();
+        if !self.stays {
+            self.keep(&book);
+            book.tidy();
+        }
         self.memory = Some(book);
         done
     }
@@ -506,13 +513,25 @@ impl Shelf {
 
     fn grant(&mut self, ask: &Ask, now_ms: u64) -> Verdict {
         self.work(|shelf, book| {
-            let day = day_of(ask.opened.ts_ms);
-            if let Some(month) = book.lacks_month(&day) {
-                shelf.load(book, |(day, ..)| day.starts_with(month));
-                book.has_month(month);
-            }
+            shelf.load_month(book, ask.opened.ts_ms);
             book.grant(ask, now_ms)
         })
+    }
+
+    /// Grants as a shard does; `None`: it has to lease first.
+    fn leased(&mut self, ask: &Ask, now_ms: u64) -> Option<Verdict> {
+        self.work(|shelf, book| {
+            shelf.load_month(book, now_ms);
+            book.grant_leased(ask, true, now_ms)
+        })
+    }
+
+    fn load_month(&self, book: &mut Book, now_ms: u64) {
+        let day = day_of(now_ms);
+        if let Some(month) = book.lacks_month(&day) {
+            self.load(book, |(day, ..)| day.starts_with(month));
+            book.has_month(month);
+        }
     }
 
     fn sweep(&mut self, now_ms: u64) {

@@ -26,7 +26,7 @@ fn example() -> Sums {
         (place("2026-02-01", "local/llama"), unpriced),
         (place("2026-02-01", "openai/gpt"), dear),
     ];
-    Sums { sums: sums.to_vec() }
+    Sums { sums: sums.to_vec(), shards: 0 }
 }
 
 fn whole(sums: &Sums) -> Value {
@@ -122,7 +122,7 @@ fn old_days_leave_the_list_but_not_the_totals() {
     let one = Counters { attempts: 1, ..Counters::default() };
     let day = |n| crate::accounting::day::day_of(n * crate::accounting::day::DAY_MS);
     let places = (0..DAYS as u64 + 5).map(|n| ((day(n), "p/m".to_owned(), String::new()), one.clone()));
-    let report = whole(&Sums { sums: places.collect() });
+    let report = whole(&Sums { sums: places.collect(), shards: 0 });
     assert_eq!(report["days"].as_array().unwrap().len(), DAYS);
     assert_eq!(report["totals"]["attempts"], DAYS as u64 + 5);
     assert_eq!(report["since"], "1970-01-01");
