@@ -98,6 +98,7 @@ test('statistics, after attempts of every kind', async () => {
 
 test('usage, after attempts of every kind', async () => {
   fits('usage', await json('/v1/usage'));
+  for (const group of ['model', 'day', 'task']) fits('usage.groups', await json(`/v1/usage?group_by=${group}`));
   await json('/v1/chat/completions', chat('house/unknown'));
   gateway.sim.behave('*', slow);
   const leaving = await send(`${gateway.url}/v1/chat/completions`, { body: chat(MODELS.OpenAI, { stream: true }) });
