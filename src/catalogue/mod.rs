@@ -1,6 +1,7 @@
 //! What is known of models before they are called: what they accept, how good they are said to be, what they cost.
 //! Data, not code: a compiled-in snapshot, overlaid by the operator's documents. Prices are refused or taken whole.
 
+pub mod learned;
 pub mod model;
 pub mod price;
 pub mod task;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::document::Item;
+use learned::Table;
 use model::Model;
 
 /// The catalogue that is compiled in; the `models` member of the configuration is merged over its `models`.
@@ -21,6 +23,8 @@ pub struct Catalogue {
     /// Name of the compiled-in version, recorded with every decision (the configuration's own version covers the rest).
     pub version: String,
     models: BTreeMap<String, Model>,
+    /// What was learned of models, by the table's name.
+    pub learned: BTreeMap<String, Table>,
     /// Other full names (`provider/alias`) → `provider/model`.
     aliases: BTreeMap<String, String>,
     /// Names without provider → the full names that carry them, the provider's own name for it first written.

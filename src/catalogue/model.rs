@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::learned::{self, Learned};
 use crate::dialect::ModelTraits;
 use crate::document::Item;
 
@@ -22,6 +23,8 @@ pub struct Model {
     pub aliases: Vec<String>,
     /// Quality per kind of task; `default` covers the kinds that are not listed.
     pub quality: BTreeMap<String, Quality>,
+    /// Quality and length by the request's text, where they were learned: before [`Self::quality`].
+    pub learned: Option<Learned>,
     /// Serves one purpose (sound only, say) and is not meant by a wildcard; whoever names it gets it.
     pub special: bool,
     /// Turns text into vectors and generates none: never a candidate for an answer, and the only kind for vectors.
@@ -177,8 +180,9 @@ impl Model {
         self.tier = self.tier.or(other.tier);
         self.reasoning = self.reasoning.or(other.reasoning);
         self.embedding |= other.embedding;
-        if self.quality.is_empty() {
+        if self.quality.is_empty() && self.learned.is_none() {
             self.quality.clone_from(&other.quality);
+            self.learned.clone_from(&other.learned);
         }
     }
 }
@@ -224,6 +228,7 @@ pub const MODEL: &[&str] = &[
     "reasoning",
     "aliases",
     "quality",
+    "learned",
     "special",
     "embedding",
     "source",
@@ -247,6 +252,7 @@ pub(super) fn read(item: &Item<'_>, complete: bool) -> Option<Model> {
         reasoning: object.member("reasoning").and_then(|v| v.word(&REASONING)),
         aliases: object.member("aliases").map_or_else(Vec::new, |list| list.texts()),
         quality: BTreeMap::new(),
+        learned: object.member("learned").and_then(|v| learned::read(&v)),
         special: object.member("special").and_then(|v| v.flag()).unwrap_or(false),
         embedding: object.member("embedding").and_then(|v| v.flag()).unwrap_or(false),
         source: text("source"),

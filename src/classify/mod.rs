@@ -2,6 +2,7 @@
 //! much of the evidence points one way. Cheap (a capped scan, no model call) and honest: without evidence the task is
 //! `default`. White space, letter case and line ends change nothing (`routing.md` §3). Read `tests` first.
 
+pub mod hashed;
 #[rustfmt::skip] // lists of words, as many to a line as fit
 mod lexicon;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::task::DEFAULT;
 use crate::dialect::view::{Needs, View};
+use hashed::Hashed;
 
 /// What routing knows of a request: free of content, recorded with the decision.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +33,16 @@ pub struct Features {
     pub thinking: Thinking,
     /// User, assistant and tool turns.
     pub turns: u32,
+}
+
+/// What learned tables say of a model for a text: free of content, recorded with the decision.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Expected {
+    /// How good its answer will be, 0 to 1 in millionths.
+    pub quality_micro: Option<i64>,
+    /// How many tokens it will generate, thinking excluded.
+    pub output_tokens: Option<u64>,
 }
 
 /// Who says what kind of work it is.
@@ -62,9 +74,9 @@ pub enum Thinking {
 }
 
 impl Features {
-    /// Reads the features of a request. `said`: the caller's own word for the task, already known to be one.
+    /// Reads the features of a request, `text` being its sample's numbers. `said`: the caller's own word for the task, already known to be one.
     #[must_use]
-    pub fn of(view: &View<'_>, said: Option<&str>) -> Self {
+    pub fn of(view: &View<'_>, _text: &Hashed, said: Option<&str>) -> Self {
         let thinking = thinking(view.effort.as_deref());
         let (task, confidence_micro, source) = match said {
             Some(task) => (task, 1_000_000, TaskSource::Header),

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{json, Value};
 use sha2::{Digest, Sha256};
 
+use crate::catalogue::learned;
 use crate::catalogue::model::Model;
 use crate::catalogue::task::TASKS;
 use crate::catalogue::{self, Catalogue};
@@ -155,6 +156,7 @@ pub const ROOT: &[&str] = &[
     "$schema",
     "providers",
     "models",
+    "learned",
     "aliases",
     "policies",
     "identity",
@@ -268,11 +270,15 @@ fn catalogue(object: &Object<'_>, shipped: &Value, providers: &BTreeMap<String, 
     let shipped = shipped.get("models").unwrap_or(&none);
     let Some(models) = object.member("models") else { return Catalogue::default() };
     let mut catalogue = Catalogue::read(version, &models, shipped);
+    catalogue.learned = object.member("learned").map(|v| learned::tables(&v)).unwrap_or_default();
     for (id, item) in models.entries() {
         // Shipped models may belong to a provider that the operator took out; an own model without one is a slip.
         let known = id.split_once('/').is_none_or(|(provider, _)| providers.contains_key(provider));
         if !known && shipped.get(id).is_none() {
             item.problem("no provider of that name is configured");
+        }
+        if let Some(learned) = catalogue.model(id).and_then(|model| model.learned.as_ref()) {
+            learned::check(&item, learned, &catalogue.learned);
         }
     }
     for provider in providers.values().filter(|p| p.prices_of != p.name) {

@@ -1,10 +1,10 @@
 //! The members that the loader knows, by the name of the definition in `docs/config.schema.json` that must list the same.
 
 use super::{choice, continuation, hedge, limits, provider, telemetry};
-use crate::catalogue::model;
+use crate::catalogue::{learned, model};
 
 /// Definition → members. The empty name is the document itself.
-pub const SHAPES: [(&str, &[&str]); 22] = [
+pub const SHAPES: [(&str, &[&str]); 25] = [
     ("", super::ROOT),
     ("cors", super::CORS),
     ("streams", super::STREAMS),
@@ -12,6 +12,9 @@ pub const SHAPES: [(&str, &[&str]); 22] = [
     ("breaker", provider::BREAKER),
     ("model", model::MODEL),
     ("quality", model::QUALITY),
+    ("learned", learned::LEARNED),
+    ("table", learned::TABLE),
+    ("function", learned::FUNCTION),
     ("alias", choice::ALIAS),
     ("policy", choice::POLICY),
     ("weights", choice::WEIGHTS),

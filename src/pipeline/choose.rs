@@ -6,6 +6,7 @@ use crate::accounting::limit::Bound;
 use crate::attempt::plan::{Limits, Patience};
 use crate::catalogue::model::Reasoning;
 use crate::catalogue::price::Rates;
+use crate::classify::hashed::Hashed;
 use crate::classify::{Features, Thinking};
 use crate::config::choice::ContentFilter;
 use crate::config::continuation::ContinuationPolicy;
@@ -241,6 +242,8 @@ struct Inquiry<'i, 'g, 'w, P: Platform> {
     exchange: &'i Exchange<'g, P>,
     stream: bool,
     hides_reasoning: bool,
+    /// The text by its numbers: it stays here, and what is recorded of it is what tables expect.
+    text: Hashed,
     input: Input,
     work: Work<'w>,
     losses: BTreeMap<String, Vec<Loss>>,
@@ -254,7 +257,8 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
         asked: RoutingRequest,
         work: Work<'w>,
     ) -> Result<Self, GatewayError> {
-        let features = Features::of(view, asked.task.as_deref());
+        let text = Hashed::of(&view.sample);
+        let features = Features::of(view, &text, asked.task.as_deref());
         let request = RequestView {
             purpose: work.purpose(),
             dialect: exchange.dialect,
@@ -272,7 +276,7 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
         };
         let (stream, hides_reasoning) = (view.stream, view.hide_reasoning);
         let own_keys = own_keys(exchange)?;
-        Ok(Self { exchange, stream, hides_reasoning, input, work, losses: BTreeMap::new(), own_keys })
+        Ok(Self { exchange, stream, hides_reasoning, text, input, work, losses: BTreeMap::new(), own_keys })
     }
 
     /// Has the decision know the limits that hold under a policy; those that the ledger keeps come back.
@@ -294,7 +298,9 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
         for candidate in &pool.candidates {
             let key = self.first_key(candidate.provider, candidate.name);
             let health = gateway.health(&circuit(candidate.name, key), self.input.now_ms);
-            self.input.signals.insert(candidate.name.to_owned(), Signals::new(health, &[], 0));
+            let expected = self.text.expected(candidate.known, &gateway.config.catalogue);
+            let signals = Signals { expected, ..Signals::new(health, &[], 0) };
+            self.input.signals.insert(candidate.name.to_owned(), signals);
         }
         loop {
             let decision = decide(&self.input, pool, knowledge);
@@ -310,7 +316,8 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
             for choice in unknown {
                 let losses = self.losses_at(choice)?;
                 if let Some(signals) = self.input.signals.get_mut(&choice.name) {
-                    *signals = Signals::new(signals.health, &losses, signals.warm_tokens);
+                    let fresh = Signals::new(signals.health, &losses, signals.warm_tokens);
+                    *signals = Signals { expected: signals.expected, ..fresh };
                 }
                 self.losses.insert(choice.name.clone(), losses);
             }

@@ -74,7 +74,8 @@ impl Estimate {
         pricing: &Pricing<'_>,
         signals: &Signals,
     ) -> Self {
-        let wanted = median_output_tokens(task).saturating_add(thinking_tokens(known, features.thinking));
+        let answer = signals.expected.output_tokens.unwrap_or_else(|| median_output_tokens(task));
+        let wanted = answer.saturating_add(thinking_tokens(known, features.thinking));
         let output_tokens = features.max_output_tokens.map_or(wanted, |bound| wanted.min(bound));
         let (ttft_ms, us_per_token) = speed(known, &signals.health);
         Self {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::routing::RoutingRequest;
-use crate::classify::Features;
+use crate::classify::{Expected, Features};
 use crate::config::choice::Pattern;
 use crate::dialect::canonical::{Disposition, Loss};
 use crate::dialect::carried::Signer;
@@ -90,6 +90,8 @@ pub struct Signals {
     pub warm_tokens: u64,
     /// Fields of this request that it cannot express.
     pub unsupported: Vec<String>,
+    /// What a learned table expects of it for this text.
+    pub expected: Expected,
 }
 
 impl Signals {
@@ -97,6 +99,11 @@ impl Signals {
     #[must_use]
     pub fn new(health: Health, losses: &[Loss], warm_tokens: u64) -> Self {
         let unsupported = losses.iter().filter(|loss| loss.disposition == Disposition::Unsupported);
-        Self { health, warm_tokens, unsupported: unsupported.map(|loss| loss.field.clone()).collect() }
+        Self {
+            health,
+            warm_tokens,
+            unsupported: unsupported.map(|loss| loss.field.clone()).collect(),
+            expected: Expected::default(),
+        }
     }
 }

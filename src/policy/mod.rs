@@ -10,8 +10,9 @@ mod rank;
 pub mod routing;
 pub mod score;
 
-use crate::catalogue::model::{assumed_quality, Model, Quality};
+use crate::catalogue::model::{assumed_quality, Model, Quality, QualityKind};
 use crate::catalogue::price::Prices;
+use crate::classify::TaskSource;
 use crate::config::choice::{Policy, Weights, WhenAllOpen};
 use crate::config::Config;
 use decision::{Choice, Decision, Exclusion, Versions, Why};
@@ -92,7 +93,7 @@ fn examine(
     if !reasons.iter().all(|reason| matches!(reason.code, Code::BreakerOpen | Code::Unsupported)) {
         return (None, reasons);
     }
-    let quality = candidate.known.map_or_else(|| assumed_quality(None, task), |model| model.quality(task));
+    let quality = quality(candidate, task, input, signals, knowledge.config);
     let budget_ms = input.request.routing.latency_budget_ms.unwrap_or(policy.latency_budget_ms);
     let score = Score::of(&quality, &estimate, &signals.health, weights, policy, budget_ms);
     let entry = choice(candidate, signals, quality, estimate, score, input, knowledge.config).map(|choice| Entry {
@@ -104,6 +105,24 @@ fn examine(
         model_id: names::model_id(candidate, knowledge.config).to_owned(),
     });
     (entry, reasons)
+}
+
+/// What was learned of the model for such a text, unless the caller named the kind of task and a figure is given for it.
+fn quality(candidate: &Candidate<'_>, task: &str, input: &Input, signals: &Signals, config: &Config) -> Quality {
+    let Some(model) = candidate.known else { return assumed_quality(None, task) };
+    let named = input.features.source == TaskSource::Header && model.quality.contains_key(task);
+    match signals.expected.quality_micro.filter(|_| !named) {
+        None => model.quality(task),
+        Some(value_micro) => {
+            let table = model.learned.as_ref().and_then(|learned| config.catalogue.learned.get(&learned.table));
+            Quality {
+                value_micro,
+                kind: table.map_or(QualityKind::Measured, |table| table.kind),
+                source: table.map(|table| table.source.clone()),
+                date: table.map(|table| table.date.clone()),
+            }
+        }
+    }
 }
 
 fn choice(
