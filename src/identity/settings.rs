@@ -268,8 +268,8 @@ impl Settings {
     /// The issuer of that name whose assertions arrive so.
     #[must_use]
     pub fn issuer(&self, name: &str, mode: Mode) -> Option<&Issuer> {
-        let named = self.issuers.iter().find(|issuer| issuer.issuer == name);
-        named.filter(|issuer| self.mode.contains(&mode) && self.mode_of(issuer) == Some(mode))
+        let mut of_mode = self.issuers.iter().filter(|issuer| self.mode_of(issuer) == Some(mode));
+        of_mode.find(|issuer| issuer.issuer == name && self.mode.contains(&mode))
     }
 
     /// Everything that is wrong, as `path: reason` lines; empty = valid.
@@ -293,7 +293,9 @@ impl Settings {
         }
         for (at, issuer) in self.issuers.iter().enumerate() {
             let place = format!("identity.issuers[{at}]");
-            if self.issuers.iter().take(at).any(|other| other.issuer == issuer.issuer) {
+            // One issuer may be heard in several ways: its callers are the same.
+            let same = |other: &&Issuer| other.issuer == issuer.issuer && self.mode_of(other) == self.mode_of(issuer);
+            if self.issuers.iter().take(at).any(|other| same(&other)) {
                 found.push(format!("{place}.issuer: stands twice"));
             }
             match self.mode_of(issuer) {
