@@ -46,6 +46,7 @@ pub fn of(target: Target, root: &Path) -> Vec<Vec<u8>> {
             vec!["openai-chat", "openai-responses", "anthropic-messages", "gemini"],
             &["request.json", "response.json"],
         ),
+        Target::Door(_) => (Vec::new(), &[]),
     };
     let folders =
         folders.into_iter().flat_map(|name| if name == "openai-chat" { vec![name, "deepseek"] } else { vec![name] });

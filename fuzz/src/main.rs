@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods)] // time is what bounds a run
 
 mod corpus;
+mod door;
 mod mutate;
 mod random;
 mod targets;

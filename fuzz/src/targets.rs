@@ -11,6 +11,7 @@ use signalbox::json::{Edit, Members};
 use signalbox::sse::{Decoder, Ending, Frame};
 use signalbox::stream::relay::{Relay, RelayFault};
 
+use crate::door;
 use crate::random::Random;
 
 /// A target.
@@ -21,6 +22,7 @@ pub enum Target {
     Stream(Dialect),
     Sse,
     Json,
+    Door(door::Target),
 }
 
 /// Every dialect that is spoken, each once.
@@ -36,7 +38,8 @@ pub fn dialects() -> Vec<Dialect> {
 
 pub fn all() -> Vec<Target> {
     let per_dialect = dialects().into_iter().flat_map(|d| [Target::Request(d), Target::Response(d), Target::Stream(d)]);
-    per_dialect.chain([Target::Sse, Target::Json]).collect()
+    let doors = door::ALL.into_iter().map(Target::Door);
+    per_dialect.chain([Target::Sse, Target::Json]).chain(doors).collect()
 }
 
 impl Target {
@@ -47,6 +50,7 @@ impl Target {
             Self::Stream(dialect) => format!("{}-stream", dialect.name()),
             Self::Sse => "sse".to_owned(),
             Self::Json => "json".to_owned(),
+            Self::Door(door) => door.name().to_owned(),
         }
     }
 
@@ -57,6 +61,7 @@ impl Target {
             Self::Stream(dialect) => stream(dialect, input, random),
             Self::Sse => sse(input, random),
             Self::Json => json(input),
+            Self::Door(door) => door.run(input),
         }
     }
 }
