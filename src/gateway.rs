@@ -41,12 +41,38 @@ pub struct Memory {
     without_usage_option: RefCell<HashSet<String>>,
     /// By principal: budgets that a ledger has refused to charge, and until when that is believed, Unix ms.
     refusals: RefCell<HashMap<String, Vec<(Refused, u64)>>>,
+    /// By principal: until when each of its places is taken, Unix ms.
+    crowd: RefCell<HashMap<String, Vec<u64>>>,
 }
 
 /// How long a refusal is believed without asking again, and one that is only for what is under way.
 const REFUSED_MS: [u64; 2] = [5_000, 100];
 /// Principals whose refusals are remembered.
 const REFUSED_PRINCIPALS: usize = 1_024;
+
+/// A place among a principal's requests under way; it is given back when this is dropped.
+#[derive(Debug)]
+pub struct Place {
+    memory: Rc<Memory>,
+    principal: String,
+    until_ms: u64,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut crowd = self.memory.crowd.borrow_mut();
+        let Some(places) = crowd.get_mut(&self.principal) else { return };
+        if let Some(at) = places.iter().position(|until| *until == self.until_ms) {
+            places.swap_remove(at);
+        }
+        if places.is_empty() {
+            crowd.remove(&self.principal);
+        }
+    }
+}
+
+/// A place that is not given back, because the platform dropped its request, is free again after the longest of all.
+const LONGEST_REQUEST_MS: u64 = 900_000;
 
 impl Gateway {
     /// Reads configuration overlays and a price table (`None` = the compiled-in snapshot).
@@ -82,6 +108,21 @@ impl Gateway {
     #[must_use]
     pub fn price_version(&self) -> &str {
         &self.prices.version
+    }
+
+    /// Lets one more request of a principal in; `None` where as many are under way as this isolate carries for one.
+    #[must_use]
+    pub fn admit(&self, principal: &str, now_ms: u64) -> Option<Place> {
+        let mut crowd = self.memory.crowd.borrow_mut();
+        let places = crowd.entry(principal.to_owned()).or_default();
+        if places.len() >= self.config.crowd {
+            places.retain(|until| now_ms < *until);
+        }
+        let until_ms = now_ms.saturating_add(LONGEST_REQUEST_MS);
+        (places.len() < self.config.crowd).then(|| {
+            places.push(until_ms);
+            Place { memory: self.memory.clone(), principal: principal.to_owned(), until_ms }
+        })
     }
 
     /// A call to a candidate (`provider/model`) goes out: traffic feeds the retry budget.

@@ -3,6 +3,8 @@
 //! A request body is validated once, its members stay slices of it, and what goes upstream is the same text with a few
 //! spans replaced. No tree is built (`workers.md` §2c has the measurements).
 
+pub mod bounds;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;

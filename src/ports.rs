@@ -87,6 +87,11 @@ pub trait Platform: SignatureVerifier + JwksSource {
         None
     }
 
+    /// Whether the platform's own rate limit for a principal lets one more request through, where there is one.
+    async fn admits(&self, _principal: &str) -> bool {
+        true
+    }
+
     /// The request's body.
     ///
     /// # Errors

@@ -56,6 +56,46 @@ const TABLE: [(&str, &str, Endpoint); 12] = [
     ("GET", "/openapi.json", Endpoint::OpenApi),
 ];
 
+/// Who may use an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody; a credential changes at most how much is told.
+    Anyone,
+    /// Everybody, where callers can be identified at all.
+    Visitor,
+    /// Whoever is let in.
+    Caller,
+    /// Whoever has the operator's role.
+    Operator,
+    /// The same, or whoever brings the secret for metrics.
+    Scraper,
+}
+
+impl Endpoint {
+    /// Who may use it. A new endpoint does not compile without an answer.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        match self {
+            Self::Health => Access::Anyone,
+            Self::OpenApi => Access::Visitor,
+            Self::Stats => Access::Operator,
+            Self::Metrics => Access::Scraper,
+            Self::Generate(_)
+            | Self::CountTokens
+            | Self::Embeddings
+            | Self::Gemini(..)
+            | Self::GeminiModels
+            | Self::GeminiModel(_)
+            | Self::Models
+            | Self::Model(_)
+            | Self::Route
+            | Self::Stream(_)
+            | Self::CancelStream(_)
+            | Self::Usage(_) => Access::Caller,
+        }
+    }
+}
+
 const STREAMS: &str = "/v1/streams/";
 
 /// The endpoint of a path as a template, one of a short list: nothing of it was written by a caller.

@@ -22,6 +22,7 @@ use crate::catalogue::task::TASKS;
 use crate::catalogue::{self, Catalogue};
 use crate::document::{parse, Item, Object, Problem, Problems};
 use crate::identity::settings::Settings as Identity;
+use crate::json::bounds::Bounds;
 use choice::{Alias, Pattern, Policy};
 use limits::Limits;
 use provider::{Provider, Surroundings};
@@ -73,6 +74,10 @@ pub struct Config {
     pub limits: Limits,
     /// Largest request body in bytes.
     pub max_body_bytes: u64,
+    /// What else of a request is bounded.
+    pub bounds: Bounds,
+    /// Requests of one principal under way at once in one isolate. Overload protection; limits are the ledger's.
+    pub crowd: usize,
     /// Milliseconds for which a kept answer can be read after its end.
     pub streams_keep_ms: u64,
     /// Origins of browsers that may call, exact (`https://app.example`).
@@ -163,9 +168,15 @@ pub const ROOT: &[&str] = &[
     "telemetry",
     "limits",
     "max_body_bytes",
+    "request_bounds",
+    "overload",
     "cors",
     "streams",
 ];
+/// Members of `request_bounds`.
+pub const BOUNDS: &[&str] = &["depth", "messages", "tools", "images"];
+/// Members of `overload`.
+pub const OVERLOAD: &[&str] = &["concurrent_per_principal"];
 /// Members of `cors`.
 pub const CORS: &[&str] = &["origins"];
 /// Members of `streams`.
@@ -207,6 +218,8 @@ impl Reader<'_> {
             telemetry: telemetry?,
             limits,
             max_body_bytes: body?,
+            bounds: bounds(&object)?,
+            crowd: crowd(&object)?,
             streams_keep_ms: streams_keep_ms(&object)?,
             cors_origins: cors_origins(&object),
             tasks,
@@ -252,6 +265,33 @@ const PLATFORM_BODY_BYTES: u64 = 100 * 1024 * 1024;
 const STREAMS_KEEP_MS: u64 = 600_000;
 /// A day: what is kept holds prompts' answers.
 const LONGEST_KEEP_MS: u64 = 86_400_000;
+
+/// More than any honest backend has under way in one isolate.
+const CROWD: usize = 500;
+
+fn bounds(object: &Object<'_>) -> Option<Bounds> {
+    let standard = Bounds::default();
+    let Some(item) = object.member("request_bounds") else { return Some(standard) };
+    let members = item.object(BOUNDS)?;
+    let count = |name, most, standard| match members.member(name) {
+        Some(item) => usize::try_from(item.count(1, most)?).ok(),
+        None => Some(standard),
+    };
+    Some(Bounds {
+        depth: count("depth", 120, standard.depth)?,
+        messages: count("messages", 100_000, standard.messages)?,
+        tools: count("tools", 10_000, standard.tools)?,
+        media: count("images", 100_000, standard.media)?,
+    })
+}
+
+fn crowd(object: &Object<'_>) -> Option<usize> {
+    let Some(item) = object.member("overload") else { return Some(CROWD) };
+    match item.object(OVERLOAD)?.member("concurrent_per_principal") {
+        Some(item) => usize::try_from(item.count(1, 100_000)?).ok(),
+        None => Some(CROWD),
+    }
+}
 
 fn streams_keep_ms(object: &Object<'_>) -> Option<u64> {
     let Some(streams) = object.member("streams") else { return Some(STREAMS_KEEP_MS) };

@@ -4,8 +4,10 @@ use super::{choice, continuation, hedge, limits, provider, telemetry};
 use crate::catalogue::{learned, model};
 
 /// Definition → members. The empty name is the document itself.
-pub const SHAPES: [(&str, &[&str]); 25] = [
+pub const SHAPES: [(&str, &[&str]); 27] = [
     ("", super::ROOT),
+    ("request_bounds", super::BOUNDS),
+    ("overload", super::OVERLOAD),
     ("cors", super::CORS),
     ("streams", super::STREAMS),
     ("provider", provider::PROVIDER),

@@ -91,6 +91,8 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn abort(this: &JsSink);
 
+    #[wasm_bindgen(js_name = admits)]
+    fn js_admits(limit: &JsValue, key: &str) -> Promise;
     #[wasm_bindgen(js_name = secret)]
     fn js_secret(bytes: f64) -> Uint8Array;
     #[wasm_bindgen(js_name = sleep)]
@@ -213,6 +215,8 @@ pub struct Bindings {
     pub ai: JsValue,
     /// Durable Objects: boards of providers, the register.
     pub health: JsValue,
+    /// A rate limit of the platform's, by principal.
+    pub rate_limit: JsValue,
 }
 
 impl Bindings {
@@ -224,6 +228,7 @@ impl Bindings {
             streams: binding(env, "STREAMS"),
             ai: binding(env, AI_BINDING),
             health: binding(env, "HEALTH"),
+            rate_limit: binding(env, "RATE_LIMIT"),
         }
     }
 }
@@ -327,6 +332,14 @@ impl Platform for EdgePlatform {
 
     fn introduced(&self) -> Option<String> {
         self.exchange.introduced()
+    }
+
+    async fn admits(&self, principal: &str) -> bool {
+        if self.bindings.rate_limit.is_undefined() {
+            return true;
+        }
+        // A limit that cannot be asked protects nobody by closing the door.
+        !settled(js_admits(&self.bindings.rate_limit, principal)).await.is_ok_and(|answer| answer == false)
     }
 
     async fn body(&self, limit: usize) -> Result<Vec<u8>, Interrupt> {

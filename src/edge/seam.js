@@ -577,6 +577,11 @@ export class Outlet {
   }
 }
 
+/** Whether a rate limit of the platform's lets one more through; true where it cannot be asked. */
+export function admits(limit, key) {
+  return limit.limit({ key }).then(({ success }) => success !== false, () => true);
+}
+
 /** Bytes that nobody can guess. */
 export function secret(bytes) {
   return crypto.getRandomValues(new Uint8Array(bytes));

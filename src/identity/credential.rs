@@ -5,7 +5,7 @@ use super::settings::Mode;
 use crate::http::Headers;
 
 /// Cloudflare Access's header.
-const ACCESS_HEADER: &str = "cf-access-jwt-assertion";
+pub const ACCESS_HEADER: &str = "cf-access-jwt-assertion";
 /// Where an API gateway in front puts what it signs.
 pub const ASSERTION_HEADER: &str = "x-signalbox-assertion";
 /// Where a Worker says who calls, over a service binding that may say so. Anywhere else it means nothing.

@@ -6,11 +6,13 @@ use crate::cors;
 use crate::dialect::Dialect;
 use crate::error::{ErrorKind, GatewayError};
 use crate::http::{Headers, Request, ResponseHead};
+use crate::identity::credential::ACCESS_HEADER;
 use crate::identity::{Arrival, Principal, Refusal};
+use crate::json::bounds::Excess;
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::told;
 use crate::ports::{Interrupt, Platform};
-use crate::route;
+use crate::route::{self, Access};
 use crate::telemetry::trace::{request_id, TraceContext};
 
 /// What is known of a request before any configuration.
@@ -59,6 +61,7 @@ pub fn refuse_unconfigured<P: Platform>(platform: &P, entered: &Entered, request
     .into_iter()
     .collect();
     headers.push("vary", "Origin");
+    headers.push("x-content-type-options", "nosniff");
     let body = if request.path == "/healthz" {
         br#"{"status":"unconfigured"}"#.to_vec()
     } else {
@@ -73,6 +76,75 @@ pub fn preflight<P: Platform>(exchange: &Exchange<'_, P>) {
     let headers = cors::preflight(&exchange.request.headers, exchange.origin.as_deref());
     exchange.platform.reply(ResponseHead { status: 204, headers }, Vec::new());
     told::page(exchange, 204);
+}
+
+/// Most headers of a request, and most bytes of them all: what the platform lets in is more than any client sends.
+const MOST_HEADERS: usize = 128;
+const MOST_HEADER_BYTES: usize = 64 * 1024;
+
+/// Looks at how much there is of a request's headers.
+///
+/// # Errors
+/// 431.
+pub fn check_headers<P: Platform>(exchange: &Exchange<'_, P>) -> Result<(), GatewayError> {
+    let (count, bytes) = exchange
+        .request
+        .headers
+        .iter()
+        .fold((0_usize, 0_usize), |(count, bytes), (name, value)| (count + 1, bytes + name.len() + value.len()));
+    if count <= MOST_HEADERS && bytes <= MOST_HEADER_BYTES {
+        return Ok(());
+    }
+    let message = format!("The request has more than {MOST_HEADERS} headers or {MOST_HEADER_BYTES} bytes of them.");
+    Err(GatewayError { status: Some(431), ..GatewayError::new(ErrorKind::TooLarge, message) })
+}
+
+/// Lets a caller in, if its endpoint is for it.
+///
+/// # Errors
+/// As [`identify`]; 403 without the role that the endpoint needs, or for another site's browser page; 429 where too many
+/// requests of the same principal are under way.
+pub async fn let_in<P: Platform>(exchange: &mut Exchange<'_, P>, access: Access) -> Result<(), GatewayError> {
+    let gate = &exchange.gateway.gate;
+    let is_open = match access {
+        Access::Anyone => true,
+        Access::Visitor => gate.settings().is_configured(),
+        Access::Scraper => gate.is_scraper(&exchange.request.headers),
+        Access::Caller | Access::Operator => false,
+    };
+    if is_open {
+        return Ok(());
+    }
+    let principal = identify(exchange).await?;
+    refuse_other_sites(exchange)?;
+    if matches!(access, Access::Operator | Access::Scraper) && !principal.operator {
+        return Err(GatewayError::new(ErrorKind::Forbidden, "This needs the operator's role."));
+    }
+    let place = exchange.gateway.admit(&principal.id, exchange.arrived_ms);
+    if place.is_none() || !exchange.platform.admits(&principal.id).await {
+        return Err(GatewayError {
+            retry_after_ms: Some(1_000),
+            should_retry: true,
+            ..GatewayError::new(ErrorKind::RateLimited, "Too many requests of this caller at once.")
+        });
+    }
+    exchange.place = place;
+    exchange.principal = Some(principal);
+    Ok(())
+}
+
+/// Cloudflare Access vouches for a browser by its cookie, which goes along with what any site makes that browser send. Other
+/// credentials are no browser's to add.
+fn refuse_other_sites<P: Platform>(exchange: &Exchange<'_, P>) -> Result<(), GatewayError> {
+    let headers = &exchange.request.headers;
+    let Some(origin) = headers.value("origin").filter(|_| headers.value(ACCESS_HEADER).is_some()) else {
+        return Ok(());
+    };
+    let own = origin.split_once("://").is_some_and(|(_, host)| headers.value("host") == Some(host));
+    if own || exchange.origin.is_some() {
+        return Ok(());
+    }
+    Err(GatewayError::new(ErrorKind::Forbidden, "Pages of this origin may not call: list it in `cors.origins`."))
 }
 
 /// Who calls.
@@ -114,10 +186,19 @@ pub async fn body<P: Platform>(exchange: &Exchange<'_, P>) -> Result<Vec<u8>, Ga
         Ok(body) if body.is_empty() => {
             Err(GatewayError::new(ErrorKind::InvalidRequest, "The request has no body; a JSON object is expected."))
         }
-        Ok(body) => Ok(body),
+        Ok(body) => check_bounds(exchange, &body).map(|()| body),
         Err(Interrupt::TooLarge) => {
             Err(GatewayError::new(ErrorKind::TooLarge, format!("The request body is larger than {limit} bytes.")))
         }
         Err(_) => Err(GatewayError::new(ErrorKind::InvalidRequest, "The request body broke off.")),
     }
+}
+
+fn check_bounds<P: Platform>(exchange: &Exchange<'_, P>, body: &[u8]) -> Result<(), GatewayError> {
+    exchange.gateway.config.bounds.check(body).map_err(|Excess { member, most }| match member {
+        "" => {
+            GatewayError::new(ErrorKind::InvalidRequest, format!("The request body nests deeper than {most} levels."))
+        }
+        member => GatewayError::invalid(member, format!("{member}: more than {most} in one request.")),
+    })
 }

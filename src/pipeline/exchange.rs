@@ -7,7 +7,7 @@ use crate::accounting::{Opened, Row, Settled};
 use crate::config::Mode;
 use crate::cors;
 use crate::dialect::Dialect;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Place};
 use crate::http::Request;
 use crate::identity::Principal;
 use crate::pipeline::enter::Entered;
@@ -40,6 +40,8 @@ pub struct Exchange<'a, P: Platform> {
     pub arrived_ms: u64,
     /// The name under which the answer is kept, where this is its keeper.
     pub kept: Option<String>,
+    /// Its place among the principal's requests under way.
+    pub place: Option<Place>,
     /// What the caller got is an error.
     pub failed: bool,
     /// Span of the attempt that is sent next.
@@ -65,6 +67,7 @@ impl<'a, P: Platform> Exchange<'a, P> {
             array: false,
             arrived_ms: entered.arrived_ms,
             kept: None,
+            place: None,
             failed: false,
             span: Cell::new(0),
         }

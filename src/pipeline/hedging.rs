@@ -305,7 +305,7 @@ impl<'a, P: Platform> Run<'a, P> {
         match &mut leg.stage {
             Stage::Sent => match leg.call.head(until).await {
                 Ok((status, headers)) => {
-                    leg.told = told(&headers);
+                    leg.told = told(&headers, leg.chosen.keys.current());
                     leg.stage = self.stage_of(leg, status, headers);
                     if matches!(&leg.stage, Stage::Stream { probe, .. } if probe.is_untouched()) {
                         leg.call.watch();

@@ -91,15 +91,10 @@ async fn carry<P: Platform>(
 }
 
 async fn serve<P: Platform>(exchange: &mut Exchange<'_, P>) -> Result<(), GatewayError> {
+    enter::check_headers(exchange)?;
     let endpoint = route::endpoint(&exchange.request.method, &exchange.request.path)?;
-    let open = match endpoint {
-        Endpoint::Health => true,
-        Endpoint::OpenApi => exchange.gateway.config.identity.is_configured(),
-        _ => false,
-    };
-    let scraped = endpoint == Endpoint::Metrics && exchange.gateway.gate.is_scraper(&exchange.request.headers);
-    if !open && !scraped && exchange.principal.is_none() {
-        exchange.principal = Some(enter::identify(exchange).await?);
+    if exchange.principal.is_none() {
+        enter::let_in(exchange, endpoint.access()).await?;
     }
     let status = match endpoint {
         Endpoint::Health => health::health(exchange).await,
@@ -108,7 +103,7 @@ async fn serve<P: Platform>(exchange: &mut Exchange<'_, P>) -> Result<(), Gatewa
         Endpoint::Model(id) => pages::model(exchange, &id)?,
         Endpoint::Usage(of) => pages::usage(exchange, of.as_deref()).await?,
         Endpoint::Stats => stats::stats(exchange).await?,
-        Endpoint::Metrics => stats::metrics(exchange, scraped).await?,
+        Endpoint::Metrics => stats::metrics(exchange).await?,
         Endpoint::Stream(id) => return keep::read(exchange, &id).await,
         Endpoint::CancelStream(id) => return keep::cancel(exchange, &id).await,
         Endpoint::Route => {

@@ -28,6 +28,8 @@ pub fn base_headers<P: Platform>(exchange: &Exchange<'_, P>) -> Headers {
     headers.push(sdk_name, &*exchange.request_id);
     headers.push("traceparent", exchange.trace.traceparent(&exchange.trace.span_id));
     cors::add_headers(&mut headers, exchange.origin.as_deref());
+    // What a model wrote is text, whatever a browser would make of it.
+    headers.push("x-content-type-options", "nosniff");
     headers
 }
 
@@ -36,6 +38,7 @@ pub fn json_head<P: Platform>(exchange: &Exchange<'_, P>, status: u16) -> Respon
     let mut headers = base_headers(exchange);
     headers.push("content-type", "application/json");
     headers.push("cache-control", "no-store");
+    headers.push("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
     ResponseHead { status, headers }
 }
 

@@ -56,7 +56,7 @@ impl<P: Platform> Run<'_, P> {
             Err(Interrupt::ClientGone) => return self.left_streaming(&mut call, account, chosen, None).await,
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
         };
-        self.upstream_told = told(&headers);
+        self.upstream_told = told(&headers, chosen.keys.current());
         if let Some(mut failure) = match self.refusal(&mut call, chosen, status, &headers, deadlines).await {
             Ok(refusal) => refusal,
             Err(interrupt) => return self.lost(&mut call, account, interrupt),

@@ -33,7 +33,7 @@ impl<P: Platform> Run<'_, P> {
             Err(Interrupt::ClientGone) => return self.left_waiting(&mut call, account, chosen, None).await,
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
         };
-        self.upstream_told = told(&headers);
+        self.upstream_told = told(&headers, chosen.keys.current());
         if !(200..300).contains(&status) {
             let body = match self.error_body(&mut call, deadlines.end_at).await {
                 Ok(body) => body,
