@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use signalbox::config::provider::{State, AI_BINDING};
 use signalbox::config::{Config, Mode, DEFAULT};
+use signalbox::document::line_of;
 
 fn main() -> ExitCode {
     let (flags, files): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|a| a.starts_with("--"));
@@ -28,7 +29,10 @@ fn main() -> ExitCode {
         }
         Err(problems) => {
             for problem in &problems {
-                eprintln!("{file}: {problem}");
+                match line_of(&overlay, &problem.path) {
+                    Some(line) => eprintln!("{file}:{line}: {problem}"),
+                    None => eprintln!("{file}: {problem}"),
+                }
             }
             eprintln!("{file}: refused, {} problem(s)", problems.len());
             ExitCode::FAILURE

@@ -7,7 +7,10 @@ use std::cell::RefCell;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+
+use crate::json::Members;
 
 /// One thing that is wrong in a document.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -59,6 +62,47 @@ pub fn parse(text: &str) -> Result<Value, Problem> {
     let tree: Result<Tree, _> = serde_json::from_str(text);
     tree.map(|Tree(value)| value)
         .map_err(|error| Problem { path: String::new(), message: format!("not a JSON document: {error}") })
+}
+
+/// The line, from 1, at which a place stands in a document's text, or the nearest place around it that is written there.
+/// `None` where not even its first member is.
+#[must_use]
+pub fn line_of(text: &str, path: &str) -> Option<usize> {
+    let (mut value, mut rest, mut found) = (text.trim_start(), path, None);
+    while let Some((step, after)) = first_step(rest) {
+        let inner = match step {
+            Step::Member(name) => Members::read(value.as_bytes()).ok().and_then(|members| members.raw(&name)),
+            Step::Index(at) => {
+                serde_json::from_str::<Vec<&RawValue>>(value).ok().and_then(|list| list.get(at).copied())
+            }
+        };
+        let Some(inner) = inner else { break };
+        (value, rest, found) = (inner.get(), after, Some(inner.get()));
+    }
+    // A value is a slice of the text that it was read from.
+    let at = (found?.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
+    Some(text.get(..at)?.matches('\n').count() + 1)
+}
+
+enum Step {
+    Member(String),
+    Index(usize),
+}
+
+/// The first step of a path as [`Item::path`] writes it, and what follows.
+fn first_step(path: &str) -> Option<(Step, &str)> {
+    if let Some(bracketed) = path.strip_prefix('[') {
+        let mut read = serde_json::Deserializer::from_str(bracketed).into_iter::<Value>();
+        let step = match read.next()?.ok()? {
+            Value::String(name) => Step::Member(name),
+            index => Step::Index(usize::try_from(index.as_u64()?).ok()?),
+        };
+        return Some((step, bracketed.get(read.byte_offset()..)?.strip_prefix(']')?));
+    }
+    let path = path.strip_prefix('.').unwrap_or(path);
+    let end = path.find(['.', '[']).unwrap_or(path.len());
+    let (name, rest) = path.split_at_checked(end).filter(|(name, _)| !name.is_empty())?;
+    Some((Step::Member(name.to_owned()), rest))
 }
 
 /// A tree whose objects have distinct member names.
@@ -310,6 +354,24 @@ mod tests {
         assert_eq!(parse(r#"{"a":[{"b":1.5,"c":null}],"d":-1}"#).unwrap(), json!({"a":[{"b":1.5,"c":null}],"d":-1}));
         assert!(parse(r#"{"a":[{"b":1,"\u0062":2}]}"#).unwrap_err().message.contains("\"b\" stands twice"));
         assert!(parse("{").unwrap_err().message.starts_with("not a JSON document"));
+    }
+
+    #[test]
+    fn a_place_is_found_by_its_line() {
+        let text = "{\n \"a\": {\n  \"b/c\": [1,\n   {\"d\": 2}]},\n \"e\": 3}";
+        for (path, line) in [
+            ("a", Some(2)),
+            ("a[\"b/c\"]", Some(3)),
+            ("a[\"b/c\"][1].d", Some(4)),
+            ("a[\"b/c\"][7].d", Some(3)),
+            ("a.missing.deeper", Some(2)),
+            ("e", Some(5)),
+            ("f", None),
+            ("", None),
+        ] {
+            assert_eq!(line_of(text, path), line, "{path}");
+        }
+        assert_eq!(line_of("{", "a"), None);
     }
 
     #[test]

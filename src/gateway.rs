@@ -17,6 +17,7 @@ use crate::health::share::{Delta, Message, Seen};
 use crate::health::watch::{Attempt, Watch};
 use crate::health::Health;
 use crate::identity::Gate;
+use crate::policy::sessions::Sessions;
 
 /// A configuration in force and the isolate's memory.
 #[derive(Debug)]
@@ -43,6 +44,10 @@ pub struct Memory {
     refusals: RefCell<HashMap<String, Vec<(Refused, u64)>>>,
     /// By principal: until when each of its places is taken, Unix ms.
     crowd: RefCell<HashMap<String, Vec<u64>>>,
+    /// What is wrong with the documents that were last found and are not in force; empty where they are.
+    pub refused: RefCell<Vec<ConfigProblem>>,
+    /// Conversations.
+    pub sessions: RefCell<Sessions>,
 }
 
 /// How long a refusal is believed without asking again, and one that is only for what is under way.

@@ -13,6 +13,7 @@ pub mod dialect; // 3 parse: wire languages ↔ the canonical hub
 pub mod route; // 1 entry: method and path → endpoint, which fixes the caller's dialect
 pub mod catalogue; // knowledge: models, their prices
 pub mod health; // of the now: what is known of candidates' present state, circuits
+pub mod expression; // values: conditions in CEL
 pub mod config; // knowledge: what the operator wrote, valid or refused whole
 pub mod classify; // 4 classify: request → features, kind of task with confidence
 pub mod policy; // 5 choice: candidates, filter, score, decision

@@ -18,7 +18,7 @@ use signalbox::policy::decision::{Audience, Decision, Why};
 use signalbox::policy::filter::Code;
 use signalbox::policy::input::{Input, PrincipalView, Purpose, RequestView, Signals};
 use signalbox::policy::routing::{MaxPrice, OnUnsupported, ProviderPreferences, RoutingRequest, Sort, SortBy};
-use signalbox::policy::{decide, names, Knowledge};
+use signalbox::policy::{decide, pool, Knowledge};
 
 /// A world of six models at five providers; the shipped catalogue's own providers are out of it.
 struct World {
@@ -100,7 +100,7 @@ impl World {
     }
 
     fn decide(&self, input: &Input) -> Decision {
-        let pool = names::candidates(&input.request, &self.config).unwrap();
+        let pool = pool(&input.request, input, &self.config).unwrap();
         decide(input, &pool, Knowledge { config: &self.config, prices: &self.prices })
     }
 
@@ -131,6 +131,7 @@ fn ask(model: &str) -> Input {
         now_ms: 1_000_000,
         seed: 7,
         signed_by: None,
+        session: None,
         signals: BTreeMap::new(),
     }
 }
@@ -749,5 +750,40 @@ proptest! {
         let (world, input) = generated(&models, None);
         let totals: Vec<i64> = world.decide(&input).ranked.iter().map(|choice| choice.score.total_micro).collect();
         prop_assert!(totals.windows(2).all(|pair| pair[0] >= pair[1]), "{:?}", totals);
+    }
+
+    #[test]
+    fn narrowing_never_widens(
+        models in prop::collection::vec(made(), 2..7),
+        policy in prop::sample::select(vec![None, Some("cheapest"), Some("best"), Some("fastest")]),
+        cap in prop::option::of(1_u64..3_000_000_000),
+        (deny, fixed, floor) in any::<(bool, bool, bool)>(),
+        limit in prop::option::of(0_usize..7),
+    ) {
+        // The alias's policy keeps every other model out, by one means or another.
+        let denied: Vec<String> = (0..models.len()).step_by(2).map(|at| format!("one/m{at}")).collect();
+        let (mut world, input) = generated(&models, None);
+        let bounds = json!({"policies": {"balanced": {"constraints": {"deny": denied}, "rules": [
+            {"id": "dear", "forbid": "model.cost_usd > 0.01"}]}}});
+        let names: Vec<String> = (0..models.len()).map(|at| format!("one/m{at}")).collect();
+        let overlay = json!({"aliases": {"all": {"candidates": names}}, "models": names.iter().zip(&models).map(|(name, model)| {
+            let tier = ["small", "standard", "strong", "frontier"][model.tier];
+            (name.clone(), json!({ "tier": tier }))
+        }).collect::<serde_json::Map<_, _>>()});
+        let layers = [DEFAULT, &base_overlay().to_string(), &overlay.to_string(), &bounds.to_string()];
+        world.config = Config::load(&layers, Mode::Local, &|_| None).unwrap();
+        let wide = world.order(&input);
+        let mut narrow = input.clone();
+        if floor {
+            narrow.request.model = "all:floor".into();
+        }
+        narrow.request.routing.policy = policy.map(str::to_owned);
+        narrow.request.routing.max_cost_picousd = cap;
+        narrow.request.routing.provider.deny_data_collection = deny;
+        narrow.request.routing.provider.allow_fallbacks = fixed.then_some(false);
+        narrow.principal.models = limit.map(|at| vec![Pattern::parse(&format!("one/m{at}"))]).into_iter().collect();
+        for name in world.order(&narrow) {
+            prop_assert!(wide.contains(&name), "{} is none of {:?}", name, wide);
+        }
     }
 }

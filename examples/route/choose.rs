@@ -115,6 +115,7 @@ impl World {
             now_ms: 0,
             seed: 0,
             signed_by: None,
+            session: None,
             signals: BTreeMap::new(),
         };
         let candidates = names::candidates(&input.request, &self.config).expect("the alias is configured").candidates;

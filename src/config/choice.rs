@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::bounds::{self, Bounds};
 use super::continuation::{self, ContinuationPolicy};
 use super::hedge::{self, HedgePolicy};
+use super::rule::{self, Rule};
 use crate::catalogue::model::is_task_name;
 use crate::document::{Item, Object};
 
@@ -78,6 +80,16 @@ pub struct Policy {
     pub weights: Weights,
     /// Weights for kinds of task; what one leaves out is as above.
     pub tasks: BTreeMap<String, Weights>,
+    /// What is said of requests and candidates beyond weights, in order.
+    pub rules: Vec<Rule>,
+    /// What is asked of every candidate.
+    pub bounds: Bounds,
+    /// How far a conversation stays where it was.
+    pub stickiness: Stickiness,
+    /// Share of open choices that are given to another candidate than the best, to learn of it, in millionths.
+    pub exploration_micro: u64,
+    /// A policy that decides beside this one, for comparison.
+    pub shadow: Option<String>,
     /// The cost that counts as 1, in picodollars.
     pub c_ref_picousd: u64,
     /// Largest value of cost ÷ c_ref, in millionths.
@@ -104,6 +116,22 @@ pub struct Policy {
     pub hold_back: bool,
     /// What a safety verdict means.
     pub content_filter: ContentFilter,
+}
+
+/// How far a conversation stays where it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stickiness {
+    /// How much better another candidate's score must be, in millionths.
+    pub margin_micro: i64,
+    /// Milliseconds after an answer for which its prompt is taken to be in the provider's cache.
+    pub keep_ms: u64,
+}
+
+/// A policy that says nothing. Five minutes is what Anthropic keeps a prompt for, and about what OpenAI does.
+impl Default for Stickiness {
+    fn default() -> Self {
+        Self { margin_micro: 50_000, keep_ms: 300_000 }
+    }
 }
 
 /// What a provider's safety verdict means.
@@ -133,6 +161,35 @@ impl Weights {
     #[must_use]
     pub fn is_zero(self) -> bool {
         self == Self::default()
+    }
+}
+
+/// Other weights, as far as they are said: quality, cost, latency, risk, in millionths.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WeightChanges([Option<i64>; 4]);
+
+impl WeightChanges {
+    pub(super) fn read(item: &Item<'_>) -> Option<Self> {
+        let object = item.object(WEIGHTS)?;
+        let mut changes = [None; 4];
+        for (change, name) in changes.iter_mut().zip(WEIGHTS) {
+            if let Some(weight) = object.member(name) {
+                *change = Some(micro(weight.number(0.0, 1_000.0)?));
+            }
+        }
+        Some(Self(changes))
+    }
+
+    /// These weights, changed.
+    #[must_use]
+    pub fn over(self, weights: Weights) -> Weights {
+        let Self([quality, cost, latency, risk]) = self;
+        Weights {
+            quality_micro: quality.unwrap_or(weights.quality_micro),
+            cost_micro: cost.unwrap_or(weights.cost_micro),
+            latency_micro: latency.unwrap_or(weights.latency_micro),
+            risk_micro: risk.unwrap_or(weights.risk_micro),
+        }
     }
 }
 
@@ -210,6 +267,10 @@ pub const POLICY: &[&str] = &[
     "weights",
     "tasks",
     "rules",
+    "constraints",
+    "stickiness",
+    "exploration",
+    "shadow",
     "c_ref_usd",
     "cost_cap",
     "latency_budget_ms",
@@ -228,6 +289,8 @@ pub const POLICY: &[&str] = &[
 pub const WEIGHTS: &[&str] = &["quality", "cost", "latency", "risk"];
 /// Members of a policy's entry for a task.
 pub const TASK: &[&str] = &["weights"];
+/// Members of stickiness.
+pub const STICKINESS: &[&str] = &["margin", "keep_ms"];
 /// Members of a data policy.
 pub const DATA: &[&str] = &["regions", "resellers", "training"];
 /// Members of the bounds of trying.
@@ -268,20 +331,17 @@ pub(super) fn read_alias(item: &Item<'_>) -> Option<Alias> {
 
 pub(super) fn read_policy(item: &Item<'_>) -> Option<Policy> {
     let object = item.object(POLICY)?;
-    // A rule that nothing evaluates would be a promise that nobody keeps.
-    for rule in object.member("rules").iter().flat_map(Item::items) {
-        rule.problem("rules are not evaluated by this version; leave the list empty");
-    }
-    let weights =
-        object.member("weights").map_or(Some(Weights::default()), |v| read_weights(&v, Weights::default()))?;
+    let weights = object
+        .member("weights")
+        .map_or(Some(Weights::default()), |v| Some(WeightChanges::read(&v)?.over(Weights::default())))?;
     let mut tasks = BTreeMap::new();
     for (task, entry) in object.member("tasks").iter().flat_map(Item::entries) {
         if !is_task_name(task) {
             entry.problem("a task is named by at most 40 lower-case letters, digits, - and _");
         }
-        let own = entry.object(TASK).and_then(|o| o.required("weights")).and_then(|v| read_weights(&v, weights));
+        let own = entry.object(TASK).and_then(|o| o.required("weights")).and_then(|v| WeightChanges::read(&v));
         if let Some(own) = own {
-            tasks.insert(task.to_owned(), own);
+            tasks.insert(task.to_owned(), own.over(weights));
         }
     }
     let number = |name, standard: f64, min, max| object.member(name).map_or(Some(standard), |v| v.number(min, max));
@@ -289,6 +349,14 @@ pub(super) fn read_policy(item: &Item<'_>) -> Option<Policy> {
     Some(Policy {
         weights,
         tasks,
+        rules: rule::read(&object),
+        bounds: bounds::read(&object)?,
+        stickiness: read_stickiness(&object)?,
+        exploration_micro: u64::try_from(micro(number("exploration", 0.0, 0.0, 0.1)?)).unwrap_or(0),
+        shadow: match object.member("shadow") {
+            Some(name) => Some(name.text()?.to_owned()),
+            None => None,
+        },
         c_ref_picousd: picousd(number("c_ref_usd", 0.01, 1e-6, 1e4)?),
         cost_cap_micro: micro(number("cost_cap", 1_000.0, 1.0, 1e6)?),
         latency_budget_ms: object.member("latency_budget_ms").map_or(Some(10_000), |v| v.count(1, HOUR_MS))?,
@@ -307,14 +375,14 @@ pub(super) fn read_policy(item: &Item<'_>) -> Option<Policy> {
     })
 }
 
-fn read_weights(item: &Item<'_>, standard: Weights) -> Option<Weights> {
-    let object = item.object(WEIGHTS)?;
-    let weight = |name, standard| object.member(name).map_or(Some(standard), |v| v.number(0.0, 1_000.0).map(micro));
-    Some(Weights {
-        quality_micro: weight("quality", standard.quality_micro)?,
-        cost_micro: weight("cost", standard.cost_micro)?,
-        latency_micro: weight("latency", standard.latency_micro)?,
-        risk_micro: weight("risk", standard.risk_micro)?,
+fn read_stickiness(policy: &Object<'_>) -> Option<Stickiness> {
+    let standard = Stickiness::default();
+    let Some(item) = policy.member("stickiness") else { return Some(standard) };
+    let object = item.object(STICKINESS)?;
+    let margin = object.member("margin").map(|v| v.number(0.0, 10.0).map(micro));
+    Some(Stickiness {
+        margin_micro: margin.unwrap_or(Some(standard.margin_micro))?,
+        keep_ms: object.member("keep_ms").map_or(Some(standard.keep_ms), |v| v.count(0, HOUR_MS))?,
     })
 }
 
@@ -363,6 +431,12 @@ fn read_attempts(policy: &Object<'_>) -> Option<AttemptLimits> {
 #[allow(clippy::cast_possible_truncation)]
 pub(super) fn micro(number: f64) -> i64 {
     (number * 1e6 + 0.5) as i64
+}
+
+/// Likewise, of either sign.
+#[allow(clippy::cast_possible_truncation)]
+pub(super) fn signed_micro(number: f64) -> i64 {
+    (number * 1e6).round() as i64
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]

@@ -2,12 +2,14 @@
 //!
 //! What it leaves out: fetching layers and keeping the last good one are the edge's work. Read `tests/config.rs` first.
 
+pub mod bounds;
 pub mod choice;
 pub mod continuation;
 pub mod hedge;
 pub mod limits;
 pub mod merge;
 pub mod provider;
+pub mod rule;
 pub mod schema;
 pub mod telemetry;
 
@@ -26,6 +28,7 @@ use crate::json::bounds::Bounds;
 use choice::{Alias, Pattern, Policy};
 use limits::Limits;
 use provider::{Provider, Surroundings};
+use rule::Effect;
 use telemetry::Telemetry;
 
 /// The document that is compiled in: the first layer.
@@ -201,6 +204,7 @@ impl Reader<'_> {
         let aliases: BTreeMap<String, Alias> = read_table(&object, "aliases", choice::read_alias);
         check_price_owners(&object, &providers, shipped);
         check_aliases(&object, &aliases, &policies, &providers, &catalogue);
+        check_policies(&object, &aliases, &policies);
         let tasks = tasks(&catalogue, &policies);
         let limits = object.member("limits").map_or(Some(Limits::default()), |v| limits::read(&v))?;
         let body = object.member("max_body_bytes").map_or(Some(MAX_BODY_BYTES), |v| v.count(1, PLATFORM_BODY_BYTES));
@@ -367,6 +371,23 @@ fn check_aliases(
             if !known {
                 item.problem(format!("candidates: {:?} is no configured provider's", String::from(pattern.clone())));
             }
+        }
+    }
+}
+
+/// What policies name must be there.
+fn check_policies(object: &Object<'_>, aliases: &BTreeMap<String, Alias>, policies: &BTreeMap<String, Policy>) {
+    for (name, item) in object.member("policies").iter().flat_map(Item::entries) {
+        let Some(policy) = policies.get(name) else { continue };
+        for rule in &policy.rules {
+            if let Effect::Alias(alias) = &rule.effect {
+                if !aliases.contains_key(alias) {
+                    item.problem(format!("rules: {}: no alias is named {alias:?}", rule.id));
+                }
+            }
+        }
+        if let Some(other) = policy.shadow.as_ref().filter(|other| *other == name || !policies.contains_key(*other)) {
+            item.problem(format!("shadow: no other policy is named {other:?}"));
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The members that the loader knows, by the name of the definition in `docs/config.schema.json` that must list the same.
 
-use super::{choice, continuation, hedge, limits, provider, telemetry};
+use super::{bounds, choice, continuation, hedge, limits, provider, rule, telemetry};
 use crate::catalogue::{learned, model};
 
 /// Definition → members. The empty name is the document itself.
-pub const SHAPES: [(&str, &[&str]); 27] = [
+pub const SHAPES: [(&str, &[&str]); 31] = [
     ("", super::ROOT),
     ("request_bounds", super::BOUNDS),
     ("overload", super::OVERLOAD),
@@ -21,6 +21,10 @@ pub const SHAPES: [(&str, &[&str]); 27] = [
     ("policy", choice::POLICY),
     ("weights", choice::WEIGHTS),
     ("task", choice::TASK),
+    ("rule", rule::RULE),
+    ("boost", rule::BOOST),
+    ("constraints", bounds::BOUNDS),
+    ("stickiness", choice::STICKINESS),
     ("data", choice::DATA),
     ("attempts", choice::ATTEMPTS),
     ("patience", choice::PATIENCE),

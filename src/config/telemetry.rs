@@ -30,6 +30,8 @@ pub struct Telemetry {
     pub propagate: bool,
     /// Share of requests whose redacted payloads are kept for replay, in millionths; 0 = capture is off.
     pub capture_micro: i64,
+    /// Share of requests whose decision is written as a line of its own, in millionths; 0 = none.
+    pub decisions_micro: i64,
 }
 
 /// What is exported whatever the share.
@@ -118,6 +120,7 @@ pub const TELEMETRY: &[&str] = &[
     "shards",
     "propagate",
     "capture",
+    "decisions",
 ];
 /// Members of `telemetry.tail`.
 pub const TAIL: &[&str] = &["errors", "slow_ms", "cost_usd"];
@@ -144,6 +147,7 @@ pub(super) fn read(item: &Item<'_>, mode: Mode, environment: &Environment<'_>) -
         shards: object.member("shards").map_or(Some(1), |v| v.count(1, 16))?,
         propagate: object.member("propagate").map_or(Some(false), |v| v.flag())?,
         capture_micro: share(&object, "capture", 0.0)?,
+        decisions_micro: share(&object, "decisions", 0.0)?,
     })
 }
 

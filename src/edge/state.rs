@@ -87,11 +87,13 @@ async fn refresh(env: &Env) -> Result<Rc<Gateway>, Vec<ConfigProblem>> {
     match load(env, &sources) {
         Ok(gateway) => {
             let gateway = accept(env, gateway);
+            gateway.memory.refused.take();
             remember(&kv, &sources, &gateway.config.version).await;
             Ok(gateway)
         }
         Err(problems) => {
             complain(&problems);
+            MEMORY.with(|memory| memory.refused.replace(problems.clone()));
             if let Some(gateway) = in_force {
                 stay_fresh(env);
                 return Ok(gateway);

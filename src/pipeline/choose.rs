@@ -16,6 +16,7 @@ use crate::dialect::canonical::{Disposition, Loss};
 use crate::dialect::view::View;
 use crate::dialect::{gemini, openai_chat, Dialect, ModelTraits, Target};
 use crate::error::{ErrorKind, GatewayError};
+use crate::pipeline::considered::Considered;
 use crate::pipeline::continuing;
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::hedging;
@@ -24,11 +25,11 @@ use crate::pipeline::reply;
 use crate::pipeline::work::{Addressed, Work};
 use crate::policy::decision::{self, Audience, Decision};
 use crate::policy::estimate::Basis;
-use crate::policy::input::{Input, PrincipalView, Purpose, RequestView, Signals};
+use crate::policy::input::{Input, PrincipalView, Purpose, RequestView, Session, Signals};
 use crate::policy::names::{self, Pool};
 use crate::policy::routing::RoutingRequest;
 use crate::policy::score::Score;
-use crate::policy::{decide, Knowledge};
+use crate::policy::{self, decide, sessions, Knowledge};
 use crate::ports::Platform;
 use crate::upstream::keys::{self, circuit, Keys, OWN_KEY_PREFIX};
 
@@ -59,6 +60,10 @@ pub struct Choice<'g> {
     pub considered: usize,
     /// Who of them has the highest quality, and what it was expected to cost in picodollars.
     pub best: Option<(String, Option<u64>)>,
+    /// The conversation that the request goes on with.
+    pub session: Option<u64>,
+    /// What was decided and from what, where that is looked at again afterwards.
+    pub kept: Option<Box<Considered>>,
     /// What is asked of them.
     pub work: Work<'g>,
     /// Bounds for which the principal's ledger is asked before an attempt is sent; mostly none.
@@ -136,7 +141,10 @@ impl Candidate<'_> {
 /// 400 naming the member or header: a word that is unknown, or known and not implemented yet.
 pub fn asked<P: Platform>(exchange: &Exchange<'_, P>, view: &mut View<'_>) -> Result<RoutingRequest, GatewayError> {
     let headers = &exchange.request.headers;
-    let asked = RoutingRequest::read(exchange.dialect, &view.members, headers, &exchange.gateway.config)?;
+    let mut asked = RoutingRequest::read(exchange.dialect, &view.members, headers, &exchange.gateway.config)?;
+    if let Some(first) = asked.settle(&view.model) {
+        view.model = first.into();
+    }
     if let Some(first) = asked.models.first().filter(|_| view.model.is_empty()) {
         view.model = first.clone().into();
     }
@@ -155,7 +163,7 @@ pub fn choose<'c, 'g: 'c, P: Platform>(
 ) -> Result<Choice<'c>, GatewayError> {
     let mut inquiry = Inquiry::new(exchange, view, asked, work)?;
     let request = inquiry.input.request.clone();
-    let pool = pool(exchange, &request)?;
+    let pool = pool(exchange, &request, &inquiry.input)?;
     let bounds = inquiry.limit(view, pool.policy_name)?;
     let decision = inquiry.decide(&pool, LOOKED_AT)?;
     if decision.ranked.is_empty() {
@@ -169,6 +177,7 @@ pub fn choose<'c, 'g: 'c, P: Platform>(
     };
     let candidates = inquiry.candidates(&decision);
     let hedge = pool.policy.hedge.filter(|_| hedging::may_be_asked_twice(&inquiry.input, view));
+    let kept = Considered::of(exchange.platform, exchange.gateway, &pool, &inquiry.input, &decision);
     Ok(Choice {
         candidates,
         limits: trying(&pool),
@@ -189,6 +198,8 @@ pub fn choose<'c, 'g: 'c, P: Platform>(
         policy: decision.policy,
         task: decision.task,
         explanation,
+        session: inquiry.session,
+        kept,
         work: inquiry.work,
         bounds,
     })
@@ -217,7 +228,7 @@ pub fn dry_run<P: Platform>(exchange: &mut Exchange<'_, P>, body: &[u8]) -> Resu
     let asked = asked(exchange, &mut view)?;
     let mut inquiry = Inquiry::new(exchange, &view, asked, Work::answer(body))?;
     let request = inquiry.input.request.clone();
-    let pool = pool(exchange, &request)?;
+    let pool = pool(exchange, &request, &inquiry.input)?;
     inquiry.limit(&view, pool.policy_name)?;
     let decision = inquiry.decide(&pool, usize::MAX)?;
     let page = decision.explanation(inquiry.audience()).to_string();
@@ -244,6 +255,7 @@ struct Inquiry<'i, 'g, 'w, P: Platform> {
     hides_reasoning: bool,
     /// The text by its numbers: it stays here, and what is recorded of it is what tables expect.
     text: Hashed,
+    session: Option<u64>,
     input: Input,
     work: Work<'w>,
     losses: BTreeMap<String, Vec<Loss>>,
@@ -265,18 +277,23 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
             model: view.model.to_string(),
             routing: asked,
         };
+        let session = request.routing.session.as_deref().map(|name| sessions::key(exchange.principal_id(), name));
+        let own_keys = own_keys(exchange)?;
         let input = Input {
             features,
             request,
-            principal: principal(exchange),
+            principal: PrincipalView {
+                own_keys: own_keys.iter().map(|(name, _)| name.to_ascii_lowercase()).collect(),
+                ..principal(exchange)
+            },
             now_ms: exchange.platform.now_ms(),
-            seed: exchange.platform.random(),
+            seed: session.unwrap_or_else(|| sessions::seed_of(&exchange.request_id)),
             signed_by: work.signed_by(exchange.dialect),
+            session: session.map(|_| Session::default()),
             signals: BTreeMap::new(),
         };
         let (stream, hides_reasoning) = (view.stream, view.hide_reasoning);
-        let own_keys = own_keys(exchange)?;
-        Ok(Self { exchange, stream, hides_reasoning, text, input, work, losses: BTreeMap::new(), own_keys })
+        Ok(Self { exchange, stream, hides_reasoning, text, session, input, work, losses: BTreeMap::new(), own_keys })
     }
 
     /// Has the decision know the limits that hold under a policy; those that the ledger keeps come back.
@@ -295,11 +312,18 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
     fn decide(&mut self, pool: &Pool<'_>, most: usize) -> Result<Decision, GatewayError> {
         let gateway = self.exchange.gateway;
         let knowledge = Knowledge { config: &gateway.config, prices: &gateway.prices };
+        let now = self.input.now_ms;
+        if let Some(key) = self.session {
+            let keep_ms = pool.policy.stickiness.keep_ms;
+            self.input.session = Some(gateway.memory.sessions.borrow().find(key, now, keep_ms));
+        }
         for candidate in &pool.candidates {
             let key = self.first_key(candidate.provider, candidate.name);
-            let health = gateway.health(&circuit(candidate.name, key), self.input.now_ms);
+            let health = gateway.health(&circuit(candidate.name, key), now);
             let expected = self.text.expected(candidate.known, &gateway.config.catalogue);
-            let signals = Signals { expected, ..Signals::new(health, &[], 0) };
+            let session = self.input.session.as_ref().filter(|s| s.last.as_deref() == Some(candidate.name));
+            let warm = session.map_or(0, |session| session.cached_tokens);
+            let signals = Signals { expected, ..Signals::new(health, &[], warm) };
             self.input.signals.insert(candidate.name.to_owned(), signals);
         }
         loop {
@@ -436,13 +460,14 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
 fn pool<'c, 'g: 'c, P: Platform>(
     exchange: &Exchange<'g, P>,
     request: &'c RequestView,
+    input: &Input,
 ) -> Result<Pool<'c>, GatewayError> {
-    let mut pool = names::candidates(request, &exchange.gateway.config)?;
-    let keyless = |provider: &Provider| provider.own_keys && !brings_key(exchange, &provider.name);
-    if let Some(first) = pool.candidates.iter().find(|c| keyless(c.provider)).map(|c| &c.provider.name) {
-        let header = format!("{OWN_KEY_PREFIX}{}", first.to_ascii_lowercase());
-        pool.candidates.retain(|candidate| !keyless(candidate.provider));
-        if pool.candidates.is_empty() {
+    let config = &exchange.gateway.config;
+    let pool = policy::pool(request, input, config)?;
+    if pool.candidates.is_empty() {
+        let keyless = names::candidates(request, config)?.candidates;
+        if let Some(first) = keyless.first().map(|candidate| &candidate.provider.name) {
+            let header = format!("{OWN_KEY_PREFIX}{}", first.to_ascii_lowercase());
             let message = format!("Callers bring their own key for {first}: send it in the header {header}.");
             return Err(GatewayError::invalid(header, message));
         }
@@ -472,17 +497,15 @@ fn own_keys<P: Platform>(exchange: &Exchange<'_, P>) -> Result<Vec<(String, Secr
     Ok(brought.into_iter().map(|(name, key)| (name.to_owned(), key)).collect())
 }
 
-fn brings_key<P: Platform>(exchange: &Exchange<'_, P>, provider: &str) -> bool {
-    let header = format!("{OWN_KEY_PREFIX}{}", provider.to_ascii_lowercase());
-    exchange.request.headers.value(&header).is_some()
-}
-
 /// What the caller's claims allow, but for limits: those depend on the policy.
 fn principal<P: Platform>(exchange: &Exchange<'_, P>) -> PrincipalView {
     let Some(principal) = &exchange.principal else { return PrincipalView::default() };
     PrincipalView {
         regions: principal.regions.clone(),
         deny_data_collection: principal.deny_data_collection,
+        issuer: principal.issuer.clone(),
+        groups: principal.groups.clone(),
+        operator: principal.operator,
         ..PrincipalView::default()
     }
 }

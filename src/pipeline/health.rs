@@ -13,7 +13,7 @@ use crate::pipeline::exchange::Exchange;
 use crate::pipeline::reply;
 use crate::policy::input::{Input, PrincipalView, Purpose, RequestView};
 use crate::policy::routing::RoutingRequest;
-use crate::policy::{decide, names, Knowledge};
+use crate::policy::{decide, pool, Knowledge};
 use crate::ports::Platform;
 
 /// Answers, and gives the status: 503 where no request can be served. A credential is not needed; one that does not hold
@@ -42,6 +42,7 @@ fn details<P: Platform>(exchange: &Exchange<'_, P>, word: &str) -> Value {
         "status": word,
         "providers": config.providers.values().map(provider).collect::<Vec<_>>(),
         "auto": covered_by_auto(exchange),
+        "refused": *gateway.memory.refused.borrow(),
         "versions": { "config": config.version, "catalogue": config.catalogue.version, "prices": gateway.prices.version },
     })
 }
@@ -80,10 +81,11 @@ fn covered_by_auto<P: Platform>(exchange: &Exchange<'_, P>) -> Vec<String> {
         now_ms: exchange.arrived_ms,
         seed: 0,
         signed_by: None,
+        session: None,
         signals: BTreeMap::new(),
     };
     // An operator may have removed the alias.
-    let Ok(pool) = names::candidates(&input.request, &gateway.config) else { return Vec::new() };
+    let Ok(pool) = pool(&input.request, &input, &gateway.config) else { return Vec::new() };
     let decision = decide(&input, &pool, Knowledge { config: &gateway.config, prices: &gateway.prices });
     decision.ranked.into_iter().map(|choice| choice.name).collect()
 }

@@ -3,6 +3,7 @@
 pub mod abilities;
 pub mod attempts;
 pub mod choose;
+pub mod considered;
 pub mod continuing;
 pub mod count;
 pub mod embed;

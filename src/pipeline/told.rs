@@ -4,6 +4,7 @@ use crate::accounting::Cost;
 use crate::error::{Blame, GatewayError};
 use crate::http::Request;
 use crate::pipeline::attempts::Run;
+use crate::pipeline::considered;
 use crate::pipeline::enter::Entered;
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::recorded;
@@ -22,6 +23,7 @@ pub fn served<P: Platform>(run: &Run<'_, P>) {
     let cost = run.total_cost();
     let attempts = run.machine.attempts_header();
     let losses = chosen.map(|_| run.losses().map(|l| l.field.as_str()).collect());
+    let shadow = considered::shadow(run);
     exchange.platform.log(
         RequestLine {
             level: level(run.error.as_ref()),
@@ -32,6 +34,7 @@ pub fn served<P: Platform>(run: &Run<'_, P>) {
             model: chosen.map(|c| c.name.as_str()),
             policy: &run.choice.policy,
             task: Some(&run.choice.task),
+            shadow: shadow.as_ref(),
             attempts: &attempts,
             losses: losses.unwrap_or_default(),
             malformed_events: run.malformed,
@@ -47,6 +50,8 @@ pub fn served<P: Platform>(run: &Run<'_, P>) {
     if exchange.platform.wants_records() {
         exchange.platform.record_request(recorded::served(run));
     }
+    considered::record(run, shadow);
+    considered::remember(run);
     debug_assert!(run.accounts.iter().all(|a| a.settled.is_some()) || cost == Cost::UNPRICED, "an attempt is open");
 }
 

@@ -5,6 +5,8 @@ use serde_json::{json, Value};
 
 use super::estimate::Estimate;
 use super::filter::{Code, Reason};
+use super::input::Session;
+use super::rules::Fired;
 use super::score::Score;
 use crate::catalogue::model::{Quality, Reasoning};
 use crate::classify::{Features, TaskSource};
@@ -21,12 +23,20 @@ pub struct Decision {
     pub requested: String,
     /// The policy that ranked.
     pub policy: String,
-    /// Its weights for this task.
+    /// The alias that a rule has put in the place of the caller's.
+    pub alias: Option<String>,
+    /// Its weights for this task, as rules have changed them.
     pub weights: Weights,
     /// The task that was used: the guess where it is sure enough, else `default`.
     pub task: String,
     /// The features that were used.
     pub features: Features,
+    /// The conversation that it goes on with.
+    pub session: Option<Session>,
+    /// The message of the rule that refuses the request.
+    pub denied: Option<String>,
+    /// Rules that had an effect, or no answer.
+    pub rules: Vec<Fired>,
     /// In the order in which they are to be tried; empty = nobody can take it, see [`Decision::refusal`].
     pub ranked: Vec<Choice>,
     /// Who is out, and why, in the configured order.
@@ -107,6 +117,10 @@ pub enum Why {
     SignedHistory,
     /// Drawn among equals.
     Balanced,
+    /// The conversation was there, and no other is better by the policy's margin.
+    Sticky,
+    /// Drawn to learn of it, as the policy allows.
+    Explored,
     /// Only open breakers were left.
     LastResort,
 }
@@ -148,6 +162,9 @@ impl Decision {
             "requested": self.requested,
             "chosen": self.chosen().map(|choice| &choice.name),
             "policy": self.policy,
+            "alias": self.alias,
+            "rules": self.rules.iter().map(|rule| rule.seen_by(audience)).collect::<Vec<_>>(),
+            "session": self.session,
             "weights": {
                 "quality": decimal(self.weights.quality_micro), "cost": decimal(self.weights.cost_micro),
                 "latency": decimal(self.weights.latency_micro), "risk": decimal(self.weights.risk_micro),
@@ -185,6 +202,9 @@ impl Decision {
     }
 
     fn nearest_miss(&self) -> GatewayError {
+        if let Some(message) = &self.denied {
+            return GatewayError::new(ErrorKind::Forbidden, message.clone());
+        }
         // A breaker that is open as well passes by itself; what will not pass is what the caller must know.
         let only = |codes: &[Code]| {
             self.excluded.iter().find_map(|e| {
@@ -245,7 +265,7 @@ fn words(reason: &Reason) -> String {
 }
 
 /// The word of a code as it is serialised.
-fn code_word(code: Code) -> &'static str {
+pub(super) fn code_word(code: Code) -> &'static str {
     match code {
         Code::Capability => "capability",
         Code::Context => "context",
@@ -256,11 +276,27 @@ fn code_word(code: Code) -> &'static str {
         Code::DataPolicy => "data_policy",
         Code::ProviderPreference => "provider_preference",
         Code::PriceCap => "price_cap",
+        Code::Quality => "quality",
+        Code::Latency => "latency",
+        Code::Policy => "policy",
+        Code::Rule => "rule",
         Code::Unpriced => "unpriced",
         Code::BreakerOpen => "breaker_open",
         Code::MissingSecret => "missing_secret",
         Code::NotReady => "not_ready",
         Code::Unavailable => "unavailable",
+    }
+}
+
+impl Fired {
+    /// Conditions are for operators; that something was not known tells callers of health.
+    fn seen_by(&self, audience: Audience) -> Value {
+        let mut value = json!({ "id": self.id, "policy": self.policy, "effect": self.effect, "models": self.models });
+        if let (Audience::Operator, Some(object)) = (audience, value.as_object_mut()) {
+            object.insert("conditions".to_owned(), json!(self.conditions));
+            object.insert("unanswered".to_owned(), json!(self.unanswered));
+        }
+        value
     }
 }
 
@@ -289,6 +325,7 @@ impl Choice {
             "terms": {
                 "quality": decimal(score.quality_micro), "cost": decimal(score.cost_micro),
                 "latency": decimal(score.latency_micro), "risk": decimal(score.risk_micro),
+                "boost": decimal(score.boost_micro),
             },
             "quality": {
                 "value": decimal(self.quality.value_micro), "kind": self.quality.kind,

@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::estimate::{Basis, Estimate, Pricing};
 use super::input::{Input, Purpose, Signals};
-use super::names::{Candidate, Named};
+use super::names::{Candidate, Named, Pool};
 use super::routing::{OnUnsupported, ProviderPreferences};
 use crate::classify::Thinking;
 use crate::config::choice::{Exposure, Pattern, Policy};
-use crate::config::provider::{State, AI_BINDING};
+use crate::config::provider::{Provider, State, AI_BINDING};
 use crate::dialect::view::Needs;
 use crate::dialect::{Dialect, ModelTraits};
 
@@ -47,6 +47,14 @@ pub enum Code {
     ProviderPreference,
     /// It costs more than the caller or a limit allows.
     PriceCap,
+    /// Less quality for the task than a policy asks for.
+    Quality,
+    /// Its answer is expected later than a policy allows.
+    Latency,
+    /// A policy's lists leave it out.
+    Policy,
+    /// A rule leaves it out; the detail is the rule's id.
+    Rule,
     /// It has no price and one is needed.
     Unpriced,
     /// Its circuit breaker is open.
@@ -84,14 +92,20 @@ pub(super) struct Subject<'s, 'c> {
     pub signals: &'s Signals,
     pub pricing: &'s Pricing<'s>,
     pub estimate: &'s Estimate,
+    /// For the task, in millionths.
+    pub quality_micro: i64,
 }
 
 /// Every reason that speaks against a candidate; empty = eligible.
-pub(super) fn reasons(subject: &Subject<'_, '_>, input: &Input, policy: &Policy) -> Vec<Reason> {
+pub(super) fn reasons(subject: &Subject<'_, '_>, input: &Input, pool: &Pool<'_>) -> Vec<Reason> {
     let mut found = Vec::new();
     readiness(subject, input, &mut found);
     claims(subject, input, &mut found);
-    data_policy(subject, input, policy, &mut found);
+    for policy in pool.policies() {
+        data_policy(subject, policy, &mut found);
+        bounds(subject, policy, &mut found);
+    }
+    data_wishes(subject, input, &mut found);
     preferences(subject, input, &mut found);
     let caller = input.request.dialect;
     let dialect = subject.candidate.dialect(input);
@@ -105,8 +119,16 @@ pub(super) fn reasons(subject: &Subject<'_, '_>, input: &Input, policy: &Policy)
         found.extend(subject.signals.unsupported.iter().map(|field| Reason::new(Code::Unsupported, field.as_str())));
     }
     if input.request.purpose != Purpose::Count {
-        price(subject, input, policy, &mut found);
+        price(subject, input, pool, &mut found);
     }
+    // Several policies may have the same against it.
+    let mut distinct: Vec<Reason> = Vec::with_capacity(found.len());
+    found.retain(|reason| {
+        !distinct.contains(reason) && {
+            distinct.push(reason.clone());
+            true
+        }
+    });
     found
 }
 
@@ -127,13 +149,13 @@ fn readiness(subject: &Subject<'_, '_>, input: &Input, found: &mut Vec<Reason>) 
 
 fn claims(subject: &Subject<'_, '_>, input: &Input, found: &mut Vec<Reason>) {
     let name = subject.candidate.name;
-    let covered = |list: &Vec<_>| list.iter().any(|pattern: &crate::config::choice::Pattern| pattern.covers(name));
+    let covered = |list: &Vec<_>| list.iter().any(|pattern: &Pattern| pattern.covers(name));
     if !input.principal.models.iter().all(covered) {
         found.push(Reason::new(Code::Claims, "models"));
     }
 }
 
-fn data_policy(subject: &Subject<'_, '_>, input: &Input, policy: &Policy, found: &mut Vec<Reason>) {
+fn data_policy(subject: &Subject<'_, '_>, policy: &Policy, found: &mut Vec<Reason>) {
     let provider = subject.candidate.provider;
     let named = matches!(subject.candidate.named, Named::ByCaller | Named::ByAlias);
     let kept_out = |exposure| match exposure {
@@ -147,14 +169,43 @@ fn data_policy(subject: &Subject<'_, '_>, input: &Input, policy: &Policy, found:
     if provider.trains_on_data && kept_out(policy.data.training) {
         found.push(Reason::new(Code::DataPolicy, "trains_on_data"));
     }
+    if policy.data.regions.as_ref().is_some_and(|regions| !is_in(provider, regions)) {
+        found.push(Reason::new(Code::DataPolicy, "region"));
+    }
+}
+
+/// A provider of unknown region is in none.
+fn is_in(provider: &Provider, regions: &[String]) -> bool {
+    provider.region.as_ref().is_some_and(|region| regions.contains(region))
+}
+
+/// What callers and their issuers add to the data policies.
+fn data_wishes(subject: &Subject<'_, '_>, input: &Input, found: &mut Vec<Reason>) {
+    let provider = subject.candidate.provider;
     // Nobody can promise what a reseller's suppliers do with a prompt.
     let collects = provider.trains_on_data || provider.reseller;
     if collects && (input.principal.deny_data_collection || input.request.routing.provider.deny_data_collection) {
         found.push(Reason::new(Code::DataPolicy, "data_collection"));
     }
-    let here = |regions: &Vec<String>| provider.region.as_ref().is_some_and(|region| regions.contains(region));
-    if !policy.data.regions.iter().chain(&input.principal.regions).all(here) {
+    if !input.principal.regions.iter().all(|regions| is_in(provider, regions)) {
         found.push(Reason::new(Code::DataPolicy, "region"));
+    }
+}
+
+fn bounds(subject: &Subject<'_, '_>, policy: &Policy, found: &mut Vec<Reason>) {
+    let (bounds, name) = (&policy.bounds, subject.candidate.name);
+    let covers = |list: &[Pattern]| list.iter().any(|pattern| pattern.covers(name));
+    if bounds.allow.as_ref().is_some_and(|list| !covers(list)) {
+        found.push(Reason::new(Code::Policy, "allow"));
+    }
+    if covers(&bounds.deny) {
+        found.push(Reason::new(Code::Policy, "deny"));
+    }
+    if bounds.min_quality_micro.is_some_and(|least| subject.quality_micro < least) {
+        found.push(Reason::new(Code::Quality, "min_quality"));
+    }
+    if bounds.max_latency_ms.is_some_and(|most| subject.estimate.latency_ms() > most) {
+        found.push(Reason::new(Code::Latency, "max_latency_ms"));
     }
 }
 
@@ -227,20 +278,24 @@ fn missing_capabilities(needs: Needs, has: ModelTraits, dropping: bool) -> impl 
     content.into_iter().chain(manner).filter(|(_, missing)| *missing).map(|(name, _)| name)
 }
 
-fn price(subject: &Subject<'_, '_>, input: &Input, policy: &Policy, found: &mut Vec<Reason>) {
+fn price(subject: &Subject<'_, '_>, input: &Input, pool: &Pool<'_>, found: &mut Vec<Reason>) {
     let (routing, estimate) = (&input.request.routing, subject.estimate);
+    let policies = || pool.policies().filter_map(|policy| policy.bounds.max_cost_picousd);
     let caps = [routing.max_cost_picousd, input.principal.max_cost_picousd];
-    let needs_price = routing.caps_price() || input.principal.money_limit || input.principal.max_cost_picousd.is_some();
+    let needs_price = routing.caps_price()
+        || input.principal.money_limit
+        || input.principal.max_cost_picousd.is_some()
+        || policies().next().is_some();
     let charged = match estimate.basis {
         Basis::Price => true,
-        Basis::Dearest => policy.allow_unpriced,
+        Basis::Dearest => pool.policies().all(|policy| policy.allow_unpriced),
         Basis::None => false,
     };
     if needs_price && !charged {
         found.push(Reason::new(Code::Unpriced, ""));
         return;
     }
-    if caps.into_iter().flatten().any(|cap| estimate.cost_picousd.is_some_and(|cost| cost > cap)) {
+    if caps.into_iter().flatten().chain(policies()).any(|cap| estimate.cost_picousd.is_some_and(|cost| cost > cap)) {
         found.push(Reason::new(Code::PriceCap, "max_cost"));
     }
     let spent = |(models, left): &(Vec<Pattern>, u64)| {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::routing::RoutingRequest;
 use crate::classify::{Expected, Features};
@@ -24,13 +24,23 @@ pub struct Input {
     pub principal: PrincipalView,
     /// Unix milliseconds.
     pub now_ms: u64,
-    /// Randomness for balancing equals.
+    /// Randomness for balancing equals and for exploring: the conversation's where there is one, else the request's.
     pub seed: u64,
     /// Whose signed reasoning the history carries: whoever can read it goes first.
     #[serde(default)]
     pub signed_by: Option<Signer>,
+    /// The conversation that the request goes on with, where the caller names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Session>,
     /// What is known of candidates at this moment, by `provider/model`; absent = nothing.
+    #[serde(serialize_with = "known")]
     pub signals: BTreeMap<String, Signals>,
+}
+
+/// A candidate of which nothing is known is as good as absent.
+fn known<S: Serializer>(signals: &BTreeMap<String, Signals>, serializer: S) -> Result<S::Ok, S::Error> {
+    let nothing = Signals::default();
+    serializer.collect_map(signals.iter().filter(|(_, signals)| **signals != nothing))
 }
 
 /// What a model is wanted for.
@@ -78,6 +88,27 @@ pub struct PrincipalView {
     /// Budgets of which little is known to be left: for which models (none = all), and how many picodollars.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub budgets_left: Vec<(Vec<Pattern>, u64)>,
+    /// Whose assertion it is.
+    pub issuer: String,
+    /// The groups that the issuer names.
+    pub groups: Vec<String>,
+    /// May use the operator's endpoints.
+    pub operator: bool,
+    /// Providers for which the caller brings its own key, in lower case.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub own_keys: Vec<String>,
+}
+
+/// What this isolate remembers of a conversation. Its name stays out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Session {
+    /// `provider/model` that answered last, if that was lately.
+    pub last: Option<String>,
+    /// Milliseconds since.
+    pub age_ms: u64,
+    /// Tokens of the conversation that this model's provider keeps in its prompt cache, as far as can be told.
+    pub cached_tokens: u64,
 }
 
 /// What is known of one candidate at this moment.

@@ -3,25 +3,32 @@
 
 pub mod decision;
 pub mod estimate;
+mod facts;
 pub mod filter;
 pub mod input;
 pub mod names;
 mod rank;
+pub mod record;
 pub mod routing;
+pub mod rules;
 pub mod score;
+pub mod sessions;
 
 use crate::catalogue::model::{assumed_quality, Model, Quality, QualityKind};
 use crate::catalogue::price::Prices;
 use crate::classify::TaskSource;
 use crate::config::choice::{Policy, Weights, WhenAllOpen};
 use crate::config::Config;
+use crate::error::GatewayError;
 use decision::{Choice, Decision, Exclusion, Versions, Why};
 use estimate::{Estimate, Pricing};
+use facts::{OfCandidate, OfRequest};
 use filter::{Code, Reason, Subject};
-use input::{Input, Signals};
+use input::{Input, RequestView, Signals};
 use names::{Candidate, Pool};
 use rank::Entry;
 use routing::OnUnsupported;
+use rules::Applied;
 use score::Score;
 
 /// The documents behind decisions.
@@ -33,17 +40,62 @@ pub struct Knowledge<'k> {
     pub prices: &'k Prices,
 }
 
-/// Decides. `pool` is what [`names::candidates`] finds for `input.request` in the same configuration.
+/// The candidates that a request's names mean, after the rules that choose an alias.
+///
+/// # Errors
+/// As [`names::candidates`].
+pub fn pool<'c>(request: &'c RequestView, input: &Input, config: &'c Config) -> Result<Pool<'c>, GatewayError> {
+    let pool = names::candidates(request, config)?;
+    after_rules(pool, request, input, config)
+}
+
+/// The candidates of a request if another policy than the one in force ranked them. `None` = there is no such policy.
+///
+/// # Errors
+/// As [`names::candidates`].
+pub fn pool_under<'c>(
+    policy: &str,
+    request: &'c RequestView,
+    input: &Input,
+    config: &'c Config,
+) -> Result<Option<Pool<'c>>, GatewayError> {
+    let Some((policy_name, policy)) = config.policies.get_key_value(policy) else { return Ok(None) };
+    let pool = Pool { policy, policy_name, ..names::candidates(request, config)? };
+    after_rules(pool, request, input, config).map(Some)
+}
+
+fn after_rules<'c>(
+    mut pool: Pool<'c>,
+    request: &'c RequestView,
+    input: &Input,
+    config: &'c Config,
+) -> Result<Pool<'c>, GatewayError> {
+    // A model that the caller names is never replaced.
+    if pool.is_open && !pool.policy.rules.is_empty() {
+        let alias = rules::alias(input, &pool).and_then(|alias| config.aliases.get_key_value(alias));
+        if let Some((alias, _)) = alias {
+            pool.open_to(alias, request, config)?;
+        }
+    }
+    let brought = |name: &str| input.principal.own_keys.iter().any(|own| own.eq_ignore_ascii_case(name));
+    pool.candidates.retain(|c| !c.provider.own_keys || brought(&c.provider.name));
+    Ok(pool)
+}
+
+/// Decides. `pool` is what [`pool`] finds for `input` in the same configuration.
 #[must_use]
 pub fn decide(input: &Input, pool: &Pool<'_>, knowledge: Knowledge<'_>) -> Decision {
     let policy = pool.policy;
     let task = input.features.task_above(policy.min_task_confidence_micro);
-    let weights = policy.tasks.get(task).copied().unwrap_or(policy.weights);
+    let request = OfRequest { input, task };
+    let mut rules = Applied::to(pool, request);
+    let weights = rules.weights(policy.tasks.get(task).copied().unwrap_or(policy.weights));
     let on_unsupported_is_error = input.request.routing.on_unsupported == OnUnsupported::Error;
     let mut eligible = Vec::new();
     let mut excluded = Vec::new();
     for (position, candidate) in pool.candidates.iter().enumerate() {
-        let (entry, reasons) = examine(position, candidate, task, weights, input, policy, knowledge);
+        let examined = Examined { position, candidate, request, weights };
+        let (entry, reasons) = examine(&examined, &mut rules, pool, knowledge);
         let unable_only = on_unsupported_is_error && reasons.iter().all(|reason| reason.code == Code::Unsupported);
         match entry {
             Some(entry) if reasons.is_empty() => eligible.push(entry),
@@ -51,17 +103,21 @@ pub fn decide(input: &Input, pool: &Pool<'_>, knowledge: Knowledge<'_>) -> Decis
             entry => excluded.push((entry, Exclusion { model: candidate.name.to_owned(), reasons })),
         }
     }
-    if eligible.is_empty() && policy.when_all_open == WhenAllOpen::Try {
+    if eligible.is_empty() && pool.policies().all(|policy| policy.when_all_open == WhenAllOpen::Try) {
         eligible = last_resort(&mut excluded);
     }
-    let mut ranked = rank::rank(eligible, input, weights);
+    let mut ranked = rank::rank(eligible, input, pool, weights);
     excluded.extend(unable(&mut ranked).into_iter().map(|exclusion| (None, exclusion)));
     Decision {
         requested: input.request.model.clone(),
         policy: pool.policy_name.to_owned(),
+        alias: pool.alias.map(str::to_owned),
         weights,
         task: task.to_owned(),
         features: input.features.clone(),
+        session: input.session.clone(),
+        denied: rules.denied.map(str::to_owned),
+        rules: rules.told(),
         ranked: ranked.into_iter().map(|entry| entry.choice).collect(),
         excluded: excluded.into_iter().map(|(_, exclusion)| exclusion).collect(),
         versions: Versions {
@@ -73,29 +129,45 @@ pub fn decide(input: &Input, pool: &Pool<'_>, knowledge: Knowledge<'_>) -> Decis
     }
 }
 
+/// A candidate and what it is examined for.
+struct Examined<'e, 'c> {
+    position: usize,
+    candidate: &'e Candidate<'c>,
+    request: OfRequest<'e>,
+    weights: Weights,
+}
+
 /// Scores a candidate and lists what speaks against it. No entry where that can be said without a score.
 fn examine(
-    position: usize,
-    candidate: &Candidate<'_>,
-    task: &str,
-    weights: Weights,
-    input: &Input,
-    policy: &Policy,
+    examined: &Examined<'_, '_>,
+    rules: &mut Applied<'_>,
+    pool: &Pool<'_>,
     knowledge: Knowledge<'_>,
 ) -> (Option<Entry>, Vec<Reason>) {
+    let Examined { position, candidate, request: OfRequest { input, task }, weights } = *examined;
+    let policy: &Policy = pool.policy;
     let nothing = Signals::default();
     let signals = input.signals.get(candidate.name).unwrap_or(&nothing);
     let pricing = Pricing::of(candidate, input.request.purpose, knowledge);
     let estimate = Estimate::of(candidate.known, &input.features, task, &pricing, signals);
-    let subject = Subject { candidate, signals, pricing: &pricing, estimate: &estimate };
-    let reasons = filter::reasons(&subject, input, policy);
+    let quality = quality(candidate, task, input, signals, knowledge.config);
+    let quality_micro = quality.value_micro;
+    let subject = Subject { candidate, signals, pricing: &pricing, estimate: &estimate, quality_micro };
+    let mut reasons = filter::reasons(&subject, input, pool);
+    let facts = OfCandidate {
+        request: examined.request,
+        candidate,
+        health: &signals.health,
+        estimate: &estimate,
+        quality_micro,
+    };
+    let boost_micro = rules.judge(facts, &mut reasons);
     // These two may be looked past; whoever is out for anything else needs no place in any order.
     if !reasons.iter().all(|reason| matches!(reason.code, Code::BreakerOpen | Code::Unsupported)) {
         return (None, reasons);
     }
-    let quality = quality(candidate, task, input, signals, knowledge.config);
     let budget_ms = input.request.routing.latency_budget_ms.unwrap_or(policy.latency_budget_ms);
-    let score = Score::of(&quality, &estimate, &signals.health, weights, policy, budget_ms);
+    let score = Score::of(&quality, &estimate, &signals.health, weights, policy, budget_ms, boost_micro);
     let entry = choice(candidate, signals, quality, estimate, score, input, knowledge.config).map(|choice| Entry {
         load: load(&estimate, signals),
         unable: Vec::new(),

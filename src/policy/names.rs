@@ -20,6 +20,47 @@ pub struct Pool<'c> {
     pub policy: &'c Policy,
     /// Its name.
     pub policy_name: &'c str,
+    /// Policies of the aliases, or of requests without one, where another ranks: what they take away stays away.
+    pub bounds: Vec<(&'c str, &'c Policy)>,
+    /// The alias that a rule has put in the place of the caller's.
+    pub alias: Option<&'c str>,
+    /// The first name is an alias: the choice is open.
+    pub is_open: bool,
+}
+
+impl<'c> Pool<'c> {
+    /// Every policy that binds its candidates.
+    pub fn policies(&self) -> impl Iterator<Item = &'c Policy> + '_ {
+        [self.policy].into_iter().chain(self.bounds.iter().map(|(_, policy)| *policy))
+    }
+
+    /// Puts the candidates of another alias in the place of the first one's. Its policy binds them, too.
+    ///
+    /// # Errors
+    /// As [`candidates`].
+    pub(super) fn open_to(
+        &mut self,
+        alias: &'c str,
+        request: &RequestView,
+        config: &'c Config,
+    ) -> Result<(), GatewayError> {
+        let Some(mut found) = exact(alias, 0, config) else { return Ok(()) };
+        fit_for(request, alias, &mut found.candidates, config)?;
+        let mut seen = BTreeSet::new();
+        let later = std::mem::take(&mut self.candidates).into_iter().filter(|candidate| candidate.group > 0);
+        let all = found.candidates.into_iter().chain(later);
+        self.candidates = all.filter(|candidate| seen.insert(candidate.name)).collect();
+        self.alias = Some(alias);
+        self.bind(found.policy, config);
+        Ok(())
+    }
+
+    fn bind(&mut self, name: Option<&'c str>, config: &'c Config) {
+        let Some((name, policy)) = name.and_then(|name| config.policies.get_key_value(name)) else { return };
+        if name != self.policy_name && !self.bounds.iter().any(|(other, _)| other == name) {
+            self.bounds.push((name, policy));
+        }
+    }
 }
 
 /// A model at a provider, as far as configuration and catalogue know it.
@@ -90,14 +131,15 @@ pub fn candidates<'c>(request: &'c RequestView, config: &'c Config) -> Result<Po
     let RequestView { model, routing, .. } = request;
     let first = (!model.is_empty()).then_some(model.as_str());
     let names = first.into_iter().chain(routing.models.iter().map(String::as_str));
-    let (mut shortcut, mut alias_policy) = (None, None);
+    let (mut shortcut, mut alias_policies) = (None, Vec::new());
     let (mut seen, mut candidates) = (BTreeSet::new(), Vec::new());
     for (group, name) in names.enumerate() {
         let mut found = resolve(name, group, config).ok_or_else(|| not_found(name))?;
         fit_for(request, name, &mut found.candidates, config)?;
         if group == 0 {
-            (shortcut, alias_policy) = (found.shortcut, found.policy);
+            shortcut = found.shortcut;
         }
+        alias_policies.push(found.policy);
         candidates.extend(found.candidates.into_iter().filter(|candidate| seen.insert(candidate.name)));
     }
     if seen.is_empty() {
@@ -108,13 +150,20 @@ pub fn candidates<'c>(request: &'c RequestView, config: &'c Config) -> Result<Po
         ));
     }
     let standard = || standard_policy(config);
-    let name = shortcut.or(routing.policy.as_deref()).or(alias_policy).unwrap_or_else(standard);
+    let first_policy = alias_policies.first().copied().flatten();
+    let name = shortcut.or(routing.policy.as_deref()).or(first_policy).unwrap_or_else(standard);
     // A replayed request may name a policy that this configuration no longer has; the presets are always there.
     let known = |name: &str| config.policies.get_key_value(name);
     let (policy_name, policy) = known(name)
         .or_else(|| known(STANDARD_POLICY))
         .ok_or_else(|| GatewayError::new(ErrorKind::Unconfigured, "no policy is configured"))?;
-    Ok(Pool { candidates, policy, policy_name })
+    let is_open = first_policy.is_some();
+    let mut pool = Pool { candidates, policy, policy_name, bounds: Vec::new(), alias: None, is_open };
+    // Whoever asks for another policy, or for several models, gets no more than each would get alone.
+    for alias_policy in alias_policies {
+        pool.bind(Some(alias_policy.unwrap_or_else(standard)), config);
+    }
+    Ok(pool)
 }
 
 /// Keeps the models that are for what the request is: text models for answers, embedding models for vectors. Vectors of

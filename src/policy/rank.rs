@@ -6,8 +6,9 @@ use std::cmp::Reverse;
 use super::decision::{Choice, Why};
 use super::filter::Reason;
 use super::input::Input;
+use super::names::Pool;
 use super::routing::{ProviderPreferences, Sort, SortBy};
-use crate::config::choice::Weights;
+use crate::config::choice::{Stickiness, Weights};
 use crate::dialect::carried::Signer;
 
 /// An eligible candidate with all that ranking looks at.
@@ -28,7 +29,7 @@ pub(super) struct Entry {
 }
 
 /// Puts candidates in the order in which they are tried.
-pub(super) fn rank(mut entries: Vec<Entry>, input: &Input, weights: Weights) -> Vec<Entry> {
+pub(super) fn rank(mut entries: Vec<Entry>, input: &Input, pool: &Pool<'_>, weights: Weights) -> Vec<Entry> {
     let preferences = &input.request.routing.provider;
     let across = preferences.sort.is_some_and(|sort| sort.across_models);
     entries.sort_by_cached_key(|entry| {
@@ -38,9 +39,12 @@ pub(super) fn rank(mut entries: Vec<Entry>, input: &Input, weights: Weights) -> 
         (group, listed.unwrap_or(usize::MAX), slow, preference(entry, preferences.sort), tie(entry, weights))
     });
     if preferences.sort.is_none() && preferences.order.is_empty() {
-        balance(&mut entries, input.seed);
+        balance(&mut entries, input);
+        stay(&mut entries, input, pool.policy.stickiness);
         if let Some(signer) = &input.signed_by {
             readers_first(&mut entries, signer);
+        } else if pool.is_open && input.session.is_none() && input.request.routing.models.is_empty() {
+            explore(&mut entries, input.seed, pool.policy.exploration_micro);
         }
     }
     if preferences.allow_fallbacks == Some(false) && preferences.order.is_empty() {
@@ -77,7 +81,13 @@ fn deprioritised(entry: &Entry, preferences: &ProviderPreferences) -> bool {
 /// Power of two choices among equals: one model at several providers, in one group, at one cost. Two of them are drawn by
 /// the seed and the less loaded one takes the first of their places; the others keep their order. Picking the least loaded
 /// of all instead would send every isolate's traffic to the same place until the figures catch up.
-fn balance(entries: &mut Vec<Entry>, seed: u64) {
+///
+/// A conversation's seed is always the same, and so is its first draw: it goes there, to a warm prompt cache, while that
+/// candidate is not much more loaded than the other.
+fn balance(entries: &mut Vec<Entry>, input: &Input) {
+    let seed = input.seed;
+    // How much less loaded the second must be, as a factor.
+    let patience = if input.session.is_some() { 4 } else { 1 };
     let mut done: Vec<usize> = Vec::new();
     for first in 0..entries.len() {
         let Some(leader) = entries.get(first) else { return };
@@ -94,12 +104,49 @@ fn balance(entries: &mut Vec<Entry>, seed: u64) {
         // A draw by hash needs no list length: the other draws stay when one candidate goes.
         set.sort_by_key(|(_, entry)| Reverse(draw(seed, &entry.choice.name)));
         // Of two equally loaded ones the first drawn: a tie by place would starve the later one.
-        let drawn = set.iter().take(2).min_by_key(|(_, entry)| entry.load);
+        let drawn = set
+            .iter()
+            .take(2)
+            .enumerate()
+            .min_by_key(|(at, (_, entry))| entry.load.saturating_mul(if *at == 0 { 1 } else { patience }));
+        let drawn = drawn.map(|(_, drawn)| drawn);
         let Some(at) = drawn.map(|(at, _)| *at).filter(|_| set.len() > 1) else { continue };
         let mut chosen = entries.remove(at);
         chosen.choice.why = Why::Balanced;
         entries.insert(first, chosen);
     }
+}
+
+/// A conversation stays with the model that answered last, unless the best of its group is better by more than the policy's
+/// margin. What it would lose of a warm prompt cache is in the scores already.
+fn stay(entries: &mut Vec<Entry>, input: &Input, stickiness: Stickiness) {
+    let Some(last) = input.session.as_ref().and_then(|session| session.last.as_deref()) else { return };
+    let Some(best) = entries.first() else { return };
+    let (group, least) = (best.group, best.choice.score.total_micro.saturating_sub(stickiness.margin_micro));
+    let stays =
+        |entry: &Entry| entry.choice.name == last && entry.group == group && entry.choice.score.total_micro >= least;
+    if stickiness.margin_micro > 0 {
+        if let Some(at) = entries.iter().position(stays).filter(|at| *at > 0) {
+            first(entries, at, Why::Sticky);
+        }
+    }
+}
+
+/// Gives a share of open choices to another than the best, each as likely.
+fn explore(entries: &mut Vec<Entry>, seed: u64, share_micro: u64) {
+    if draw(seed, "exploration") % 1_000_000 >= share_micro {
+        return;
+    }
+    let others = entries.iter().enumerate().skip(1).filter(|(_, entry)| entry.unable.is_empty());
+    if let Some((at, _)) = others.max_by_key(|(_, entry)| draw(seed, &entry.choice.name)) {
+        first(entries, at, Why::Explored);
+    }
+}
+
+fn first(entries: &mut Vec<Entry>, at: usize, why: Why) {
+    let mut chosen = entries.remove(at);
+    chosen.choice.why = why;
+    entries.insert(0, chosen);
 }
 
 /// Who can read the signed reasoning of the history goes before others of its group: the model that signed it, then its
@@ -119,7 +166,7 @@ fn readers_first(entries: &mut [Entry], signer: &Signer) {
 }
 
 /// A well-mixed number from seed and name (FNV-1a, then the finaliser of SplitMix64).
-fn draw(seed: u64, name: &str) -> u64 {
+pub(super) fn draw(seed: u64, name: &str) -> u64 {
     let hash = name
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));

@@ -1,11 +1,14 @@
 //! Routing fields: what a caller may say about where a request goes (DESIGN §2). In the bodies of OpenAI dialects by
 //! OpenRouter's names, for every dialect in headers. A member or word that is not implemented is refused, never ignored.
 
+mod migrated;
 mod preferences;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use migrated::Target;
+use preferences::object;
 pub use preferences::{MaxPrice, ProviderPreferences, Sort, SortBy};
 
 pub use crate::config::continuation::Continuation;
@@ -23,7 +26,11 @@ use crate::money::parse_usd;
 pub struct RoutingRequest {
     /// Models to try after the one in `model`, in the caller's order.
     pub models: Vec<String>,
+    /// What to try instead of the request's own model, until [`RoutingRequest::settle`] has made names of it.
+    #[serde(skip)]
+    pub targets: Vec<Target>,
     /// Preferences among providers.
+    #[serde(skip_serializing_if = "ProviderPreferences::says_nothing")]
     pub provider: ProviderPreferences,
     /// Policy to use.
     pub policy: Option<String>,
@@ -60,7 +67,7 @@ pub enum OnUnsupported {
 }
 
 /// Body members of OpenAI dialects that are ours: they never reach a provider.
-pub const BODY_MEMBERS: [&str; 3] = ["models", "provider", "session_id"];
+pub const BODY_MEMBERS: [&str; 4] = ["models", "provider", "session_id", "fallbacks"];
 
 /// Longest session name, and longest list of models or providers.
 const MAX_SESSION_CHARS: usize = 256;
@@ -96,6 +103,12 @@ impl RoutingRequest {
         if let Some(models) = members.present("models") {
             self.models = list("models", models)?;
         }
+        if let Some(fallbacks) = members.present("fallbacks") {
+            if !self.models.is_empty() {
+                return Err(refused("fallbacks", "stands beside `models`: give one of them"));
+            }
+            self.models = migrated::litellm(fallbacks)?;
+        }
         if let Some(provider) = members.present("provider") {
             self.provider = ProviderPreferences::read(provider)?;
         }
@@ -116,13 +129,19 @@ impl RoutingRequest {
         }
         if let Some((name, value)) = header("x-signalbox-models") {
             if !self.models.is_empty() {
-                return Err(refused(name, "stands beside `models` in the body: give one of them"));
+                return Err(refused(name, "stands beside `models` or `fallbacks` in the body: give one of them"));
             }
             let models: Vec<String> = value.split(',').map(|model| model.trim().to_owned()).collect();
             if models.iter().any(String::is_empty) || models.len() > MAX_LIST {
                 return Err(refused(name, format!("must be up to {MAX_LIST} model names separated by commas")));
             }
             self.models = models;
+        }
+        if let Some((name, value)) = header(migrated::PORTKEY) {
+            if !self.models.is_empty() {
+                return Err(refused(name, "stands beside a list of models: give one of them"));
+            }
+            self.targets = migrated::portkey(value, config)?;
         }
         if let Some((name, value)) = header("x-signalbox-task") {
             if !config.tasks.contains(value) {
@@ -164,6 +183,15 @@ impl RoutingRequest {
             self.continuation = Some(word(name, value, &CONTINUATIONS)?);
         }
         Ok(())
+    }
+
+    /// The model to ask for, where it is not the request's own (`asked`): the first of what is to be tried instead. The
+    /// others become the list.
+    pub fn settle(&mut self, asked: &str) -> Option<String> {
+        let mut names = std::mem::take(&mut self.targets).into_iter().map(|target| target.name(asked));
+        let first = names.next()?;
+        self.models = names.collect();
+        Some(first)
     }
 
     /// Whether the caller bounds what the request may cost.

@@ -1,4 +1,4 @@
-//! `U = w_q·quality − w_c·cost ÷ c_ref − w_l·over(latency, budget) − w_r·risk`, in millionths.
+//! `U = w_q·quality − w_c·cost ÷ c_ref − w_l·over(latency, budget) − w_r·risk + boosts`, in millionths.
 //!
 //! All terms are integers in millionths: the same bits on every target, and a figure that is shown is the figure that was
 //! compared. References and budgets are configured constants, never the best or worst of the candidates at hand, so
@@ -22,6 +22,8 @@ pub struct Score {
     pub latency_micro: i64,
     /// −w_r · risk.
     pub risk_micro: i64,
+    /// What rules add.
+    pub boost_micro: i64,
 }
 
 const ONE: i128 = 1_000_000;
@@ -36,6 +38,7 @@ impl Score {
         weights: Weights,
         policy: &Policy,
         budget_ms: u64,
+        boost_micro: i64,
     ) -> Self {
         // Where no price is known at all, the reference cost stands in: unknown is never free.
         let cost = estimate.cost_picousd.unwrap_or(policy.c_ref_picousd);
@@ -48,8 +51,9 @@ impl Score {
             cost_micro: -weigh(weights.cost_micro, cost),
             latency_micro: -weigh(weights.latency_micro, over),
             risk_micro: -weigh(weights.risk_micro, i128::from(health.risk_micro())),
+            boost_micro,
         };
-        for term in [score.quality_micro, score.cost_micro, score.latency_micro, score.risk_micro] {
+        for term in [score.quality_micro, score.cost_micro, score.latency_micro, score.risk_micro, boost_micro] {
             score.total_micro = score.total_micro.saturating_add(term);
         }
         score

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::dialect::canonical::Usage;
+use crate::policy::record::Shadow;
 
 /// One request, told in one line of JSON.
 #[derive(Debug, Default, Serialize)]
@@ -45,6 +46,9 @@ pub struct RequestLine<'a> {
     /// Task type and how sure the classifier is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<&'a str>,
+    /// What the policy's shadow would have chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<&'a Shadow>,
     /// `candidate:outcome, …`
     #[serde(skip_serializing_if = "str::is_empty")]
     pub attempts: &'a str,

@@ -14,6 +14,7 @@ const put = (key, value) => gateway.kv.put(key, typeof value === 'string' ? valu
 const configured = patch => put('config', merge(baseConfig(gateway.sim), patch));
 const ask = (model = MODELS.OpenAI, more) => gateway.call('/v1/chat/completions', { model, messages: capital, ...more });
 const versions = async () => (await (await gateway.call('/healthz')).json()).versions;
+const refused = async () => (await (await gateway.call('/healthz')).json()).refused;
 const complaints = () => gateway.logs.filter(line => line.message.includes('configuration refused')).length;
 /** Looking is what makes an isolate look again: each request serves with what is in force and may start a refresh. */
 const comesAbout = (what, condition) => until(condition, { what, timeout: 20_000 });
@@ -72,6 +73,7 @@ describe('a bad configuration is refused whole, the one in force stays', () => {
       await put('config', typeof document === 'string' ? document : merge(good, { aliases: { good: null }, ...document }));
       await comesAbout('the complaint', async () => (await ask('good')).status === 200 && complaints() > before[1]);
       assert.deepEqual(await versions(), before[0]);
+      assert.ok((await refused()).length > 0, 'operators see what is wrong');
       assert.equal((await ask('good')).status, 200);
       assert.equal(complaints(), before[1] + 1, 'the same bad text is complained about once');
     });
@@ -84,10 +86,42 @@ describe('a bad configuration is refused whole, the one in force stays', () => {
     await put('config', '{"bad":');
     await gateway.restart();
     assert.equal((await ask('kept')).status, 200);
+    assert.match((await refused())[0].message, /not a JSON document/);
     await configured({ aliases: { mended: { candidates: [MODELS.Gemini], policy: 'balanced' } } });
     await comesAbout('the mended configuration', async () => (await ask('mended')).status === 200);
     assert.equal((await ask('kept')).status, 404);
+    assert.deepEqual(await refused(), []);
   });
+});
+
+test('a policy changes under load, for better and for worse, and no request fails', async () => {
+  const policies = [MODELS.Gemini, MODELS.OpenAI, MODELS.Anthropic].map(model => ({ aliases: { busy: { candidates: Object.values(MODELS), policy: 'busy' } }, policies: { busy: { rules: [{ id: 'one', require: `model.name == '${model}'` }] } } }));
+  await configured(policies[0]);
+  await comesAbout('the first policy', async () => (await ask('busy')).headers.get('x-signalbox-model') === MODELS.Gemini);
+  const seen = new Map();
+  let over = false;
+  const caller = async () => {
+    while (!over) {
+      const answer = await ask('busy');
+      await answer.arrayBuffer();
+      const what = `${answer.status} ${answer.headers.get('x-signalbox-model')}`;
+      seen.set(what, (seen.get(what) ?? 0) + 1);
+    }
+  };
+  const callers = Array.from({ length: 6 }, caller);
+  try {
+    await configured(policies[1]);
+    await comesAbout('the second policy', () => seen.has(`200 ${MODELS.OpenAI}`));
+    const before = complaints();
+    await configured({ policies: { busy: { rules: [{ id: 'one', require: 'model.nmae == 1' }] } } });
+    await comesAbout('the complaint', () => complaints() > before);
+    await configured(policies[2]);
+    await comesAbout('the third policy', () => seen.has(`200 ${MODELS.Anthropic}`));
+  } finally {
+    over = true;
+    await Promise.all(callers);
+  }
+  assert.deepEqual([...seen.keys()].sort(), Object.values(MODELS).map(model => `200 ${model}`).sort());
 });
 
 describe('prices', () => {

@@ -111,6 +111,12 @@ impl ProviderPreferences {
         Ok(read)
     }
 
+    /// Whether nothing is preferred.
+    #[must_use]
+    pub fn says_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Whether a provider is among some names; letter case does not count.
     #[must_use]
     pub fn names(list: &[String], provider: &str) -> Option<usize> {
@@ -139,7 +145,7 @@ fn known_member(path: &str, name: &str, known: &[&str]) -> Result<(), GatewayErr
     Err(refused(path, format!("is not supported by this gateway; supported: {}", known.join(", "))))
 }
 
-fn object<'r>(path: &str, raw: &'r RawValue) -> Result<Members<'r>, GatewayError> {
+pub(super) fn object<'r>(path: &str, raw: &'r RawValue) -> Result<Members<'r>, GatewayError> {
     Members::read(raw.get().as_bytes()).map_err(|_| refused(path, "must be an object with distinct members"))
 }
 

@@ -141,3 +141,89 @@ fn our_members_are_taken_out_of_openai_bodies_only() {
     let anthropic = RoutingRequest::read(Dialect::AnthropicMessages, &members, &Headers::new(), &config()).unwrap();
     assert_eq!(anthropic, RoutingRequest::default(), "elsewhere these members are the provider's business");
 }
+
+#[test]
+fn litellms_fallbacks_are_models_by_another_name_in_openais_dialects_only() {
+    let routing = from_body(r#"{"model":"a","fallbacks":["openai/b","c"]}"#).unwrap();
+    assert_eq!(routing.models, ["openai/b", "c"]);
+    for body in [
+        r#"{"fallbacks":[{"model":"b","messages":[]}]}"#,
+        r#"{"fallbacks":[{"a":["b"]}]}"#,
+        r#"{"fallbacks":"b"}"#,
+        r#"{"models":["a"],"fallbacks":["b"]}"#,
+    ] {
+        let error = from_body(body).unwrap_err();
+        assert_eq!((error.param.as_deref(), error.status()), (Some("fallbacks"), 400), "{body}");
+    }
+    let members = Members::read(br#"{"fallbacks":["b"]}"#).unwrap();
+    assert_eq!(RoutingRequest::removals(Dialect::OpenAiChat, &members).len(), 1, "it reaches no provider");
+    let anthropic = RoutingRequest::read(Dialect::AnthropicMessages, &members, &Headers::new(), &config()).unwrap();
+    assert_eq!((anthropic.models.len(), RoutingRequest::removals(Dialect::AnthropicMessages, &members).len()), (0, 0));
+}
+
+fn portkey(text: &str) -> Result<(Option<String>, Vec<String>), GatewayError> {
+    let mut routing = from_headers(&[("x-portkey-config", text)])?;
+    Ok((routing.settle("asked"), routing.models))
+}
+
+#[test]
+fn a_portkey_configuration_that_only_routes_is_a_list_of_models() {
+    let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    for (text, first, others) in [
+        (r#"{"provider":"openai"}"#, "openai/asked", vec![]),
+        (r#"{"provider":"@anthropic","override_params":{"model":"claude-x"}}"#, "anthropic/claude-x", vec![]),
+        (r#"{"override_params":{"model":"@google/gemini-x"}}"#, "gemini/gemini-x", vec![]),
+        (r#"{"override_params":{"model":"gpt-x"}}"#, "gpt-x", vec![]),
+        (r#"{"strategy":{"mode":"single"},"targets":[{"provider":"x-ai"}]}"#, "xai/asked", vec![]),
+        (
+            r#"{"strategy":{"mode":"fallback"},"targets":[{"provider":"openai","override_params":{"model":"a"}},{"provider":"mistral-ai"},
+                {"override_params":{"model":"@groq/org/b"}}]}"#,
+            "openai/a",
+            vec!["mistral/asked", "groq/org/b"],
+        ),
+    ] {
+        assert_eq!(portkey(text).unwrap(), (Some(first.to_owned()), names(&others)), "{text}");
+    }
+}
+
+#[test]
+fn what_a_portkey_configuration_says_beyond_routing_is_refused_by_name() {
+    for (text, param) in [
+        ("pc-saved-1", "x-portkey-config"),
+        ("{", "x-portkey-config"),
+        ("{}", "x-portkey-config"),
+        (r#"{"provider":"openai","api_key":"sk-secret"}"#, "x-portkey-config.api_key"),
+        (r#"{"provider":"openai","custom_host":"https://evil.example"}"#, "x-portkey-config.custom_host"),
+        (r#"{"provider":"openai","forward_headers":["authorization"]}"#, "x-portkey-config.forward_headers"),
+        (r#"{"provider":"openai","cache":{"mode":"simple"}}"#, "x-portkey-config.cache"),
+        (r#"{"provider":"openai","retry":{"attempts":5}}"#, "x-portkey-config.retry"),
+        (r#"{"provider":"nobody"}"#, "x-portkey-config.provider"),
+        (
+            r#"{"provider":"openai","override_params":{"temperature":0}}"#,
+            "x-portkey-config.override_params.temperature",
+        ),
+        (r#"{"strategy":{"mode":"loadbalance"},"targets":[{"provider":"openai"}]}"#, "x-portkey-config.strategy.mode"),
+        (
+            r#"{"strategy":{"mode":"fallback","on_status_codes":[429]},"targets":[]}"#,
+            "x-portkey-config.strategy.on_status_codes",
+        ),
+        (r#"{"strategy":{"mode":"fallback"},"targets":[]}"#, "x-portkey-config.targets"),
+        (r#"{"strategy":{"mode":"fallback"}}"#, "x-portkey-config"),
+        (r#"{"targets":[{"provider":"openai"},{"provider":"groq"}]}"#, "x-portkey-config"),
+        (
+            r#"{"strategy":{"mode":"fallback"},"targets":[{"provider":"openai","weight":1}]}"#,
+            "x-portkey-config.targets[0].weight",
+        ),
+        (
+            r#"{"strategy":{"mode":"fallback"},"targets":[{"virtual_key":"k"}]}"#,
+            "x-portkey-config.targets[0].virtual_key",
+        ),
+        (r#"{"strategy":{"mode":"fallback"},"targets":[{"targets":[]}]}"#, "x-portkey-config.targets[0].targets"),
+    ] {
+        let error = portkey(text).unwrap_err();
+        assert_eq!((error.param.as_deref(), error.status()), (Some(param), 400), "{text}");
+        assert!(!error.message.contains("sk-secret") && !error.message.contains("evil"), "{}", error.message);
+    }
+    let both = from_headers(&[("x-portkey-config", r#"{"provider":"openai"}"#), ("x-signalbox-models", "a")]);
+    assert_eq!(both.unwrap_err().status(), 400);
+}
