@@ -5,7 +5,7 @@ const words = [{ role: 'user', content: 'Count to four' }];
 /**
  * path, body: of a request. textOf: of one event. first: index of the provider's first event with text. ends: whether the
  * events are a whole answer's. error: the typed error among them, if any. whole, usageOf: of a whole answer; streamUsage: of
- * events, [prompt, completion].
+ * events, [prompt, completion]. finishOf: why an answer ended, of a whole one or of events.
  */
 export const DIALECTS = {
   OpenAI: {
@@ -18,6 +18,7 @@ export const DIALECTS = {
     whole: body => body.choices[0].message.content,
     usageOf: ({ usage }) => [usage.prompt_tokens, usage.completion_tokens],
     streamUsage: items => items.filter(item => item.usage).map(item => [item.usage.prompt_tokens, item.usage.completion_tokens]).at(-1),
+    finishOf: items => items.map(item => item.choices?.[0]?.finish_reason).filter(Boolean).at(-1),
   },
   Responses: {
     kind: 'openai-responses', provider: 'openai', first: 4,
@@ -29,6 +30,7 @@ export const DIALECTS = {
     whole: body => body.output.flatMap(item => item.content ?? []).map(part => part.text).join(''),
     usageOf: ({ usage }) => [usage.input_tokens, usage.output_tokens],
     streamUsage: items => (({ usage }) => [usage.input_tokens, usage.output_tokens])(items.at(-1).response),
+    finishOf: items => (({ status, incomplete_details }) => incomplete_details?.reason ?? status)(items.at(-1).response ?? items.at(-1)),
   },
   Anthropic: {
     kind: 'anthropic-messages', provider: 'anthropic', first: 3,
@@ -40,6 +42,7 @@ export const DIALECTS = {
     whole: body => body.content[0].text,
     usageOf: ({ usage }) => [usage.input_tokens, usage.output_tokens],
     streamUsage: items => (({ usage }) => [usage.input_tokens, usage.output_tokens])(items.find(item => item.type === 'message_delta')),
+    finishOf: items => items.map(item => item.delta?.stop_reason ?? item.stop_reason).filter(Boolean).at(-1),
   },
   Gemini: {
     kind: 'gemini', provider: 'gemini', first: 0,
@@ -51,6 +54,7 @@ export const DIALECTS = {
     whole: body => body.candidates[0].content.parts[0].text,
     usageOf: ({ usageMetadata }) => [usageMetadata.promptTokenCount, usageMetadata.candidatesTokenCount],
     streamUsage: items => (({ usageMetadata }) => [usageMetadata.promptTokenCount, usageMetadata.candidatesTokenCount])(items.at(-1)),
+    finishOf: items => items.map(item => item.candidates?.[0]?.finishReason).filter(Boolean).at(-1),
   },
 };
 
@@ -66,10 +70,12 @@ export const REFUSALS = {
   Anthropic: {
     context: [400, { type: 'error', error: { type: 'invalid_request_error', message: 'prompt is too long: 9000 tokens > 8000 maximum' } }],
     quota: [400, { type: 'error', error: { type: 'invalid_request_error', message: 'You have reached your specified API usage limits.' } }],
+    filter: [400, { type: 'error', error: { type: 'invalid_request_error', message: 'Output blocked by content filtering policy' } }],
     wrong: [400, { type: 'error', error: { type: 'invalid_request_error', message: 'max_tokens: must be greater than 0' } }],
     inside: { type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } },
   },
   Gemini: {
+    context: [400, { error: { code: 400, message: 'The input token count (9000) exceeds the maximum number of tokens allowed (8000).', status: 'INVALID_ARGUMENT' } }],
     quota: [402, { error: { code: 402, message: 'Your prepayment credits are depleted.', status: 'RESOURCE_EXHAUSTED' } }],
     wrong: [400, { error: { code: 400, message: "Invalid value at 'generation_config'", status: 'INVALID_ARGUMENT' } }],
     inside: { error: { code: 503, message: 'The model is overloaded.', status: 'UNAVAILABLE' } },
