@@ -275,7 +275,7 @@ fn a_text_tells_what_status_and_code_do_not() {
 fn an_address_that_points_elsewhere_is_not_asked_twice() {
     for status in [301, 302, 307, 308] {
         let failure = reply(OpenAiChat, "own-name", status, &[("location", "https://elsewhere.example/")], "");
-        assert_eq!((failure.class, failure.retry_scope()), (NotFound, OtherOnly), "{status}");
+        assert_eq!((failure.class, failure.retry_scope()), (Server, OtherOnly), "{status}");
     }
 }
 

@@ -128,7 +128,7 @@ mod tests {
             "",
             "{}",
             r#"{"messages":[1,2,3],"tools":[{"a":[1,2,3,4,5]}, 2]}"#,
-            r#"{"messages":["a,b,c,d","[[[[[[[","\"],[\\",{"image_url":1},]}"#,
+            r#"{"messages":["a,b,c,d,[[[[[[[","\"],[\\",{"image_url":1}]}"#,
             r#"{"other":[1,2,3,4,5],"x":{"messages":[1,2,3,4]},"metadata":{"tools":"[[[[["}}"#,
             r#"{"messages" : [1,2,3] , "a":1,"b":2,"c":3,"d":4}"#,
             "{\"messages\":[\"unterminated",
@@ -146,7 +146,7 @@ mod tests {
             (r#"{"contents":[1,2,3,4]}"#, ("contents", 3)),
             (r#"{"model":"m","tools":[{},{},{}]}"#, ("tools", 2)),
             (r#"{"a":[[[[1]]]]}"#, ("", 4)),
-            (r#"{"a":{"b":{"c":{"d":1}}}}"#, ("", 4)),
+            (r#"{"a":{"b":{"c":{"d":{}}}}}"#, ("", 4)),
             (r#"{"x":[{"image_url":1},{"inlineData" :1},{"media_type":1}]}"#, ("images", 2)),
         ] {
             assert_eq!(excess(text), Some(expected), "{text}");

@@ -104,7 +104,7 @@ test('a ledger that is called too often has shards, which keep the limit among t
       const body = await answer.json();
       if (answer.status === 200) [served, told] = [served + 1, told + pico(body.usage.cost)];
       else {
-        assert.equal(answer.status, 429);
+        assert.equal(answer.status, 429, JSON.stringify(body));
         refused += 1;
       }
     }

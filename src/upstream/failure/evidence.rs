@@ -76,9 +76,10 @@ impl<'a> Evidence<'a> {
     pub(super) fn verdict(&self) -> Verdict {
         let class = self.combined().or_else(|| self.specific()).unwrap_or_else(|| self.refined(self.general()));
         // A call that is larger than the whole limit fails again however long one waits; 424 names a dependency of
-        // the request that failed for good.
+        // the request that failed for good; an address that points elsewhere is not followed, since it would take our key
+        // along.
         let oversized = class == RateLimited && self.says_any(OVERSIZED_PHRASES);
-        Verdict { class, hopeless_here: oversized || self.status == Some(424) }
+        Verdict { class, hopeless_here: oversized || matches!(self.status, Some(424 | 300..=399)) }
     }
 
     /// Rules that need several facts at once.

@@ -18,9 +18,8 @@ pub(super) fn of_status(status: u16) -> FailureClass {
     match status {
         401 | 403 | 407 | 451 => Auth,
         402 => QuotaExhausted,
-        // 405 and 410: the address or model is wrong here, which says nothing about other candidates. So is an address that
-        // points elsewhere: it is not followed, since it would take our key along.
-        300..=399 | 404 | 405 | 410 => NotFound,
+        // 405 and 410: the address or model is wrong here, which says nothing about other candidates.
+        404 | 405 | 410 => NotFound,
         408 | 504 => Timeout,
         409 | 424 | 425 | 499 => Server,
         413 => ContextLength,
