@@ -117,7 +117,7 @@ describe('recorded decisions', () => {
     records = lines('decision');
     writeFileSync(join(folder, 'records.jsonl'), `${records.join('\n')}\nnot a record\n`);
     writeFileSync(join(folder, 'same.json'), JSON.stringify(config()));
-    writeFileSync(join(folder, 'other.json'), JSON.stringify(merge(config(), { policies: { house: { rules: [], constraints: { deny: ['openai/*'] }, weights: { quality: 0, cost: 1 } } } })));
+    writeFileSync(join(folder, 'other.json'), JSON.stringify(merge(config(), { policies: { house: { rules: [], constraints: { deny: ['anthropic/*'] }, weights: { quality: 0, cost: 1 } } } })));
   });
 
   test('hold no text of a prompt, no session\'s name and no principal', () => {

@@ -193,7 +193,7 @@ describe('an answer that is cut, and a fallback that rejects a prefill', () => {
       gateway.sim.reset();
       gateway.sim.behave(model(caller, at, false, 'whole', 'm'), { ...SAYS, fault: `cut;events=${wire.first + 2}` });
       gateway.sim.behave('claude-haiku-4-5', refusal);
-      gateway.sim.behave('gemini-2.5-flash', SAYS);
+      gateway.sim.behave('gemini-2.5-flash', { ...SAYS, answer: { ...SAYS.answer, text: TEXT.slice('one two'.length) } }); // it goes on where it is told to
       const raw = await (await ask(name, [CLAUDE, GEMINI])).text();
       const items = dataOf(raw);
       assert.equal(items.map(wire.textOf).join(''), TEXT, raw);
