@@ -183,6 +183,17 @@ impl GatewayError {
         Self { param: Some(param.into()), ..Self::new(ErrorKind::InvalidRequest, message) }
     }
 
+    /// A part of the gateway does not answer now: a 503 that passes within a second or so.
+    #[must_use]
+    pub fn unreachable(part: &str) -> Self {
+        Self {
+            status: Some(503),
+            should_retry: true,
+            retry_after_ms: Some(1_000),
+            ..Self::new(ErrorKind::Internal, format!("{part} cannot be reached now."))
+        }
+    }
+
     /// HTTP status to answer with.
     #[must_use]
     pub fn status(&self) -> u16 {

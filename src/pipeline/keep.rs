@@ -121,12 +121,11 @@ async fn visit<P: Platform>(
 ) -> Result<Kept, GatewayError> {
     let mut headers = Headers::new();
     cors::add_headers(&mut headers, exchange.origin.as_deref());
-    let kept = exchange.platform.hand_over(id, path, sent, &headers).await.map_err(|_| GatewayError {
-        status: Some(503),
-        should_retry: true,
-        retry_after_ms: Some(1_000),
-        ..GatewayError::new(ErrorKind::Internal, "The keeper of this answer cannot be reached now.")
-    })?;
+    let kept = exchange
+        .platform
+        .hand_over(id, path, sent, &headers)
+        .await
+        .map_err(|_| GatewayError::unreachable("The keeper of this answer"))?;
     match kept {
         // Its own line tells of it.
         Kept::Began | Kept::Ahead => {}

@@ -65,11 +65,7 @@ pub async fn usage<P: Platform>(exchange: &Exchange<'_, P>, of: Option<&str>) ->
     };
     let query = Query::read(&exchange.request.query)?;
     let Some(sums) = exchange.platform.usage(principal, &query.range).await else {
-        let mut error = GatewayError::new(ErrorKind::Internal, "The ledger cannot be reached now.");
-        error.status = Some(503);
-        error.should_retry = true;
-        error.retry_after_ms = Some(1_000);
-        return Err(error);
+        return Err(GatewayError::unreachable("The ledger"));
     };
     let (body, media_type) = sums.answer(principal, &query);
     let mut head = reply::json_head(exchange, 200);

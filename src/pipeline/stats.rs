@@ -1,6 +1,6 @@
 //! What operators are told of all requests: `GET /v1/stats` and `GET /metrics`. Both read the register's shards.
 
-use crate::error::{ErrorKind, GatewayError};
+use crate::error::GatewayError;
 use crate::http::ResponseHead;
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::reply;
@@ -48,11 +48,7 @@ where
     for shard in 0..telemetry.shards {
         let page = exchange.platform.register(shard, path).await;
         let Some(part) = page.and_then(|page| serde_json::from_str::<T>(&page).ok()) else {
-            let mut error = GatewayError::new(ErrorKind::Internal, "The register cannot be reached now.");
-            error.status = Some(503);
-            error.should_retry = true;
-            error.retry_after_ms = Some(1_000);
-            return Err(error);
+            return Err(GatewayError::unreachable("The register"));
         };
         register.merge(part.into());
     }
