@@ -177,6 +177,17 @@ fn every_mistake_is_refused_with_its_path() {
         (json!({"limits": {"default": {"max_cost_usd": null, "models": 1}}}), "limits.default.models"),
         (json!({"telemetry": {"sampling": 2}}), "telemetry.sampling"),
         (json!({"telemetry": {"otlp": [{}]}}), "telemetry.otlp[0]"),
+        (json!({"telemetry": {"capture": 0.1}}), "telemetry.capture"),
+        (json!({"capture": {"sample": 1.5}}), "capture.sample"),
+        (json!({"capture": {"share": 1}}), "capture.share"),
+        (json!({"capture": {"policies": {"nobodys": {}}}}), "capture.policies.nobodys"),
+        (json!({"capture": {"policies": {"best": {"claim": true}}}}), "capture.policies.best.claim"),
+        (json!({"capture": {"redaction": {"kinds": ["names"]}}}), "capture.redaction.kinds[0]"),
+        (json!({"capture": {"redaction": {"patterns": {"a b": "x"}}}}), "capture.redaction.patterns[\"a b\"]"),
+        (json!({"capture": {"redaction": {"patterns": {"a": "("}}}}), "capture.redaction.patterns.a"),
+        (json!({"capture": {"redaction": {"patterns": {"a": "x*"}}}}), "capture.redaction.patterns.a"),
+        (json!({"capture": {"redaction": {"deny": ["a..b"]}}}), "capture.redaction.deny[0]"),
+        (json!({"capture": {"encryption_key_env": "not a name"}}), "capture.encryption_key_env"),
         (json!({"identity": {"mode": "jwt"}}), "identity.issuers"),
         (json!({"identity": {"modes": "jwt"}}), "identity"),
         (json!({"max_body_bytes": 0}), "max_body_bytes"),
@@ -191,6 +202,31 @@ fn every_mistake_is_refused_with_its_path() {
             "{overlay}: {found:?}"
         );
     }
+}
+
+#[test]
+fn captures_are_sealed_where_they_are_to_be_or_not_kept_at_all() {
+    let config = json!({"capture": {"sample": 0.5, "errors": true, "policies": {"best": {"sample": 1}}, "claim": true,
+        "keep_days": 7, "redaction": {"patterns": {"staff": "EMP-[0-9]{6}"}, "allow": ["model"], "deny": ["$.user"]},
+        "encryption_key_env": ["NEW", "OLD"]}});
+    let read = |new: Option<&str>| {
+        let environment = |name: &str| match name {
+            "NEW" => new.map(str::to_owned),
+            "OLD" => Some("b2xkIG9sZCBvbGQgb2xkIG9sZCBvbGQgb2xkIG9sZCE=".to_owned()),
+            _ => None,
+        };
+        Config::load(&[signalbox::config::DEFAULT, &config.to_string()], Mode::Production, &environment)
+    };
+    let key = "bmV3IG5ldyBuZXcgbmV3IG5ldyBuZXcgbmV3IG5ldyE=";
+    let capture = read(Some(key)).unwrap().capture.unwrap();
+    assert_eq!(capture.keys.iter().map(|key| key.expose()).collect::<Vec<_>>()[0], key);
+    assert!(capture.keys.len() == 2 && !capture.lacks_key && capture.claim && capture.keep_ms == 7 * 86_400_000);
+    assert_eq!((capture.rule("best").sample_micro, capture.rule("best").errors), (1_000_000, false));
+    assert_eq!((capture.rule("balanced").sample_micro, capture.rule("balanced").errors), (500_000, true));
+    assert!(read(None).unwrap().capture.unwrap().lacks_key, "and no older key stands in for it");
+    let problem = read(Some("c2hvcnQ=")).unwrap_err().remove(0);
+    assert!(problem.path == "capture.encryption_key_env" && !problem.message.contains("c2hvcnQ="), "{problem:?}");
+    assert_eq!(load(&json!({}), Mode::Production).unwrap().capture, None, "off unless asked for");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! What it leaves out: fetching layers and keeping the last good one are the edge's work. Read `tests/config.rs` first.
 
 pub mod bounds;
+pub mod capture;
 pub mod choice;
 pub mod continuation;
 pub mod hedge;
@@ -25,6 +26,7 @@ use crate::catalogue::{self, Catalogue};
 use crate::document::{parse, Item, Object, Problem, Problems};
 use crate::identity::settings::Settings as Identity;
 use crate::json::bounds::Bounds;
+use capture::Capture;
 use choice::{Alias, Pattern, Policy};
 use limits::Limits;
 use provider::{Provider, Surroundings};
@@ -73,6 +75,8 @@ pub struct Config {
     pub identity: Identity,
     /// Where spans and metrics go.
     pub telemetry: Telemetry,
+    /// Which requests are kept with their payloads; `None` = none.
+    pub capture: Option<Capture>,
     /// Default limits.
     pub limits: Limits,
     /// Largest request body in bytes.
@@ -169,6 +173,7 @@ pub const ROOT: &[&str] = &[
     "policies",
     "identity",
     "telemetry",
+    "capture",
     "limits",
     "max_body_bytes",
     "request_bounds",
@@ -205,6 +210,10 @@ impl Reader<'_> {
         check_price_owners(&object, &providers, shipped);
         check_aliases(&object, &aliases, &policies, &providers, &catalogue);
         check_policies(&object, &aliases, &policies);
+        let capture = match object.member("capture") {
+            Some(item) => Some(capture::read(&item, &policies, self.environment)?),
+            None => None,
+        };
         let tasks = tasks(&catalogue, &policies);
         let limits = object.member("limits").map_or(Some(Limits::default()), |v| limits::read(&v))?;
         let body = object.member("max_body_bytes").map_or(Some(MAX_BODY_BYTES), |v| v.count(1, PLATFORM_BODY_BYTES));
@@ -220,6 +229,7 @@ impl Reader<'_> {
             aliases,
             policies,
             telemetry: telemetry?,
+            capture,
             limits,
             max_body_bytes: body?,
             bounds: bounds(&object)?,

@@ -1,10 +1,11 @@
 //! The members that the loader knows, by the name of the definition in `docs/config.schema.json` that must list the same.
 
-use super::{bounds, choice, continuation, hedge, limits, provider, rule, telemetry};
+use super::{bounds, capture, choice, continuation, hedge, limits, provider, rule, telemetry};
 use crate::catalogue::{learned, model};
+use crate::redact::find;
 
 /// Definition → members. The empty name is the document itself.
-pub const SHAPES: [(&str, &[&str]); 31] = [
+pub const SHAPES: [(&str, &[&str]); 34] = [
     ("", super::ROOT),
     ("request_bounds", super::BOUNDS),
     ("overload", super::OVERLOAD),
@@ -33,6 +34,9 @@ pub const SHAPES: [(&str, &[&str]); 31] = [
     ("telemetry", telemetry::TELEMETRY),
     ("tail", telemetry::TAIL),
     ("collector", telemetry::COLLECTOR),
+    ("capture", capture::CAPTURE),
+    ("capture_rule", capture::RULE),
+    ("redaction", capture::REDACTION),
     ("limits", limits::LIMITS),
     ("limit", limits::LIMIT),
     ("budget", limits::BUDGET),
@@ -60,6 +64,7 @@ pub fn words() -> Vec<(&'static str, Vec<&'static str>)> {
         ("encoding", first(&telemetry::ENCODINGS)),
         ("flavour", first(&telemetry::FLAVOURS)),
         ("signal", telemetry::SIGNALS.to_vec()),
+        ("redaction_kind", first(&find::KINDS)),
         ("period", limits::PERIODS.to_vec()),
     ]
 }

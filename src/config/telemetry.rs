@@ -28,8 +28,6 @@ pub struct Telemetry {
     pub shards: u64,
     /// Whether `traceparent` goes on to providers.
     pub propagate: bool,
-    /// Share of requests whose redacted payloads are kept for replay, in millionths; 0 = capture is off.
-    pub capture_micro: i64,
     /// Share of requests whose decision is written as a line of its own, in millionths; 0 = none.
     pub decisions_micro: i64,
 }
@@ -119,7 +117,6 @@ pub const TELEMETRY: &[&str] = &[
     "register",
     "shards",
     "propagate",
-    "capture",
     "decisions",
 ];
 /// Members of `telemetry.tail`.
@@ -146,7 +143,6 @@ pub(super) fn read(item: &Item<'_>, mode: Mode, environment: &Environment<'_>) -
         register: object.member("register").map_or(Some(true), |v| v.flag())?,
         shards: object.member("shards").map_or(Some(1), |v| v.count(1, 16))?,
         propagate: object.member("propagate").map_or(Some(false), |v| v.flag())?,
-        capture_micro: share(&object, "capture", 0.0)?,
         decisions_micro: share(&object, "decisions", 0.0)?,
     })
 }
@@ -199,7 +195,7 @@ fn signal(object: &Object<'_>, name: &str) -> bool {
 
 /// A share from 0 to 1, in millionths.
 #[allow(clippy::cast_possible_truncation)] // bounded
-fn share(object: &Object<'_>, name: &str, standard: f64) -> Option<i64> {
+pub(super) fn share(object: &Object<'_>, name: &str, standard: f64) -> Option<i64> {
     let number = object.member(name).map_or(Some(standard), |v| v.number(0.0, 1.0))?;
     Some((number * 1e6 + 0.5) as i64)
 }
