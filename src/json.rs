@@ -4,6 +4,7 @@
 //! spans replaced. No tree is built (`workers.md` §2c has the measurements).
 
 pub mod bounds;
+mod read;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,6 +13,8 @@ use std::ops::Range;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+pub use read::from_slice;
 
 /// The members of an object in source order, each value as its source text.
 #[derive(Debug, Default)]
@@ -90,7 +93,7 @@ impl<'a> Members<'a> {
     /// # Errors
     /// The caller's: see [`MembersError`].
     pub fn read(source: &'a [u8]) -> Result<Self, MembersError> {
-        let Listed(list) = serde_json::from_slice(source).map_err(|error| {
+        let Listed(list) = from_slice(source).map_err(|error| {
             if error.is_data() {
                 MembersError::NotAnObject
             } else {

@@ -92,7 +92,7 @@ fn token(body: &[u8]) -> Option<Resume> {
         Parts(Vec<Answer>),
         One(Answer),
     }
-    let last = match serde_json::from_slice(body).ok()? {
+    let last = match crate::json::from_slice(body).ok()? {
         Whole::One(answer) => answer,
         Whole::Parts(mut list) => list.pop()?,
     };

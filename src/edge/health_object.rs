@@ -41,13 +41,13 @@ impl DurableObject for Health {
         match (request.method(), request.path().as_str()) {
             (Method::Post, "/sync") => {
                 let body = request.bytes().await?;
-                let Ok(told) = serde_json::from_slice(&body) else { return Response::error("invalid_message", 400) };
+                let Ok(told) = crate::json::from_slice(&body) else { return Response::error("invalid_message", 400) };
                 let answer = self.board.borrow_mut().sync(told, now_ms());
                 Response::from_json(&answer)
             }
             (Method::Post, "/register") => {
                 let body = request.bytes().await?;
-                let Ok(push) = serde_json::from_slice::<Push>(&body) else {
+                let Ok(push) = crate::json::from_slice::<Push>(&body) else {
                     return Response::error("invalid_message", 400);
                 };
                 self.at_register(|register| register.take(push))?;

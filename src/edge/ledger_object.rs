@@ -122,7 +122,7 @@ impl Ledger {
 
     async fn grant(&self, mut request: Request) -> Result<(u16, String), Failure> {
         let body = request.bytes().await.map_err(|_| Failure::UNREADABLE)?;
-        let ask: Ask = serde_json::from_slice(&body).map_err(|_| Failure::UNREADABLE)?;
+        let ask: Ask = crate::json::from_slice(&body).map_err(|_| Failure::UNREADABLE)?;
         let sql = self.state.storage().sql();
         let verdict = match self.shard() {
             Some((first, own)) => self.grant_leased(&sql, &first, &own, &ask).await?,
@@ -211,7 +211,7 @@ impl Ledger {
     /// As the first ledger: what a shard has, and what it gets.
     async fn lease(&self, mut request: Request) -> Result<(u16, String), Failure> {
         let body = request.bytes().await.map_err(|_| Failure::UNREADABLE)?;
-        let report: Report = serde_json::from_slice(&body).map_err(|_| Failure::UNREADABLE)?;
+        let report: Report = crate::json::from_slice(&body).map_err(|_| Failure::UNREADABLE)?;
         let sql = self.state.storage().sql();
         let (answer, _) = self.at_desk(&sql, |book| {
             let asked_ms = report.ask.as_ref().map_or_else(now_ms, |ask| ask.opened.ts_ms);

@@ -126,7 +126,7 @@ impl StreamLog {
 
     /// The stream that is visited, if it is the visitor's.
     fn visited(&self, sent: &[u8]) -> worker::Result<Option<(Visit, Rc<Keeper>)>> {
-        let Ok(visit) = serde_json::from_slice::<Visit>(sent) else { return Ok(None) };
+        let Ok(visit) = crate::json::from_slice::<Visit>(sent) else { return Ok(None) };
         let keeper = self.keeper()?.filter(|k| k.log.borrow().record().is_stream_of(&visit.principal));
         Ok(keeper.map(|keeper| (visit, keeper)))
     }

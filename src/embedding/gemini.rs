@@ -183,7 +183,7 @@ struct Counts {
 
 /// Reads an answer to either method.
 pub fn vectors(body: &[u8]) -> Result<Vectors<'_>, StreamFault> {
-    let Answer { embeddings, embedding, usage } = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+    let Answer { embeddings, embedding, usage } = crate::json::from_slice(body).map_err(|error| malformed(&error))?;
     let usage = usage.and_then(|counts| counts.prompt);
     Ok(Vectors {
         list: embeddings.into_iter().chain(embedding).map(|one| one.values).collect(),

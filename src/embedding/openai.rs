@@ -121,7 +121,7 @@ struct Counts {
 
 /// Reads an answer.
 pub fn vectors(body: &[u8]) -> Result<Vectors<'_>, StreamFault> {
-    let Answer { mut data, model, usage } = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+    let Answer { mut data, model, usage } = crate::json::from_slice(body).map_err(|error| malformed(&error))?;
     data.sort_by_key(|item| item.index);
     let usage = usage.and_then(|counts| counts.prompt_tokens);
     Ok(Vectors {

@@ -70,7 +70,7 @@ impl KeySet {
         if body.len() > MAX_BODY_BYTES {
             return Err(BadKeySet);
         }
-        let wire: SetWire<'_> = serde_json::from_slice(body).map_err(|_| BadKeySet)?;
+        let wire: SetWire<'_> = crate::json::from_slice(body).map_err(|_| BadKeySet)?;
         if wire.keys.len() > MAX_KEYS {
             return Err(BadKeySet);
         }

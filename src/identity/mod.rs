@@ -337,7 +337,7 @@ async fn key_set(fetch: &Fetcher, place: &KeyPlace, local: bool) -> Option<(KeyS
     let served = match place {
         KeyPlace::Set(_) => first,
         KeyPlace::Discovery(issuer) => {
-            let found: Discovered = serde_json::from_slice(&first.body).ok()?;
+            let found: Discovered = crate::json::from_slice(&first.body).ok()?;
             // OpenID Connect Discovery 1.0 §4.3: a document that speaks for another issuer speaks for none.
             let url = document_url(&found.jwks_uri, local).ok().filter(|_| found.issuer == *issuer)?;
             get(url.to_owned()).await?

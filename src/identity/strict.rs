@@ -12,7 +12,7 @@ const MAX_DEPTH: u8 = 8;
 /// Reads one JSON object. `None`: not JSON, not an object, too deep, or a member stands twice at any level.
 #[must_use]
 pub fn object(text: &[u8]) -> Option<Map<String, Value>> {
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let mut deserializer = serde_json::Deserializer::from_str(std::str::from_utf8(text).ok()?);
     let value = Strict { depth_left: MAX_DEPTH }.deserialize(&mut deserializer).ok()?;
     deserializer.end().ok()?;
     match value {

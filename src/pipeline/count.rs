@@ -133,7 +133,7 @@ impl Count<'_> {
         if let Some(error) = source.decode_error(&body) {
             return Err(StreamFault::Provider(error));
         }
-        let counted: Counted = serde_json::from_slice(&body).unwrap_or_default();
+        let counted: Counted = crate::json::from_slice(&body).unwrap_or_default();
         let tokens = if source == Dialect::Gemini { counted.gemini } else { counted.others };
         let tokens = tokens.ok_or_else(|| StreamFault::Malformed("a count without a number".to_owned()))?;
         let body = if caller == source { body } else { write(caller, tokens) };

@@ -81,7 +81,7 @@ impl Run {
     pub fn parse(sent: &[u8]) -> Option<(Self, Vec<u8>)> {
         let end = memchr::memchr(b'\n', sent)?;
         let (line, body) = sent.split_at_checked(end)?;
-        Some((serde_json::from_slice(line).ok()?, body.get(1..)?.to_vec()))
+        Some((crate::json::from_slice(line).ok()?, body.get(1..)?.to_vec()))
     }
 }
 

@@ -148,7 +148,7 @@ impl Delivered {
 
     /// Numbers and ids of Responses: an item that is not the first is none that a new writer would know.
     fn count(&mut self, data: &[u8]) {
-        let Ok(numbers) = serde_json::from_slice::<Numbers>(data) else { return };
+        let Ok(numbers) = crate::json::from_slice::<Numbers>(data) else { return };
         self.numbers.sequence_number = numbers.sequence_number.max(self.numbers.sequence_number);
         self.numbers.item_id = numbers.item_id.or_else(|| self.numbers.item_id.take());
         self.plain &= numbers.output_index.unwrap_or(0) == 0 && numbers.content_index.unwrap_or(0) == 0;
@@ -167,7 +167,7 @@ fn closes_the_text(frame: &Frame<'_>) -> bool {
         (Some(name), _) => closes(name),
         // Chat and Gemini name no events, and neither do some servers of the other two.
         (None, Some(data)) if [&b"_stop\""[..], b".done\""].iter().any(|end| memmem::find(data, end).is_some()) => {
-            let event = serde_json::from_slice::<Kind<'_>>(data);
+            let event = crate::json::from_slice::<Kind<'_>>(data);
             event.is_ok_and(|event| event.kind.is_some_and(|kind| closes(kind.as_bytes())))
         }
         (None, _) => false,

@@ -55,7 +55,7 @@ impl Batch {
             #[serde(default)]
             used: Vec<(String, String)>,
         }
-        let Envelope { sent, sums, rows, used } = serde_json::from_slice(body)?;
+        let Envelope { sent, sums, rows, used } = crate::json::from_slice(body)?;
         let sums = sums.into_iter().map(|sum| match sum {
             Summed::Of(day, model, task, sum) => ((day, model, task), sum),
             Summed::WithoutTask(day, model, sum) => ((day, model, String::new()), sum),

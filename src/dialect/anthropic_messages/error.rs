@@ -53,7 +53,7 @@ struct Details<'a> {
 /// Reads an error object; `None` when the body holds none.
 #[must_use]
 pub fn decode(body: &[u8]) -> Option<ProviderError> {
-    let body: Body<'_> = serde_json::from_slice(body).ok()?;
+    let body: Body<'_> = crate::json::from_slice(body).ok()?;
     body.error.filter(|error| error.get() != "null").map(read)
 }
 

@@ -27,7 +27,7 @@ pub fn add_signalbox(body: &[u8], signalbox_json: &str) -> Vec<u8> {
 #[must_use]
 pub fn event_with_signalbox(frame: &Frame<'_>, signalbox_json: &str) -> Option<Vec<u8>> {
     let data = frame.data.as_deref()?;
-    let event: Event<'_> = serde_json::from_slice(data).ok()?;
+    let event: Event<'_> = crate::json::from_slice(data).ok()?;
     let delta: Delta<'_> = serde_json::from_str(event.delta?.get()).ok()?;
     if event.kind?.as_str() != "message_delta" || delta.stop_reason.is_none() {
         return None;

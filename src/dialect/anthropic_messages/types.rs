@@ -248,7 +248,7 @@ pub(super) fn unknown_or_malformed(text: &[u8], error: &serde_json::Error) -> Re
         "input_json_delta",
         "citations_delta",
     ];
-    let kind = serde_json::from_slice::<Kind<'_>>(text).ok().and_then(|kind| kind.kind);
+    let kind = crate::json::from_slice::<Kind<'_>>(text).ok().and_then(|kind| kind.kind);
     match kind {
         Some(kind) if !KNOWN.contains(&kind.as_str()) => Ok(()),
         _ => Err(StreamFault::Malformed(error.to_string())),

@@ -75,7 +75,7 @@ struct Violation<'a> {
 /// Reads an error object, bare or as the only element of an array.
 #[must_use]
 pub fn decode(body: &[u8]) -> Option<ProviderError> {
-    let Many(list) = serde_json::from_slice::<Many<Body<'_>>>(body).ok()?;
+    let Many(list) = crate::json::from_slice::<Many<Body<'_>>>(body).ok()?;
     list.into_iter().find_map(|body| body.error).map(read)
 }
 

@@ -15,7 +15,7 @@ use crate::json::{Edit, Members};
 pub fn decode(body: &[u8]) -> Option<ProviderError> {
     let body = body.trim_ascii();
     if body.first() == Some(&b'[') {
-        let items: Vec<&RawValue> = serde_json::from_slice(body).ok()?;
+        let items: Vec<&RawValue> = crate::json::from_slice(body).ok()?;
         return match items.as_slice() {
             [only] if kind_of(only) == Kind::Object => decode(only.get().as_bytes()),
             _ => None,

@@ -26,7 +26,7 @@ pub fn decode(body: &[u8]) -> Option<ProviderError> {
     if kind.as_deref() == Some("error") && error.is_none() {
         return Some(flat(&top, std::str::from_utf8(body).ok()?));
     }
-    if let Ok(response) = serde_json::from_slice::<Response<'_>>(body) {
+    if let Ok(response) = crate::json::from_slice::<Response<'_>>(body) {
         if has_failed(&response) {
             return Some(of_response(&response, std::str::from_utf8(body).ok()?));
         }

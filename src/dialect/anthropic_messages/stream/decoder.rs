@@ -72,7 +72,7 @@ impl Decoder {
         if data == b"[DONE]" || (data.is_empty() && frame.event.is_none()) {
             return Ok(());
         }
-        let event: Event<'_> = match serde_json::from_slice(data) {
+        let event: Event<'_> = match crate::json::from_slice(data) {
             Ok(event) => event,
             Err(error) => return types::unknown_or_malformed(data, &error),
         };

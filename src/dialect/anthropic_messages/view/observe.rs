@@ -32,7 +32,7 @@ struct Message<'a> {
 /// # Errors
 /// An error in a 200, or bytes that are no message.
 pub fn observe_response(body: &[u8]) -> Result<Observation, StreamFault> {
-    let message: Message<'_> = serde_json::from_slice(body).map_err(malformed)?;
+    let message: Message<'_> = crate::json::from_slice(body).map_err(malformed)?;
     if let Some(error) = message.error {
         return Err(StreamFault::Provider(error::read(error)));
     }
@@ -68,7 +68,7 @@ pub fn observe_event(frame: &Frame<'_>, seen: &mut Observation) -> Result<Seen, 
     if data == b"[DONE]" || (data.is_empty() && frame.event.is_none()) {
         return Ok(Seen::default());
     }
-    let event: Event<'_> = match serde_json::from_slice(data) {
+    let event: Event<'_> = match crate::json::from_slice(data) {
         Ok(event) => event,
         Err(error) => return types::unknown_or_malformed(data, &error).map(|()| Seen::default()),
     };

@@ -63,12 +63,12 @@ pub fn is_model(role: Option<&str>, turn: usize) -> Result<bool, GatewayError> {
 /// # Errors
 /// The caller's.
 pub fn body<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, GatewayError> {
-    serde_json::from_slice(body).map_err(|error| {
+    crate::json::from_slice(body).map_err(|error| {
         if !error.is_data() {
             let message = format!("the request body is not valid JSON: {error}");
             return GatewayError::new(ErrorKind::InvalidRequest, message);
         }
-        let object = serde_json::from_slice::<Object<'_>>(body);
+        let object = crate::json::from_slice::<Object<'_>>(body);
         let list = object.map(|object| object.0).unwrap_or_default();
         for (name, raw) in list {
             // One member at a time, in a body of its own: the first that fails is the one.
