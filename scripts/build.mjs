@@ -1,4 +1,4 @@
-// Builds the release Worker into build/, unless nothing that goes into it has changed.
+// Builds the release Worker into build/, unless nothing that goes into it has changed, and the page into it.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -8,6 +8,7 @@ import { withLock } from './lib/lock.mjs';
 import { buildDir, npmBin, pinnedVersion, root, toolsDir } from './lib/paths.mjs';
 import { capture, endOnSignal, run } from './lib/proc.mjs';
 import { Problem, elapsed, main, note, step } from './lib/say.mjs';
+import { addPage, withoutPage } from './page.mjs';
 import { findTool, setup } from './setup.mjs';
 
 const INPUTS = ['src', 'data', '.cargo', 'build.rs', 'Cargo.toml', 'Cargo.lock', 'scripts/build.mjs'];
@@ -23,18 +24,23 @@ export const wasmEnv = {
 
 export async function build() {
   await withLock(join(toolsDir, 'build.lock'), async () => {
-    const wanted = await fingerprint();
-    if (isCurrent(wanted)) return note('the Worker in build/ is up to date');
-    step('building the Worker (release, wasm32)');
-    await compile();
-    for (const file of OUTPUTS) {
-      if (!existsSync(join(buildDir, file))) throw new Problem(`worker-build left no build/${file}`);
-    }
-    mkdirSync(dirname(STAMP), { recursive: true });
-    writeFileSync(STAMP, `${wanted} ${outputs()}`);
-    const wasm = readFileSync(join(buildDir, 'index_bg.wasm'));
-    note(`build/index_bg.wasm: ${kb(wasm.length)}, ${kb(gzipSync(wasm).length)} gzip (${elapsed()})`);
+    await buildWorker();
+    await addPage();
   });
+}
+
+async function buildWorker() {
+  const wanted = await fingerprint();
+  if (isCurrent(wanted)) return note('the Worker in build/ is up to date');
+  step('building the Worker (release, wasm32)');
+  await compile();
+  for (const file of OUTPUTS) {
+    if (!existsSync(join(buildDir, file))) throw new Problem(`worker-build left no build/${file}`);
+  }
+  mkdirSync(dirname(STAMP), { recursive: true });
+  writeFileSync(STAMP, `${wanted} ${outputs()}`);
+  const wasm = readFileSync(join(buildDir, 'index_bg.wasm'));
+  note(`build/index_bg.wasm: ${kb(wasm.length)}, ${kb(gzipSync(wasm).length)} gzip (${elapsed()})`);
 }
 
 async function compile() {
@@ -91,7 +97,7 @@ function isCurrent(wanted) {
 
 function outputs() {
   const hash = createHash('sha256');
-  for (const file of OUTPUTS) hash.update(readFileSync(join(buildDir, file)));
+  hash.update(withoutPage()).update(readFileSync(join(buildDir, 'index_bg.wasm')));
   return hash.digest('hex');
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build, wasmEnv } from './build.mjs';
 import { scrubbed, wranglerEnv } from './lib/env.mjs';
-import { nodeBin, root } from './lib/paths.mjs';
+import { nodeBin, npmBin, root } from './lib/paths.mjs';
 import { capture, endOnSignal } from './lib/proc.mjs';
 import { elapsed, main, step } from './lib/say.mjs';
 import { verdict } from './lib/verdict.mjs';
@@ -22,6 +22,7 @@ await main(async () => {
   await check('formatting', 'cargo', ['fmt', '--check']);
   await check('clippy, native', 'cargo', ['clippy', '--locked', '--all-targets', '--', '-D', 'warnings']);
   await check('clippy, wasm', 'cargo', ['clippy', '--locked', '--lib', '--target', WASM_TARGET, '--', '-D', 'warnings'], wasmEnv);
+  await check('types of the page', nodeBin(), [npmBin('tsc'), '-p', join(root, 'page')]);
   await cargoTests();
   if (await buildsHere()) await endToEnd();
   const { lines, code } = verdict({ total, skips, failures, ci: process.env.CI === 'true' });
@@ -69,8 +70,8 @@ async function buildsHere() {
 }
 
 async function endToEnd() {
-  const files = testFiles(join(root, 'tests', 'e2e'));
-  step(`end-to-end tests in workerd (${files.length} files)`);
+  const files = ['e2e', 'browser'].flatMap(folder => testFiles(join(root, 'tests', folder)));
+  step(`end-to-end tests in workerd and a browser (${files.length} files)`);
   const folder = mkdtempSync(join(tmpdir(), 'signalbox-cases-'));
   const cases = join(folder, 'cases');
   const { code } = await capture(nodeBin(), [

@@ -137,6 +137,11 @@ pub trait Platform: SignatureVerifier + JwksSource {
     /// Whether there is a place where answers can be kept.
     fn keeps_answers(&self) -> bool;
 
+    /// A file of the page by its path; `None` where there is none of that name, or the Worker was built without the page.
+    fn asset(&self, _path: &str) -> Option<String> {
+        None
+    }
+
     /// Bits that nobody can guess.
     fn secret(&self) -> [u8; 18];
 

@@ -39,9 +39,11 @@ pub enum Endpoint {
     Health,
     /// What can be asked.
     OpenApi,
+    /// A file of the page by its name; the page itself without one.
+    Page(String),
 }
 
-const TABLE: [(&str, &str, Endpoint); 12] = [
+const TABLE: [(&str, &str, Endpoint); 13] = [
     ("POST", "/v1/chat/completions", Endpoint::Generate(Dialect::OpenAiChat)),
     ("POST", "/v1/responses", Endpoint::Generate(Dialect::OpenAiResponses)),
     ("POST", "/v1/messages", Endpoint::Generate(Dialect::AnthropicMessages)),
@@ -54,6 +56,7 @@ const TABLE: [(&str, &str, Endpoint); 12] = [
     ("GET", "/metrics", Endpoint::Metrics),
     ("GET", "/healthz", Endpoint::Health),
     ("GET", "/openapi.json", Endpoint::OpenApi),
+    ("GET", "/", Endpoint::Page(String::new())),
 ];
 
 /// Who may use an endpoint.
@@ -77,7 +80,7 @@ impl Endpoint {
     pub fn access(&self) -> Access {
         match self {
             Self::Health => Access::Anyone,
-            Self::OpenApi => Access::Visitor,
+            Self::OpenApi | Self::Page(_) => Access::Visitor,
             Self::Stats => Access::Operator,
             Self::Metrics => Access::Scraper,
             Self::Generate(_)
@@ -97,6 +100,7 @@ impl Endpoint {
 }
 
 const STREAMS: &str = "/v1/streams/";
+const PAGE: &str = "/page/";
 
 /// The endpoint of a path as a template, one of a short list: nothing of it was written by a caller.
 #[must_use]
@@ -110,6 +114,9 @@ pub fn template(path: &str) -> &'static str {
     }
     if path.starts_with("/v1/usage/") {
         return "/v1/usage/{principal}";
+    }
+    if path.starts_with(PAGE) {
+        return "/page/{file}";
     }
     match of_gemini("POST", path) {
         Some(Ok(Endpoint::Gemini(_, method))) => match method {
@@ -146,6 +153,12 @@ pub fn endpoint(method: &str, path: &str) -> Result<Endpoint, GatewayError> {
     if let Some(found) = of_gemini(method, path) {
         return found;
     }
+    if let Some(file) = path.strip_prefix(PAGE).filter(|file| is_plain(file)) {
+        return match method {
+            "GET" => Ok(Endpoint::Page(file.to_owned())),
+            _ => Err(wrong_method(method, path, "GET")),
+        };
+    }
     if let Some(id) = path.strip_prefix("/v1/models/").filter(|id| !id.is_empty()) {
         return if method == "GET" {
             Ok(Endpoint::Model(percent_decode(id)))
@@ -172,6 +185,13 @@ pub fn endpoint(method: &str, path: &str) -> Result<Endpoint, GatewayError> {
         return Err(GatewayError::new(ErrorKind::RouteNotFound, message));
     }
     Err(GatewayError::new(ErrorKind::RouteNotFound, format!("Unknown request URL: {method} {path}.")))
+}
+
+/// A file's name that leads nowhere else.
+fn is_plain(file: &str) -> bool {
+    !file.starts_with('.')
+        && file.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+        && !file.is_empty()
 }
 
 /// Gemini's paths. Its SDKs can be told to use `v1` (`apiVersion`), where OpenAI's catalogue stands too: there only the
@@ -272,7 +292,10 @@ mod tests {
         assert_eq!(endpoint("GET", "/v1/usage/a-B_1"), Ok(Endpoint::Usage(Some("a-B_1".into()))));
         assert_eq!(endpoint("POST", "/v1/usage/a").unwrap_err().status(), 405);
         assert_eq!(endpoint("POST", "/v1/completion").unwrap_err().status(), 404);
-        assert_eq!(endpoint("GET", "/").unwrap_err().status(), 404);
+        assert_eq!(endpoint("GET", "/page/app-1A2B.js"), Ok(Endpoint::Page("app-1A2B.js".into())));
+        for path in ["/page/", "/page/..", "/page/a/b.js", "/page/%2e%2e", "/page"] {
+            assert_eq!(endpoint("GET", path).unwrap_err().status(), 404, "{path}");
+        }
     }
 
     #[test]

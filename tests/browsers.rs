@@ -78,3 +78,50 @@ fn headers_are_bounded_by_number_and_bytes() {
     let large = "y".repeat(64 * 1024);
     assert_eq!(status(&gateway, &[("x-large", &large)]), 431);
 }
+
+#[test]
+fn the_page_is_a_shell_that_may_run_nothing_but_its_own_files_and_nobody_may_frame() {
+    let get = |gateway: &Rc<Gateway>, path: &str| {
+        let fake = Fake::new([]);
+        support::serve(&fake, gateway, Request { method: "GET".into(), path: path.into(), ..Request::default() });
+        fake
+    };
+    let open = gateway("");
+    for (path, media_type, cached) in [
+        ("/", "text/html; charset=utf-8", "no-cache"),
+        ("/page/app-1.js", "text/javascript; charset=utf-8", "public, max-age=31536000, immutable"),
+    ] {
+        let fake = get(&open, path);
+        let header = |name: &str| fake.header(name).unwrap_or_default();
+        assert_eq!(
+            (fake.status(), header("content-type"), header("cache-control")),
+            (200, media_type.into(), cached.into())
+        );
+        let policy = header("content-security-policy");
+        for part in [
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "connect-src 'self'",
+            "frame-ancestors 'none'",
+        ] {
+            assert!(policy.split("; ").any(|own| own == part), "{path}: {part} in {policy}");
+        }
+        assert!(!policy.contains("unsafe") && !policy.contains("data:"), "{policy}");
+        assert_eq!((header("x-content-type-options"), header("x-frame-options")), ("nosniff".into(), "DENY".into()));
+        assert_eq!(header("referrer-policy"), "no-referrer");
+    }
+    assert_eq!(get(&open, "/page/app-2.js").status(), 404);
+    assert_eq!(get(&open, "/index.html").status(), 404);
+    // While nobody can be let in, nobody sees so much as the shell.
+    let closed = Rc::new(Gateway::load_local("{}").unwrap());
+    for path in ["/", "/page/app-1.js"] {
+        let fake = get(&closed, path);
+        assert_eq!(fake.status(), 503, "{path}");
+        assert!(fake.header("content-type").unwrap_or_default().starts_with("application/json"));
+    }
+    // Where callers are asked who they are, the shell is there for them to say it.
+    let jwt = r#"{"identity": {"mode": "jwt", "issuers": [{"issuer": "https://id.example", "jwks_url": "https://id.example/k",
+        "audiences": ["x"], "algorithms": ["RS256"]}]}}"#;
+    assert_eq!(get(&Rc::new(Gateway::load_local(jwt).unwrap()), "/").status(), 200);
+}

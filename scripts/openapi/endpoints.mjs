@@ -48,6 +48,7 @@ export const ENDPOINTS = [
   { path: '/metrics', method: 'get', tag: 'Operators', summary: 'Metrics as Prometheus text; also for scrapers with the secret METRICS_TOKEN', operators: true, only: 'text/plain' },
   { path: '/healthz', method: 'get', tag: 'Operators', summary: 'Whether this instance can serve; details for operators', answers: ['healthz'], open: true },
   { path: '/openapi.json', method: 'get', tag: 'Operators', summary: 'This description', open: true },
+  { path: '/', method: 'get', tag: 'Operators', summary: 'The page: a shell without data, which asks for everything as its user', open: true, only: 'text/html' },
 ];
 
 function ranges() {

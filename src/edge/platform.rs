@@ -93,6 +93,8 @@ extern "C" {
 
     #[wasm_bindgen(js_name = admits)]
     fn js_admits(limit: &JsValue, key: &str) -> Promise;
+    #[wasm_bindgen(js_name = asset)]
+    fn js_asset(path: &str) -> Option<String>;
     #[wasm_bindgen(js_name = secret)]
     fn js_secret(bytes: f64) -> Uint8Array;
     #[wasm_bindgen(js_name = sleep)]
@@ -404,6 +406,10 @@ impl Platform for EdgePlatform {
 
     fn keeps_answers(&self) -> bool {
         !self.bindings.streams.is_undefined()
+    }
+
+    fn asset(&self, path: &str) -> Option<String> {
+        js_asset(path)
     }
 
     fn secret(&self) -> [u8; 18] {

@@ -582,6 +582,11 @@ export function admits(limit, key) {
   return limit.limit({ key }).then(({ success }) => success !== false, () => true);
 }
 
+/** A file of the page, which the build has put behind this code (scripts/page.mjs); `undefined` where there is none. */
+export function asset(path) {
+  return globalThis[Symbol.for('signalbox.page')]?.get(path);
+}
+
 /** Bytes that nobody can guess. */
 export function secret(bytes) {
   return crypto.getRandomValues(new Uint8Array(bytes));

@@ -21,6 +21,7 @@ use crate::pipeline::continuing;
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::hedging;
 use crate::pipeline::limits;
+use crate::pipeline::recorded;
 use crate::pipeline::reply;
 use crate::pipeline::work::{Addressed, Work};
 use crate::policy::decision::{self, Audience, Decision};
@@ -31,6 +32,7 @@ use crate::policy::routing::RoutingRequest;
 use crate::policy::score::Score;
 use crate::policy::{self, decide, sessions, Knowledge};
 use crate::ports::Platform;
+use crate::telemetry::record::Ranked;
 use crate::upstream::keys::{self, circuit, Keys, OWN_KEY_PREFIX};
 
 /// Candidates that are looked at in full before the first attempt. More than are ever tried; the rest of a wide alias is
@@ -60,6 +62,8 @@ pub struct Choice<'g> {
     pub considered: usize,
     /// Who of them has the highest quality, and what it was expected to cost in picodollars.
     pub best: Option<(String, Option<u64>)>,
+    /// The first of them with their scores, where anybody reads records of requests.
+    pub ranked: Vec<Ranked>,
     /// The conversation that the request goes on with.
     pub session: Option<u64>,
     /// What was decided and from what, where that is looked at again afterwards.
@@ -195,6 +199,7 @@ pub fn choose<'c, 'g: 'c, P: Platform>(
         hold_back: pool.policy.hold_back,
         considered: decision.ranked.len(),
         best: exchange.platform.wants_records().then(|| best(&decision)).flatten(),
+        ranked: if exchange.platform.wants_records() { recorded::ranked(&decision) } else { Vec::new() },
         policy: decision.policy,
         task: decision.task,
         explanation,

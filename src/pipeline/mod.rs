@@ -100,6 +100,7 @@ async fn serve<P: Platform>(exchange: &mut Exchange<'_, P>) -> Result<(), Gatewa
     let status = match endpoint {
         Endpoint::Health => health::health(exchange).await,
         Endpoint::OpenApi => pages::openapi(exchange),
+        Endpoint::Page(file) => pages::asset(exchange, &file)?,
         Endpoint::Models => pages::models(exchange)?,
         Endpoint::Model(id) => pages::model(exchange, &id)?,
         Endpoint::Usage(of) => pages::usage(exchange, of.as_deref()).await?,

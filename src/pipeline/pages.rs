@@ -1,14 +1,16 @@
 //! Answers that need no model: the catalogue, the caller's counters.
 
+mod assets;
 mod gemini;
 
+pub use assets::asset;
 pub use gemini::{gemini_model, gemini_models};
 
 use serde_json::{json, Value};
 
 use crate::accounting::money::usd;
 use crate::accounting::report::Query;
-use crate::catalogue::price::Rates;
+use crate::catalogue::price::{Origin, Rates};
 use crate::config::provider::State;
 use crate::dialect::Dialect;
 use crate::error::{ErrorKind, GatewayError};
@@ -95,6 +97,7 @@ struct Entry<'c> {
     abilities: Option<Abilities>,
     embedding: bool,
     rates: Option<&'c Rates>,
+    origin: Option<&'c Origin>,
 }
 
 /// Models whose provider can be called, and the aliases.
@@ -109,10 +112,12 @@ fn callable<'c, P: Platform>(exchange: &'c Exchange<'_, P>) -> Vec<Entry<'c>> {
         abilities: None,
         embedding: false,
         rates: None,
+        origin: None,
     });
     let models = config.catalogue.models().filter_map(|(id, model)| {
         let (provider, name) = id.split_once('/')?;
         let provider = config.providers.get(provider).filter(|p| p.state() == State::Ready)?;
+        let price_id = config.price_id(provider, name);
         Some(Entry {
             id: id.to_owned(),
             owner: &provider.name,
@@ -120,7 +125,8 @@ fn callable<'c, P: Platform>(exchange: &'c Exchange<'_, P>) -> Vec<Entry<'c>> {
             max_output: model.max_output,
             abilities: Abilities::of(provider, name, model),
             embedding: model.embedding,
-            rates: gateway.prices.of_purpose(&config.price_id(provider, name), model.embedding),
+            rates: gateway.prices.of_purpose(&price_id, model.embedding),
+            origin: gateway.prices.origin(&price_id),
         })
     });
     aliases.chain(models).collect()
@@ -150,7 +156,7 @@ impl Entry<'_> {
             "architecture": self.abilities.as_ref().map(|can| json!({ "input_modalities": can.input_modalities() })),
         });
         if let (Some(rates), Some(object)) = (self.rates, entry.as_object_mut()) {
-            object.insert("pricing".to_owned(), pricing(rates));
+            object.insert("pricing".to_owned(), pricing(rates, self.origin));
         }
         entry
     }
@@ -168,7 +174,7 @@ impl Entry<'_> {
 }
 
 /// US dollars per token as exact decimals, in OpenRouter's member names.
-fn pricing(rates: &Rates) -> Value {
+fn pricing(rates: &Rates, origin: Option<&Origin>) -> Value {
     let per_token = |picousd: u64| usd(u128::from(picousd));
     json!({
         "prompt": per_token(rates.input),
@@ -176,6 +182,8 @@ fn pricing(rates: &Rates) -> Value {
         "input_cache_read": rates.cached_input.map(per_token),
         "input_cache_write": rates.cache_write_5m.map(per_token),
         "request": rates.request_picousd.map(per_token),
+        "source": origin.and_then(|origin| origin.source.as_deref()),
+        "date": origin.and_then(|origin| origin.date.as_deref()),
     })
 }
 

@@ -8,10 +8,12 @@ use crate::pipeline::attempts::Run;
 use crate::pipeline::choose::Candidate;
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::settle::AttemptAccount;
+use crate::policy::decision::Decision;
 use crate::policy::input::Purpose;
+use crate::policy::score::Score;
 use crate::ports::Platform;
 use crate::route;
-use crate::telemetry::record::{AttemptRecord, Best, RequestRecord, ScoreTerms, SeamRecord};
+use crate::telemetry::record::{AttemptRecord, Best, Ranked, RequestRecord, ScoreTerms, SeamRecord, MOST_RANKED};
 
 /// A request that went through its attempts, well or not.
 pub fn served<P: Platform>(run: &Run<'_, P>) -> RequestRecord {
@@ -33,13 +35,8 @@ pub fn served<P: Platform>(run: &Run<'_, P>) -> RequestRecord {
         operation: operation(choice.work.purpose(), exchange.dialect).to_owned(),
         policy: choice.policy.clone(),
         task: choice.task.clone(),
-        score: score.map(|score| ScoreTerms {
-            quality_micro: score.quality_micro,
-            cost_micro: score.cost_micro,
-            latency_micro: score.latency_micro,
-            risk_micro: score.risk_micro,
-            total_micro: score.total_micro,
-        }),
+        score: score.map(terms),
+        ranked: choice.ranked.clone(),
         best: choice.best.as_ref().map(|(model, expected)| Best {
             model: model.clone(),
             expected_picousd: *expected,
@@ -55,6 +52,25 @@ pub fn served<P: Platform>(run: &Run<'_, P>) -> RequestRecord {
         ttft_ms: run.first_content_ms.map(|t| t.saturating_sub(exchange.arrived_ms)),
         stream_id: exchange.kept.clone(),
         ..ended(exchange, run.status, run.error.as_ref())
+    }
+}
+
+/// The first candidates of a decision.
+pub fn ranked(decision: &Decision) -> Vec<Ranked> {
+    let word =
+        |why| serde_json::to_value(why).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default();
+    let first = decision.ranked.iter().take(MOST_RANKED);
+    first.map(|c| Ranked { model: c.name.clone(), why: word(c.why), score: terms(c.score) }).collect()
+}
+
+fn terms(score: Score) -> ScoreTerms {
+    ScoreTerms {
+        quality_micro: score.quality_micro,
+        cost_micro: score.cost_micro,
+        latency_micro: score.latency_micro,
+        risk_micro: score.risk_micro,
+        boost_micro: score.boost_micro,
+        total_micro: score.total_micro,
     }
 }
 

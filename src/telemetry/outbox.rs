@@ -114,8 +114,9 @@ impl Outbox {
         if !settings.register || (records.is_empty() && unsent.is_empty()) {
             return (exports, None);
         }
-        let newest = records.len().saturating_sub(MOST_SHOWN);
-        records.into_iter().skip(newest).for_each(|record| counted.show(record));
+        let listed: Vec<RequestRecord> = records.into_iter().filter(RequestRecord::is_listed).collect();
+        let newest = listed.len().saturating_sub(MOST_SHOWN);
+        listed.into_iter().skip(newest).for_each(|record| counted.show(record));
         self.number += 1;
         (exports, Some(Push { from: self.from, number: self.number, part: counted.into_part() }))
     }

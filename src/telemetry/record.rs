@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::accounting::{Certainty, Cost};
 use crate::dialect::canonical::Usage;
 
+/// Candidates of a decision that are told of.
+pub const MOST_RANKED: usize = 4;
+
 /// One request. As JSON it is a line of `GET /v1/stats`' ring and of the files that `npm run report` reads.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -58,6 +61,9 @@ pub struct RequestRecord {
     /// What the chosen candidate's score was made of, where one was chosen by score.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<ScoreTerms>,
+    /// The first candidates in the order in which they were to be tried; no more than [`MOST_RANKED`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ranked: Vec<Ranked>,
     /// What would have answered had quality alone counted, and its expected cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best: Option<Best>,
@@ -143,8 +149,21 @@ pub struct AttemptRecord {
     pub circuit: Option<String>,
 }
 
+/// A candidate as a decision placed it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ranked {
+    /// `provider/model`.
+    pub model: String,
+    /// Why it stands there: `score`, `caller_order`, `sort`, `sticky`, …
+    pub why: String,
+    /// What its score was made of.
+    pub score: ScoreTerms,
+}
+
 /// The terms of a score, in millionths (DESIGN §4).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ScoreTerms {
     /// Weight × quality.
     pub quality_micro: i64,
@@ -154,6 +173,8 @@ pub struct ScoreTerms {
     pub latency_micro: i64,
     /// What the risk takes away.
     pub risk_micro: i64,
+    /// What rules add.
+    pub boost_micro: i64,
     /// Their sum.
     pub total_micro: i64,
 }
@@ -191,6 +212,13 @@ impl RequestRecord {
     #[must_use]
     pub fn asked_a_model(&self) -> bool {
         !self.operation.is_empty()
+    }
+
+    /// Whether it is one of those that are added up and listed: a model was asked, or nothing was, because of an error. A page
+    /// that was read is not: whoever watches them once a second would see little but themselves.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        self.asked_a_model() || self.error.is_some()
     }
 
     /// When it was over, Unix ms.

@@ -137,9 +137,12 @@ impl Register {
         true
     }
 
-    /// Adds a request up.
+    /// Adds a request up. All of them are in the metrics.
     pub fn count(&mut self, record: &RequestRecord) {
         self.meter.count(record);
+        if !record.is_listed() {
+            return;
+        }
         let minute = record.ended_ms() / 60_000;
         let sums = Sums::of(record);
         self.minutes.entry(minute).or_default().plus(&sums);

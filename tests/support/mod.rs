@@ -319,6 +319,10 @@ impl Platform for Fake {
         self.0.rows.borrow_mut().push((principal.to_owned(), row));
     }
 
+    fn asset(&self, path: &str) -> Option<String> {
+        matches!(path, "/index.html" | "/page/app-1.js").then(|| path.to_owned())
+    }
+
     fn keeps_answers(&self) -> bool {
         self.0.kept.get().is_some()
     }

@@ -21,6 +21,7 @@ fn record(n: u64) -> RequestRecord {
         span_id: format!("{n:016x}"),
         method: "POST".into(),
         route: "/v1/chat/completions".into(),
+        operation: "chat".into(),
         started_ms: 1_000 + n,
         duration_ms: 5,
         status: 200,

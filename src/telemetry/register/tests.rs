@@ -55,6 +55,24 @@ fn what_two_isolates_tell_adds_up_and_a_repeated_message_counts_once() {
 }
 
 #[test]
+fn whoever_reads_pages_is_neither_counted_nor_listed_but_in_the_metrics() {
+    let page = |error: Option<&str>| RequestRecord {
+        route: "/v1/stats".into(),
+        status: if error.is_some() { 401 } else { 200 },
+        error: error.map(str::to_owned),
+        blame: error.map(|_| "caller".to_owned()),
+        ..RequestRecord::default()
+    };
+    assert!(!page(None).is_listed() && page(Some("invalid_api_key")).is_listed());
+    let mut register = Register::default();
+    [page(None), page(Some("invalid_api_key")), request("a", 1, 100)].iter().for_each(|record| register.count(record));
+    assert_eq!(register.days().find(|(_, by, _, _)| *by == By::All).map(|(_, _, _, sums)| sums.requests), Some(2));
+    let mut meter = Meter::default();
+    meter.count(&page(None));
+    assert!(!meter.is_empty());
+}
+
+#[test]
 fn it_is_the_same_after_it_was_written_down_and_read_back() {
     let mut register = Register::default();
     let mut open = request("a", 7, NOON);
