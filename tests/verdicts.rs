@@ -123,8 +123,9 @@ impl Answer {
                            "stop_reason": stop, "stop_sequence": null, "stop_details": details,
                            "usage": {"input_tokens": 9, "output_tokens": 5}})
                 };
+                let stop = if stop.is_empty() { Value::Null } else { json!(stop) };
                 if !stream {
-                    return Script::json(200, message(content, json!(stop), details).to_string());
+                    return Script::json(200, message(content, stop, details).to_string());
                 }
                 let mut events =
                     vec![json!({"type": "message_start", "message": message(&[], Value::Null, &Value::Null)})];
@@ -272,9 +273,24 @@ fn trap_39_a_refusal_is_one_for_every_caller_and_never_an_empty_stop() {
         assert_eq!(told.verdict("moderation"), json!({"input": {"flagged": true}}));
         let told = asked(Caller::Generate, "openai/gpt-4.1", &answer, stream);
         assert!(told.body.contains("I will not."));
+        let end = (told.last("/candidates/0/finishReason"), told.last("/candidates/0/finishMessage"));
+        assert_eq!(end, (json!("SAFETY"), json!("refusal")), "Google has no other place for it");
         let told = asked(Caller::Chat, "openai/gpt-4.1", &answer, stream);
         let place = if stream { "delta" } else { "message" };
         assert_eq!(told.at(&format!("/choices/0/{place}/refusal")), "I will not.");
+    }
+}
+
+#[test]
+fn a_whole_answer_that_does_not_say_why_it_ended_has_ended_all_the_same() {
+    let text = json!({"type": "text", "text": "A"});
+    let call = json!({"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}});
+    for (content, chat, google) in [(vec![text.clone()], "stop", "STOP"), (vec![text, call], "tool_calls", "STOP")] {
+        let answer = Answer::Claude { content, stop: "", details: Value::Null };
+        let told = asked(Caller::Chat, CLAUDE, &answer, false);
+        assert_eq!(told.last("/choices/0/finish_reason"), chat, "null is for answers that go on");
+        assert!(told.losses.contains("finish_reason:advisory"), "{}", told.losses);
+        assert_eq!(asked(Caller::Generate, CLAUDE, &answer, false).last("/candidates/0/finishReason"), google);
     }
 }
 

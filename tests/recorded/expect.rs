@@ -99,9 +99,9 @@ pub fn expected(said: &Answer, client: Dialect) -> Answer {
     }
     for choice in answer.choices.values_mut() {
         if [Dialect::AnthropicMessages, Dialect::Gemini].contains(&client) {
-            // Neither has refusals apart from text.
+            // Neither has refusals apart from text; that one was is said by the end.
             let refusal = std::mem::take(&mut choice.refusal);
-            if !refusal.is_empty() && client == Dialect::AnthropicMessages {
+            if !refusal.is_empty() {
                 choice.stop = Some(Stop::Filter);
             }
             choice.text += &refusal;

@@ -27,7 +27,7 @@ pub fn decode(raw: &str, called: bool) -> Option<Finish> {
     Some(Finish { reason, raw: raw.to_owned(), stop_sequence: None })
 }
 
-/// The end of an answer whose prompt was refused.
+/// The end of an answer that was refused.
 pub fn blocked(reason: &str) -> Finish {
     Finish { reason: FinishReason::ContentFilter, raw: reason.to_owned(), stop_sequence: None }
 }
@@ -52,6 +52,16 @@ pub fn encode(finish: &Finish) -> &str {
         FinishReason::ContentFilter => "SAFETY",
         // A continuation would need Google's token, so that a pause that reaches a Gemini client is a failure there.
         FinishReason::Paused | FinishReason::Failed => "OTHER",
+    }
+}
+
+/// How an answer ended, for Google's clients. OpenAI ends a refusal as any other answer and tells it by its part
+/// (`wire.md` §1.1 "finish_reason"), for which there is no place here: so the end says it.
+pub fn told(finish: Option<&Finish>, refused: bool) -> Option<Finish> {
+    match finish {
+        Some(end) if !refused || end.reason != FinishReason::Stop => Some(end.clone()),
+        None if !refused => None,
+        _ => Some(blocked("refusal")),
     }
 }
 
@@ -94,6 +104,17 @@ mod tests {
         assert_eq!(decode("CONTINUATION", false).unwrap().reason, FinishReason::Paused);
         assert!(!is_final("CONTINUATION") && !is_final("FINISH_REASON_UNSPECIFIED") && is_final("OTHER"));
         assert_eq!(decode("FINISH_REASON_UNSPECIFIED", false), None);
+    }
+
+    #[test]
+    fn a_refusal_never_ends_as_an_answer_does() {
+        let end = |reason| Finish { reason, raw: "stop".to_owned(), stop_sequence: None };
+        for finish in [None, Some(end(FinishReason::Stop))] {
+            assert_eq!(encode_end(told(finish.as_ref(), true).as_ref()), "SAFETY");
+            assert_eq!(told(finish.as_ref(), false), finish);
+        }
+        let cut = end(FinishReason::Length);
+        assert_eq!(told(Some(&cut), true), Some(cut), "what else ended it is said");
     }
 
     #[test]

@@ -209,8 +209,10 @@ fn write_candidate(
         write_parts(choice, context, &mut content.array_in("parts"), losses);
         content.text("role", "model");
     }
-    candidate.text("finishReason", finish::encode_end(choice.finish.as_ref()));
-    if let Some(end) = &choice.finish {
+    let refused = choice.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
+    let end = finish::told(choice.finish.as_ref(), refused);
+    candidate.text("finishReason", finish::encode_end(end.as_ref()));
+    if let Some(end) = &end {
         write_finish_message(end, why, candidate);
     }
     candidate.value("index", choice.index);

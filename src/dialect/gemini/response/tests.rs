@@ -105,7 +105,7 @@ fn answers_of_other_providers_are_written_in_googles_words() {
     assert_eq!(parts[2], json!({"functionCall": {"id": "c", "name": "f", "args": {"x": 1.0}}}));
     assert_eq!(parts[3], json!({"text": "no"}));
     assert_eq!(losses.len(), 1, "the refusal became text");
-    assert_eq!(body["candidates"][0]["finishReason"], "STOP");
+    assert_eq!(body["candidates"][0]["finishReason"], "SAFETY", "and that it was one is said by the end");
     assert_eq!(body["usageMetadata"]["totalTokenCount"], 3);
     assert_eq!((&body["responseId"], &body["modelVersion"]), (&json!("q"), &json!("acme/m")));
 

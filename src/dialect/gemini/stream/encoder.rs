@@ -24,6 +24,7 @@ pub struct Encoder {
 #[derive(Debug, Default)]
 struct Choice {
     finish: Option<Finish>,
+    refused: bool,
     /// Calls whose arguments are still coming: Gemini clients get calls whole.
     calls: Vec<Call>,
     /// Thoughts of another provider since the last part, for the part that follows them (see [`foreign`]).
@@ -66,6 +67,7 @@ impl Encoder {
             StreamEvent::TextDelta { choice, text } => self.text(*choice, text, out),
             StreamEvent::RefusalDelta { choice, text } => {
                 losses.push(response::refusal_as_text(*choice));
+                self.choice(*choice).refused = true;
                 self.text(*choice, text, out);
             }
             StreamEvent::ReasoningDelta { choice, text } => self.thought(*choice, text, out),
@@ -124,8 +126,9 @@ impl Encoder {
                         content.array_in("parts").object_item().text("text", "");
                         content.text("role", "model");
                     }
-                    candidate.text("finishReason", finish::encode_end(choice.finish.as_ref()));
-                    if let Some(end) = &choice.finish {
+                    let end = finish::told(choice.finish.as_ref(), choice.refused);
+                    candidate.text("finishReason", finish::encode_end(end.as_ref()));
+                    if let Some(end) = &end {
                         response::write_finish_message(end, self.why.as_deref(), &mut candidate);
                     }
                     candidate.value("index", index);

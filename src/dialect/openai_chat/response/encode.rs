@@ -3,7 +3,9 @@
 use super::super::write::Object;
 use super::super::{finish, media, usage};
 use super::CUSTOM_CALL;
-use crate::dialect::canonical::{ChatResponse, Choice, Extra, Loss, Media, MediaSource, Part, ReasoningPart, ToolCall};
+use crate::dialect::canonical::{
+    ChatResponse, Choice, Extra, FinishReason, Loss, Media, MediaSource, Part, ReasoningPart, ToolCall,
+};
 use crate::dialect::carried::{self, Block, Carried};
 use crate::dialect::citation::{self, Citation};
 use crate::dialect::{Dialect, Encoded, ReplyContext, Tail};
@@ -104,9 +106,23 @@ fn write_choice(
             out.text("finish_reason", finish::encode(why.reason));
             write_raw_finish(&mut out, &why.raw, why.stop_sequence.as_deref());
         }
-        None => out.raw("finish_reason", "null"),
+        // Some providers do not say why a whole answer ended. It has, and clients take null for one that goes on.
+        None => {
+            let called = |part: &Part| matches!(part, Part::ToolCall(_)) || is_custom_call(part);
+            let called = choice.parts.iter().any(called);
+            out.text(
+                "finish_reason",
+                finish::encode(if called { FinishReason::ToolCalls } else { FinishReason::Stop }),
+            );
+            let field = format!("choices[{}].finish_reason", choice.index);
+            losses.push(Loss::advisory(field, "the provider did not say why the answer ended"));
+        }
     }
     out.end();
+}
+
+fn is_custom_call(part: &Part) -> bool {
+    matches!(part, Part::Native { dialect: Dialect::OpenAiChat, kind, .. } if kind == CUSTOM_CALL)
 }
 
 /// A citation as OpenAI writes one.
@@ -166,9 +182,7 @@ fn write_message(out: &mut Object<'_>, choice: &Choice, context: &ReplyContext, 
                 calls.push((id.0, call));
             }
             Part::Image(media) => pictures.push(media),
-            Part::Native { dialect: Dialect::OpenAiChat, kind, raw } if kind == CUSTOM_CALL => {
-                custom_calls.push(raw.get());
-            }
+            Part::Native { raw, .. } if is_custom_call(part) => custom_calls.push(raw.get()),
             Part::Audio(_) => cannot("this sound"),
             Part::File(_) => cannot("a file"),
             Part::ToolResult(_) => cannot("a tool result"),
