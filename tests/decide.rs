@@ -539,6 +539,15 @@ fn dropping_covers_how_to_answer_never_what_was_sent() {
     assert_eq!(world.order(&input), ["clau/opus"]);
     input.features.needs.vision = true;
     assert!(world.order(&input).is_empty());
+    // Tools that are only offered say how to answer; calls that were made were sent.
+    let world = World::with(&json!({"models": {"clau/plain": {"tier": "small", "capabilities": ["json_object"]}}}));
+    let mut input = with_routing("clau/plain", RoutingRequest::default());
+    input.features.needs.tools = true;
+    assert!(world.order(&input).is_empty());
+    input.request.routing.on_unsupported = OnUnsupported::Drop;
+    assert_eq!(world.order(&input), ["clau/plain"]);
+    input.features.needs.tool_results = true;
+    assert!(world.order(&input).is_empty());
 }
 
 #[test]

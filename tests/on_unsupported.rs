@@ -164,3 +164,34 @@ fn drop_is_never_what_happens_unasked() {
         assert_eq!((fake.status(), fake.calls().len()), (400, 0), "{}", fake.body());
     }
 }
+
+const ASKED_TO_SPEAK: Case = Case {
+    path: "/v1/chat/completions",
+    body: |model| {
+        json!({"model": model, "modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"},
+            "messages": [{"role": "user", "content": "Say hello"}]})
+    },
+    field: ("audio", "/audio"),
+    foreign: CLAUDE,
+    native: OPENAI,
+};
+
+#[test]
+fn who_asks_for_an_answer_in_sound_gets_it_from_who_speaks_and_an_error_from_others() {
+    let case = &ASKED_TO_SPEAK;
+    for other in [CLAUDE, GEMINI] {
+        for mode in [None, Some("error")] {
+            let fake = ask(case, &[other], mode, other.1);
+            assert_eq!((fake.status(), fake.calls().len()), (400, 0), "{}", fake.body());
+            let error = answer(&fake)["error"].to_string();
+            assert!(error.contains("modalities") && error.contains(other.0), "{error}");
+        }
+    }
+    let spoken = r#"{"id":"c1","object":"chat.completion","created":1,"model":"gpt-x","choices":[{"index":0,"message":{"role":"assistant","content":null,"audio":{"id":"a1","data":"UklGRg==","expires_at":9,"transcript":"Hello"}},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11,"completion_tokens_details":{"audio_tokens":2}}}"#;
+    let fake = ask(case, &[OPENAI], None, spoken);
+    assert_eq!(fake.status(), 200, "{}", fake.body());
+    let (sent, asked) = (sent(&fake), (case.body)(OPENAI.0));
+    assert_eq!((&sent["modalities"], &sent["audio"]), (&asked["modalities"], &asked["audio"]));
+    assert_eq!(answer(&fake)["choices"][0]["message"]["audio"]["data"], "UklGRg==");
+    assert_eq!(fake.header("x-signalbox-losses").as_deref(), Some(""));
+}

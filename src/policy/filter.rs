@@ -233,7 +233,8 @@ fn abilities(subject: &Subject<'_, '_>, input: &Input, dialect: Option<Dialect>,
         found.push(Reason::new(Code::Capability, lacking));
     }
     let on_chat = dialect == Some(Dialect::OpenAiChat);
-    if features.needs.tools && on_chat && !traits.chat_tools.allow(features.thinks()) {
+    let offered = features.needs.tools && (!dropping || features.needs.tool_results);
+    if offered && on_chat && !traits.chat_tools.allow(features.thinks()) {
         found.push(Reason::new(Code::Capability, "tools_on_chat_completions"));
     }
     // A window is for one text, and a request for vectors may hold thousands.
@@ -259,15 +260,17 @@ pub(super) fn drops_fields(input: &Input) -> bool {
     routing.on_unsupported == OnUnsupported::Drop && routing.provider.require_parameters != Some(true)
 }
 
-/// What a request needs and a model lacks. Content that the model cannot read is never dropped; how it is to answer can be.
+/// What a request needs and a model lacks. Content that the model cannot read is never dropped, calls that were made and their
+/// results among it; how it is to answer can be, with what tools too.
 fn missing_capabilities(needs: Needs, has: ModelTraits, dropping: bool) -> impl Iterator<Item = &'static str> {
     let content = [
-        ("tools", (needs.tools || needs.tool_results) && !has.tools),
+        ("tools", needs.tool_results && !has.tools),
         ("vision", needs.vision && !has.vision),
         ("audio", needs.audio && !has.audio),
         ("files", needs.files && !has.files),
     ];
     let manner = [
+        ("tools", needs.tools && !needs.tool_results && !has.tools),
         ("forced_tools", needs.forced_tools && !has.forced_tools),
         ("json_object", needs.json_object && !has.json_object),
         ("json_schema", needs.json_schema && !has.json_schema),
