@@ -55,6 +55,8 @@ struct Serving {
     down: Cell<bool>,
     status: Cell<u16>,
     beside: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
+    /// What has been used, and until when that is remembered; `None` where nobody remembers.
+    used: RefCell<Option<BTreeMap<String, u64>>>,
 }
 
 impl Deref for Issuers {
@@ -90,6 +92,12 @@ impl JwksSource for Issuers {
 
     async fn pause(&self, _ms: u64) {
         turn().await;
+    }
+
+    async fn first_use(&self, text: &str, until_ms: u64) -> Result<bool, PortFailure> {
+        turn().await;
+        let mut used = self.used.borrow_mut();
+        Ok(used.as_mut().ok_or(PortFailure)?.insert(text.to_owned(), until_ms).is_none())
     }
 }
 
@@ -886,6 +894,34 @@ fn a_gateway_in_front_asserts_with_a_shared_secret_for_a_moment() {
     }
     assert_eq!(reason(&world.bearer(&token)), Some(Reason::Missing), "it is no API key");
     assert_eq!(world.fetches(), 0);
+}
+
+#[test]
+fn an_assertion_for_single_use_lets_in_once_in_all_isolates_together() {
+    let mut once = front();
+    once["issuers"][0]["single_use"] = json!(true);
+    let said = json!({"iss": "front", "sub": "ada", "iat": NOW_S, "jti": "1"});
+    let token = assertion("a secret of both", &json!({"alg": "HS256"}), &said);
+    let next = assertion("a secret of both", &json!({"alg": "HS256"}), &with(said, "jti", json!("2")));
+    let world = World::new(once.clone());
+    assert_eq!(asserted(&world, &token, NOW_MS), Some(Reason::Unavailable), "where nobody remembers nobody is let in");
+    *world.issuers.used.borrow_mut() = Some(BTreeMap::new());
+    assert_eq!(asserted(&world, &token, NOW_MS), None);
+    assert_eq!(asserted(&world, &token, NOW_MS + 1), Some(Reason::Rejected(Rejected::Used)));
+    assert_eq!(asserted(&world, &next, NOW_MS), None);
+    let other = World::new(once);
+    let remembered = world.issuers.used.borrow().clone();
+    *other.issuers.used.borrow_mut() = remembered.clone();
+    assert_eq!(asserted(&other, &token, NOW_MS), Some(Reason::Rejected(Rejected::Used)), "another isolate");
+    let over_ms = (NOW_S + 60) * 1_000;
+    assert!(remembered.unwrap().values().all(|until_ms| *until_ms > over_ms), "until nobody takes it any more");
+    let forged = assertion("guessed", &json!({"alg": "HS256"}), &json!({"iss": "front", "sub": "ada", "iat": NOW_S}));
+    assert_eq!(asserted(&world, &forged, NOW_MS), Some(Reason::Rejected(Rejected::Signature)));
+    assert_eq!(
+        world.issuers.used.borrow().as_ref().map(BTreeMap::len),
+        Some(2),
+        "what does not hold is not remembered"
+    );
 }
 
 #[test]

@@ -1,19 +1,38 @@
 //! The Durable Object `Health`. Under a provider's name it is the board on which isolates tell each other what they have seen
 //! of its models: it stores nothing, what is lost with it is told anew within seconds. Under `register/N` it keeps a shard
-//! of the register of requests that are over, and writes it down from time to time.
+//! of the register of requests that are over, and writes it down from time to time. Under `used/X` it remembers assertions
+//! that let in once.
 
 #![allow(missing_docs)] // of what the macro adds
 
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 
+use wasm_bindgen::JsValue;
 use worker::{durable_object, DurableObject, Env, Method, Request, Response, SqlStorage, SqlStorageValue, State};
 
-use crate::edge::platform::now_ms;
+use crate::edge::platform::{call_object, now_ms};
 use crate::health::share::Board;
 use crate::telemetry::outbox::Push;
 use crate::telemetry::register::{stored, Register};
 use crate::telemetry::stats::Query;
+
+/// Objects that remember what has been used are as many as base64url has letters: each its share of the hashes.
+///
+/// Asks the one of a hash whether that is new; `None`: it does not answer.
+pub async fn first_use(objects: &JsValue, hash: &str, until_ms: u64) -> Option<bool> {
+    if objects.is_undefined() {
+        return None;
+    }
+    let name = format!("used/{}", hash.get(..1)?);
+    let body = serde_json::to_string(&(hash, until_ms)).ok()?;
+    let (_, answer) = call_object(objects, &name, "POST", "/used", &body).await.filter(|(status, _)| *status == 200)?;
+    serde_json::from_str(&answer).ok()
+}
+
+fn integer(value: u64) -> SqlStorageValue {
+    SqlStorageValue::Integer(i64::try_from(value).unwrap_or(i64::MAX))
+}
 
 /// How long what is new may be in memory only: an object that is evicted has been idle for longer.
 const WRITE_AFTER_MS: i64 = 5_000;
@@ -68,6 +87,13 @@ impl DurableObject for Health {
                 let page = self.at_register(|register| register.slice(query, now_ms()))?;
                 Response::from_json(&page)
             }
+            (Method::Post, "/used") => {
+                let body = request.bytes().await?;
+                let Ok((text, until_ms)) = serde_json::from_slice::<(String, u64)>(&body) else {
+                    return Response::error("invalid_message", 400);
+                };
+                Response::from_json(&self.first_use(text, until_ms)?)
+            }
             (Method::Get, "/register/saved") => Response::ok((!self.alarm_is_set.get()).to_string()),
             _ => Response::error("unknown_url", 404),
         }
@@ -109,6 +135,22 @@ impl Health {
             ));
         }
         Ok(work(held.get_or_insert_default()))
+    }
+
+    /// Whether a text is new. Those that are over are forgotten on the way.
+    fn first_use(&self, text: String, until_ms: u64) -> worker::Result<bool> {
+        let sql = self.state.storage().sql();
+        sql.exec(
+            "CREATE TABLE IF NOT EXISTS used (text TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID",
+            None,
+        )?;
+        sql.exec("DELETE FROM used WHERE until < ?", vec![integer(now_ms())])?;
+        let added = sql.exec(
+            "INSERT INTO used VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING 1",
+            vec![SqlStorageValue::String(text), integer(until_ms)],
+        )?;
+        let is_new = added.raw().next().is_some();
+        Ok(is_new)
     }
 
     fn tables(&self) -> worker::Result<SqlStorage> {

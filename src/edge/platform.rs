@@ -18,6 +18,7 @@ use crate::edge::binding;
 use crate::edge::boards;
 use crate::edge::export;
 use crate::edge::gather;
+use crate::edge::health_object;
 use crate::edge::stream_log::Keeper;
 use crate::edge::task::{self, Step};
 use crate::edge::webcrypto::Verifier;
@@ -488,6 +489,10 @@ impl JwksSource for EdgePlatform {
 
     async fn pause(&self, ms: u64) {
         sleep(u32::try_from(ms).unwrap_or(u32::MAX)).await;
+    }
+
+    async fn first_use(&self, text: &str, until_ms: u64) -> Result<bool, PortFailure> {
+        health_object::first_use(&self.bindings.health, text, until_ms).await.ok_or(PortFailure)
     }
 }
 

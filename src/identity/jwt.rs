@@ -55,6 +55,8 @@ pub enum Rejected {
     Key,
     /// The signature does not hold.
     Signature,
+    /// It lets in once, and has.
+    Used,
 }
 
 impl fmt::Display for Rejected {
@@ -76,6 +78,7 @@ impl fmt::Display for Rejected {
             Self::Subject => "subject",
             Self::Key => "key",
             Self::Signature => "signature",
+            Self::Used => "used",
         })
     }
 }

@@ -32,7 +32,7 @@ use crate::http::Headers;
 use credential::Credential;
 use jwks::{Key, KeyCache, KeySet, Plan};
 use jwt::{Rejected, Signing, Token, Valid, MAX_TOKEN_BYTES};
-use ports::{Fetcher, JwksSource, SignatureVerifier};
+use ports::{Fetcher, JwksSource, PortFailure, SignatureVerifier};
 use principal::BadClaims;
 use settings::KeyPlace;
 
@@ -100,7 +100,7 @@ pub enum Reason {
     Rejected(Rejected),
     /// One that holds, with groups or limits that cannot be read.
     Unreadable,
-    /// The issuer's keys cannot be had, or the platform's cryptography failed.
+    /// The issuer's keys cannot be had, what has been used is not known, or the platform's cryptography failed.
     Unavailable,
 }
 
@@ -218,6 +218,9 @@ impl Gate {
         }
         let principal = self.principal(&token.claims, valid.issuer)?;
         let until_ms = valid.until_ms.min(now_ms.saturating_add(VERIFIED_MS));
+        if valid.issuer.single_use {
+            return use_up(&token, valid.until_ms, source).await.map(|()| principal);
+        }
         self.verified.borrow_mut().remember(digest, principal.clone(), until_ms, now_ms);
         Ok(principal)
     }
@@ -314,6 +317,18 @@ impl Gate {
 }
 
 impl fmt::Debug for Gate {
+/// Has an assertion remembered until it is over, and for clocks that differ a little longer. What is signed is remembered and
+/// not the signature, which some algorithms can write in two ways.
+async fn use_up(token: &Token<'_>, until_ms: u64, source: &impl JwksSource) -> Result<(), Refusal> {
+    const LONGER_MS: u64 = 60_000;
+    let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(token.signing_input.as_bytes()));
+    match source.first_use(&digest, until_ms.saturating_add(LONGER_MS)).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Rejected::Used.into()),
+        Err(PortFailure) => Err(Refusal::of(Reason::Unavailable)),
+    }
+}
+
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gate").field("settings", &self.settings).finish_non_exhaustive()
     }

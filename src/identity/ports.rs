@@ -1,4 +1,4 @@
-//! What identity asks of the world: public-key cryptography and a document over https.
+//! What identity asks of the world: public-key cryptography, a document over https, a memory that isolates share.
 
 use std::rc::Rc;
 
@@ -42,7 +42,7 @@ pub struct Served {
 /// too much.
 pub type Fetcher = Rc<dyn Fn(String) -> LocalBoxFuture<'static, Result<Served, PortFailure>>>;
 
-/// Fetches key sets.
+/// Fetches key sets, and remembers what has been used.
 #[allow(async_fn_in_trait)] // one thread: nothing here has to be Send
 pub trait JwksSource {
     /// What fetches, also after this request.
@@ -53,4 +53,13 @@ pub trait JwksSource {
 
     /// Waits. One request cannot wait for another's fetch on this platform, but it can look again.
     async fn pause(&self, ms: u64);
+
+    /// Whether this is the first time that anybody, in any isolate, asks for this text; it is remembered until `until_ms`,
+    /// Unix milliseconds.
+    ///
+    /// # Errors
+    /// Nothing here remembers, or it does not answer.
+    async fn first_use(&self, _text: &str, _until_ms: u64) -> Result<bool, PortFailure> {
+        Err(PortFailure)
+    }
 }

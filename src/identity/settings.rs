@@ -74,6 +74,9 @@ pub struct Issuer {
     #[serde(default = "a_day")]
     pub max_age_s: u64,
     /// Seconds for which a `signed-header` holds, from its `iat` on and before it, at most [`MAX_SKEW_S`].
+    /// Whether a `signed-header` lets in once only. Its issuer gives each a `jti` of its own.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub single_use: bool,
     #[serde(default = "a_minute")]
     pub window_s: u64,
     /// Tolerated clock difference in seconds, at most [`MAX_SKEW_S`].
@@ -350,6 +353,7 @@ impl Issuer {
         check(place.is_some() && !access && self.algorithms.is_empty(), "algorithms", "at least one");
         check(place.is_none() && !self.algorithms.is_empty(), "algorithms", "are those of public keys");
         check(self.max_age_s == 0, "max_age_s", "must be positive");
+        check(self.single_use && mode != Mode::SignedHeader, "single_use", "is for mode signed-header");
         check(self.skew_s > MAX_SKEW_S, "skew_s", "at most 300");
         check(self.window_s == 0 || self.window_s > MAX_SKEW_S, "window_s", "from 1 to 300");
         check(self.claims.principal.is_empty(), "claims.principal", "must not be empty");
@@ -381,6 +385,11 @@ fn one_or_more<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) 
     };
     list.into_iter().map(|one| T::deserialize(one).map_err(D::Error::custom)).collect()
 }
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 
 fn a_day() -> u64 {
     86_400

@@ -65,6 +65,8 @@ fn what_an_issuer_needs_depends_on_how_its_assertions_arrive() {
         ("signed-header", r#""secret_env":"S","algorithms":["ES256"]"#, Some("algorithms")),
         ("signed-header", r#""secret_env":"a key, pasted""#, Some("secret_env")),
         ("signed-header", r#""secret_env":"S","window_s":301"#, Some("window_s")),
+        ("signed-header", r#""secret_env":"S","single_use":true"#, None),
+        ("jwt", r#""audiences":["a"],"algorithms":["ES256"],"single_use":true"#, Some("single_use")),
         ("signed-header", r#""max_age_s":60"#, Some("secret_env")),
         ("service-binding", r#""grants":["operator"]"#, None),
         ("service-binding", r#""algorithms":["ES256"]"#, Some("algorithms")),
