@@ -7,6 +7,7 @@ pub mod redact; // values: secrets and personal data, masked
 pub mod money; // values: picodollars as text
 pub mod address; // values: what may be called
 pub mod document; // values: operators' JSON documents, read strictly
+pub mod expression; // values: conditions in CEL
 pub mod error; // what can go wrong, blame first
 pub mod cors; // 1 entry: which browsers may call
 pub mod identity; // 2 identity: whose assertion, verified → principal
@@ -14,7 +15,6 @@ pub mod dialect; // 3 parse: wire languages ↔ the canonical hub
 pub mod route; // 1 entry: method and path → endpoint, which fixes the caller's dialect
 pub mod catalogue; // knowledge: models, their prices
 pub mod health; // of the now: what is known of candidates' present state, circuits
-pub mod expression; // values: conditions in CEL
 pub mod config; // knowledge: what the operator wrote, valid or refused whole
 pub mod classify; // 4 classify: request → features, kind of task with confidence
 pub mod policy; // 5 choice: candidates, filter, score, decision

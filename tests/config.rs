@@ -329,7 +329,7 @@ fn the_published_schema_lists_the_members_and_words_that_the_loader_knows() {
 fn the_published_schema_of_identity_is_what_identity_reads() {
     let defs = &published()["$defs"];
     let issuer = json!({"issuer": "https://id.example", "mode": "jwt", "jwks_url": "https://id.example/jwks",
-        "audiences": ["a"], "algorithms": defs["algorithm"]["enum"], "required": {"dept": ["a", "b"]},
+        "audiences": ["a"], "algorithms": defs["algorithm"]["enum"], "require": "claims.dept in ['a', 'b']",
         "claims": {"principal": "sub", "tenant": "org", "groups": "g", "gateway": "s", "limits": "l", "models": "m",
             "policies": "p", "data_policy": "d", "roles": "r"},
         "max_age_s": 60, "window_s": 30, "skew_s": 5, "token_type": "at+jwt", "clients": ["c"], "operator_groups": ["ops"],

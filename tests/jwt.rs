@@ -835,7 +835,7 @@ fn several_issuers_are_told_apart_by_name_and_keys() {
 
 #[test]
 fn what_is_required_of_claims_is_required() {
-    let strict = issuer_with("required", json!({"dept": ["research", "labs"], "amr": "mfa"}));
+    let strict = issuer_with("require", json!("claims.dept in ['research', 'labs'] && 'mfa' in claims.amr"));
     let key = rsa_key("r1", 0xA1);
     let fits = with(with(claims(), "dept", json!("labs")), "amr", json!(["pwd", "mfa"]));
     assert!(World::new(strict.clone()).bearer(&signed(&header(), &fits, &key)).is_ok());
@@ -948,7 +948,7 @@ fn a_gateway_with_keys_of_its_own_asserts_with_those() {
 #[test]
 fn a_worker_says_who_calls_over_a_binding_that_introduces_it_and_nowhere_else() {
     let settings = json!({"mode": "service-binding", "issuers": [
-        {"issuer": "front", "claims": {"tenant": "org"}, "required": {"plan": ["pro"]}, "grants": ["operator"]}]});
+        {"issuer": "front", "claims": {"tenant": "org"}, "require": "claims.plan == 'pro'", "grants": ["operator"]}]});
     let world = World::new(settings);
     let said = json!({"sub": "ada", "org": "acme", "plan": "pro", "signalbox": {"limits": {"requests_per_minute": 5}}});
     let ask = |text: &str, introduced| world.arrive(&[("x-signalbox-principal", text)], "", introduced, NOW_MS);

@@ -8,6 +8,7 @@ use signalbox::cors;
 use signalbox::http::Headers;
 use signalbox::identity::credential::{find, Credential};
 use signalbox::identity::jwt::{Signing, Token};
+use signalbox::identity::requirement::Requirement;
 use signalbox::identity::{strict, Mode, Principal, Settings};
 use signalbox::json::bounds::Bounds;
 use signalbox::telemetry::trace::TraceContext;
@@ -19,9 +20,10 @@ pub enum Target {
     Token,
     Headers,
     Config,
+    Requirement,
 }
 
-pub const ALL: [Target; 3] = [Target::Token, Target::Headers, Target::Config];
+pub const ALL: [Target; 4] = [Target::Token, Target::Headers, Target::Config, Target::Requirement];
 
 const NOW_MS: u64 = 1_790_000_001_000;
 const MODES: [Mode; 4] = [Mode::Jwt, Mode::CloudflareAccess, Mode::SignedHeader, Mode::ServiceBinding];
@@ -35,6 +37,7 @@ impl Target {
             Self::Token => "token",
             Self::Headers => "headers",
             Self::Config => "config",
+            Self::Requirement => "requirement",
         }
     }
 
@@ -43,6 +46,7 @@ impl Target {
             Self::Token => token(input),
             Self::Headers => headers(input),
             Self::Config => config(input),
+            Self::Requirement => requirement(input),
         }
     }
 }
@@ -108,4 +112,15 @@ fn config(input: &[u8]) {
         }
         Err(problems) => assert!(!problems.is_empty()),
     }
+}
+
+/// Whatever stands in a condition is refused when it is read or answered for any claims; what it asks for is known.
+fn requirement(input: &[u8]) {
+    let Ok(case) = serde_json::from_slice::<Value>(input) else { return };
+    let source = case["require"].as_str().map_or_else(|| String::from_utf8_lossy(input).into_owned(), str::to_owned);
+    let Ok(requirement) = Requirement::try_from(source) else { return };
+    let holds = requirement.holds(&case["claims"]);
+    assert_eq!(requirement.holds(&case["claims"]), holds, "the same claims, the same answer");
+    assert!(requirement.names().iter().all(|name| name.starts_with('/')));
+    let _ = requirement.holds(&case);
 }

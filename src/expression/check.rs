@@ -4,7 +4,7 @@ use cel::common::ast::operators as op;
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue};
 use cel::IdedExpr;
 
-use super::{Kind, Scalar, Scope, HAS};
+use super::{Kind, Scalar, Scope, HAS, MOST_VALUES, OPEN};
 use Kind::{Many, One};
 use Scalar::{Bool, Double, Int, Text};
 
@@ -15,11 +15,12 @@ const RESULT: &str = "@result";
 
 type Checked<T> = Result<T, String>;
 
-/// Checks a tree that is to answer yes or no, and replaces members by their full names.
-pub(super) fn condition(tree: &mut IdedExpr, scope: Scope, budget: u32) -> Checked<()> {
-    let mut checker = Checker { scope, locals: Vec::new(), levels: 0, steps: 0, times: 1 };
-    match checker.kind(tree)? {
-        One(Bool) if checker.steps <= budget => Ok(()),
+/// Checks a tree that is to answer yes or no, and replaces members by their full names. Answers with what it asks of open
+/// variables, as JSON pointers.
+pub(super) fn condition(tree: &mut IdedExpr, scope: Scope, budget: u32) -> Checked<Vec<String>> {
+    let mut checker = Checker { scope, locals: Vec::new(), opened: Vec::new(), levels: 0, steps: 0, times: 1 };
+    match checker.wanted(tree, One(Bool))? {
+        One(Bool) if checker.steps <= budget => Ok(checker.opened),
         One(Bool) => Err(format!("may take {} steps, which is more than {budget}", checker.steps)),
         _ => Err("must be a condition: its value is not true or false".to_owned()),
     }
@@ -29,6 +30,8 @@ struct Checker {
     scope: Scope,
     /// Names that an iteration binds.
     locals: Vec<(String, Kind)>,
+    /// Pointers into open variables.
+    opened: Vec<String>,
     levels: u32,
     /// Steps of the longest evaluation.
     steps: u32,
@@ -48,7 +51,55 @@ impl Checker {
         kind
     }
 
+    /// The same where an open variable's value would be of that kind.
+    fn wanted(&mut self, node: &mut IdedExpr, kind: Kind) -> Checked<Kind> {
+        let Some(pointer) = self.pointer(&node.expr) else { return self.kind(node) };
+        let Some((word, _)) = OPEN.iter().find(|(_, of)| *of == Some(kind)) else {
+            return Err(format!("{pointer}: lists that are not declared hold strings"));
+        };
+        node.expr = Expr::Ident(format!("{}{pointer}", word.trim_end_matches('/')));
+        self.opened.push(pointer);
+        self.steps = self.steps.saturating_add(self.times);
+        Ok(kind)
+    }
+
+    /// Where in an open variable an expression points: `claims.org["https://acme.example/unit"]`.
+    fn pointer(&self, expr: &Expr) -> Option<String> {
+        let (inside, member) = match expr {
+            Expr::Select(select) if !select.test => (&select.operand.expr, &select.field),
+            Expr::Call(call) if call.func_name == op::INDEX => match call.args.as_slice() {
+                [inside, IdedExpr { expr: Expr::Literal(LiteralValue::String(member)), .. }] => {
+                    return self.joined(&inside.expr, member.inner());
+                }
+                _ => return None,
+            },
+            _ => return None,
+        };
+        self.joined(inside, member)
+    }
+
+    fn joined(&self, inside: &Expr, member: &str) -> Option<String> {
+        let before = match inside {
+            Expr::Ident(variable) => {
+                let open = self.scope.iter().any(|(name, members)| name == variable && members.is_empty());
+                open.then(String::new)?
+            }
+            deeper => self.pointer(deeper)?,
+        };
+        Some(format!("{before}/{}", member.replace('~', "~0").replace('/', "~1")))
+    }
+
     fn of(&mut self, node: &mut IdedExpr) -> Checked<Kind> {
+        if self.pointer(&node.expr).is_some() {
+            return self.wanted(node, One(Text));
+        }
+        if let Expr::Select(select) = &node.expr {
+            if let Some(pointer) = self.joined(&select.operand.expr, &select.field) {
+                node.expr = Expr::Ident(format!("has{pointer}"));
+                self.opened.push(pointer);
+                return Ok(One(Bool));
+            }
+        }
         if let Some((name, kind)) = self.member(&node.expr)? {
             node.expr = Expr::Ident(name);
             return Ok(kind);
@@ -111,11 +162,21 @@ impl Checker {
     }
 
     fn call(&mut self, call: &mut CallExpr) -> Checked<Kind> {
-        let mut kinds = Vec::with_capacity(3);
-        for argument in call.target.iter_mut().map(|target| &mut **target).chain(&mut call.args) {
-            kinds.push(self.kind(argument)?);
-        }
         let (name, method) = (call.func_name.as_str(), call.target.is_some());
+        let mut arguments: Vec<&mut IdedExpr> =
+            call.target.iter_mut().map(|target| &mut **target).chain(&mut call.args).collect();
+        let open: Vec<bool> = arguments.iter().map(|argument| self.pointer(&argument.expr).is_some()).collect();
+        let mut kinds = vec![One(Text); arguments.len()];
+        // What is declared first: it says what is wanted of what is not.
+        for round in [false, true] {
+            for (at, argument) in arguments.iter_mut().enumerate().filter(|(at, _)| open.get(*at) == Some(&round)) {
+                let other = kinds.iter().zip(&open).enumerate().find(|(i, (_, open))| *i != at && (!**open || *i < at));
+                let kind = self.wanted(argument, wish(name, at, other.map(|(_, (kind, _))| *kind)))?;
+                if let Some(place) = kinds.get_mut(at) {
+                    *place = kind;
+                }
+            }
+        }
         let kind = match (name, method, kinds.as_slice()) {
             (op::LOGICAL_AND | op::LOGICAL_OR, false, [One(Bool), One(Bool)])
             | (op::LOGICAL_NOT | op::NOT_STRICTLY_FALSE, false, [One(Bool)]) => Some(One(Bool)),
@@ -153,7 +214,7 @@ impl Checker {
 
     /// What `exists`, `exists_one` and `all` are written out as. Not within another: the steps would multiply.
     fn iteration(&mut self, iteration: &mut ComprehensionExpr) -> Checked<Kind> {
-        let Many(of, most) = self.kind(&mut iteration.iter_range)? else {
+        let Many(of, most) = self.wanted(&mut iteration.iter_range, Many(Text, MOST_VALUES))? else {
             return Err("only lists are gone through".to_owned());
         };
         let (accumulator, variable) = (&iteration.accu_var, &iteration.iter_var);
@@ -178,6 +239,23 @@ impl Checker {
         } else {
             Err("what is asked of each member of a list must be a condition".to_owned())
         }
+    }
+}
+
+/// What an operation wants of an undeclared operand, the other one being as it is.
+fn wish(name: &str, at: usize, other: Option<Kind>) -> Kind {
+    match (name, at, other) {
+        (op::LOGICAL_AND | op::LOGICAL_OR | op::LOGICAL_NOT | op::NOT_STRICTLY_FALSE | op::CONDITIONAL, ..) => {
+            One(Bool)
+        }
+        (op::IN, 0, Some(Many(scalar, _))) => One(scalar),
+        (op::IN, 1, Some(One(scalar))) => Many(scalar, MOST_VALUES),
+        (op::IN, 1, _) | ("size", ..) => Many(Text, MOST_VALUES),
+        ("double" | "int", ..) => One(Double),
+        ("contains" | "startsWith" | "endsWith", ..) => One(Text),
+        (_, _, Some(kind @ One(_))) => kind,
+        (op::NEGATE | op::ADD | op::SUBSTRACT | op::MULTIPLY | op::DIVIDE | op::MODULO, ..) => One(Int),
+        _ => One(Text),
     }
 }
 

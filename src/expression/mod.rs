@@ -23,7 +23,8 @@ const MOST_DEPTH: u16 = 24;
 /// Most `?`: chains of choices are nested without counting, too.
 const MOST_CHOICES: usize = 16;
 
-/// The names that an expression may use: variables and their members.
+/// The names that an expression may use: variables and their members. A variable without any is open: whatever is asked of
+/// it, at any depth, has the type that its use wants ([`Facts::open`]).
 pub type Scope = &'static [(&'static str, &'static [Member])];
 
 /// A member of a variable.
@@ -59,6 +60,9 @@ pub enum Scalar {
     Text,
 }
 
+/// Most values of a list in an open variable; a longer one is unknown.
+pub const MOST_VALUES: u32 = 1_024;
+
 /// A member that is always known.
 #[must_use]
 pub const fn always(name: &'static str, kind: Kind) -> Member {
@@ -90,6 +94,12 @@ pub enum Fact<'f> {
 pub trait Facts: Send + Sync {
     /// The value of `variable.member`; `None` = unknown.
     fn fact(&self, name: &str) -> Option<Fact<'_>>;
+
+    /// The value in an open variable at a JSON pointer, if it is of that kind; `None` = unknown. Whether it is there at all
+    /// is asked with no kind.
+    fn open(&self, _pointer: &str, _kind: Option<Kind>) -> Option<Fact<'_>> {
+        None
+    }
 }
 
 /// A condition without an answer: a fact that it needs is unknown, or a calculation in it is not possible.
@@ -101,6 +111,7 @@ pub struct Unknown;
 pub struct Expression {
     source: String,
     tree: Arc<cel::IdedExpr>,
+    opened: Vec<String>,
 }
 
 impl Expression {
@@ -124,14 +135,20 @@ impl Expression {
             let first = errors.errors.first();
             first.map_or_else(String::new, |e| format!("line {}, column {}: {}", e.pos.0.max(1), e.pos.1.max(1), e.msg))
         })?;
-        check::condition(&mut tree, scope, budget)?;
-        Ok(Self { source: source.to_owned(), tree: Arc::new(tree) })
+        let opened = check::condition(&mut tree, scope, budget)?;
+        Ok(Self { source: source.to_owned(), tree: Arc::new(tree), opened })
     }
 
     /// As it was written.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// What it asks of open variables, as JSON pointers.
+    #[must_use]
+    pub fn opened(&self) -> &[String] {
+        &self.opened
     }
 
     /// Whether it holds.
@@ -180,6 +197,16 @@ fn has_long_prefix(source: &str) -> bool {
 /// Before a name: whether it is known.
 const HAS: &str = "has ";
 
+/// Before a pointer into an open variable: of which kind its value is to be, none for whether it is there.
+const OPEN: [(&str, Option<Kind>); 6] = [
+    ("has/", None),
+    ("bool/", Some(Kind::One(Scalar::Bool))),
+    ("int/", Some(Kind::One(Scalar::Int))),
+    ("double/", Some(Kind::One(Scalar::Double))),
+    ("string/", Some(Kind::One(Scalar::Text))),
+    ("list/", Some(Kind::Many(Scalar::Text, MOST_VALUES))),
+];
+
 struct Resolver<'f>(&'f dyn Facts);
 
 impl VariableResolver for Resolver<'_> {
@@ -187,7 +214,14 @@ impl VariableResolver for Resolver<'_> {
         if let Some(name) = variable.strip_prefix(HAS) {
             return Some(CowVal::owned(CelBool::from(self.0.fact(name).is_some())));
         }
-        Some(match self.0.fact(variable)? {
+        // The slash that ends the word begins the pointer.
+        let open = OPEN.iter().find(|(word, _)| variable.starts_with(word));
+        let fact = match open.map(|(word, kind)| (variable.get(word.len() - 1..).unwrap_or_default(), *kind)) {
+            Some((pointer, None)) => Fact::Bool(self.0.open(pointer, None).is_some()),
+            Some((pointer, kind)) => self.0.open(pointer, kind)?,
+            None => self.0.fact(variable)?,
+        };
+        Some(match fact {
             Fact::Bool(value) => CowVal::owned(CelBool::from(value)),
             Fact::Int(value) => CowVal::owned(CelInt::from(value)),
             Fact::Double(value) => CowVal::owned(CelDouble::from(value)),

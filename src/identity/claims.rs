@@ -7,8 +7,6 @@
 //! Everything in it narrows what configuration allows, but for `roles` and `explain`, and roles count only where the issuer
 //! may grant them.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -73,17 +71,6 @@ pub fn claim<'c>(claims: &'c Value, name: &str) -> Option<&'c Value> {
     } else {
         claims.get(name)
     }
-}
-
-/// Whether claims are what they are required to be: equal, or one of a list; of a claim that is a list, one of its values.
-#[must_use]
-pub fn hold(claims: &Value, required: &BTreeMap<String, Value>) -> bool {
-    fn one_of(list: &Value) -> &[Value] {
-        list.as_array().map_or(std::slice::from_ref(list), Vec::as_slice)
-    }
-    required.iter().all(|(name, allowed)| {
-        claim(claims, name).is_some_and(|said| one_of(said).iter().any(|value| one_of(allowed).contains(value)))
-    })
 }
 
 /// A claim that is a list of texts, or one text.
@@ -212,27 +199,6 @@ mod tests {
             json!({"m": "openai/*"}),
         ] {
             assert_eq!(Permissions::read(&claims, &names), Err(Unreadable), "{claims}");
-        }
-    }
-
-    #[test]
-    fn a_required_claim_is_equal_or_one_of_several() {
-        let claims = json!({"dept": "a", "amr": ["pwd", "mfa"], "level": 3, "org": {"id": "x"}, "none": []});
-        for (required, holds) in [
-            (json!({}), true),
-            (json!({"dept": "a"}), true),
-            (json!({"dept": ["b", "a"]}), true),
-            (json!({"dept": "A"}), false),
-            (json!({"amr": "mfa"}), true),
-            (json!({"amr": ["hwk", "mfa"]}), true),
-            (json!({"amr": "hwk"}), false),
-            (json!({"level": 3, "/org/id": "x"}), true),
-            (json!({"level": "3"}), false),
-            (json!({"none": ["a"]}), false),
-            (json!({"none": []}), false),
-            (json!({"missing": null}), false),
-        ] {
-            assert_eq!(hold(&claims, &serde_json::from_value(required.clone()).unwrap()), holds, "{required}");
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod jwt;
 pub mod limits;
 pub mod ports;
 pub mod principal;
+pub mod requirement;
 pub mod settings;
 pub mod strict;
 
@@ -217,10 +218,10 @@ impl Gate {
             return Err(Rejected::Signature.into());
         }
         let principal = self.principal(&token.claims, valid.issuer)?;
-        let until_ms = valid.until_ms.min(now_ms.saturating_add(VERIFIED_MS));
         if valid.issuer.single_use {
             return use_up(&token, valid.until_ms, source).await.map(|()| principal);
         }
+        let until_ms = valid.until_ms.min(now_ms.saturating_add(VERIFIED_MS));
         self.verified.borrow_mut().remember(digest, principal.clone(), until_ms, now_ms);
         Ok(principal)
     }
@@ -242,7 +243,7 @@ impl Gate {
             strict::object(&URL_SAFE_NO_PAD.decode(text).map_err(|_| Rejected::Shape)?)
         };
         let claims = Value::Object(claims.ok_or(Rejected::Claims)?);
-        if !claims::hold(&claims, &issuer.required) {
+        if !issuer.require.as_ref().is_none_or(|require| require.holds(&claims)) {
             return Err(Rejected::Required.into());
         }
         self.principal(&claims, issuer)
@@ -316,7 +317,6 @@ impl Gate {
     }
 }
 
-impl fmt::Debug for Gate {
 /// Has an assertion remembered until it is over, and for clocks that differ a little longer. What is signed is remembered and
 /// not the signature, which some algorithms can write in two ways.
 async fn use_up(token: &Token<'_>, until_ms: u64, source: &impl JwksSource) -> Result<(), Refusal> {
@@ -329,6 +329,7 @@ async fn use_up(token: &Token<'_>, until_ms: u64, source: &impl JwksSource) -> R
     }
 }
 
+impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gate").field("settings", &self.settings).finish_non_exhaustive()
     }

@@ -2,11 +2,10 @@
 //!
 //! It names issuers, groups and claims, never a person (DESIGN §1.6).
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::requirement::Requirement;
 use crate::address::document_url;
 
 /// How callers are identified. The default, nothing set, lets nobody in.
@@ -66,19 +65,18 @@ pub struct Issuer {
     /// Which claims carry what.
     #[serde(default)]
     pub claims: ClaimNames,
-    /// Claims that must be there: the value itself, or in a list of values one of them. A claim that is a list must hold
-    /// it. Names as in [`ClaimNames`].
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub required: BTreeMap<String, Value>,
+    /// What else the claims must say, in CEL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require: Option<Requirement>,
     /// Longest lifetime accepted (`exp` − `iat`) in seconds.
     #[serde(default = "a_day")]
     pub max_age_s: u64,
     /// Seconds for which a `signed-header` holds, from its `iat` on and before it, at most [`MAX_SKEW_S`].
+    #[serde(default = "a_minute")]
+    pub window_s: u64,
     /// Whether a `signed-header` lets in once only. Its issuer gives each a `jti` of its own.
     #[serde(default, skip_serializing_if = "is_false")]
     pub single_use: bool,
-    #[serde(default = "a_minute")]
-    pub window_s: u64,
     /// Tolerated clock difference in seconds, at most [`MAX_SKEW_S`].
     #[serde(default = "a_minute")]
     pub skew_s: u64,
@@ -353,14 +351,15 @@ impl Issuer {
         check(place.is_some() && !access && self.algorithms.is_empty(), "algorithms", "at least one");
         check(place.is_none() && !self.algorithms.is_empty(), "algorithms", "are those of public keys");
         check(self.max_age_s == 0, "max_age_s", "must be positive");
-        check(self.single_use && mode != Mode::SignedHeader, "single_use", "is for mode signed-header");
         check(self.skew_s > MAX_SKEW_S, "skew_s", "at most 300");
         check(self.window_s == 0 || self.window_s > MAX_SKEW_S, "window_s", "from 1 to 300");
+        check(self.single_use && mode != Mode::SignedHeader, "single_use", "is for mode signed-header");
         check(self.claims.principal.is_empty(), "claims.principal", "must not be empty");
-        for name in self.required.keys() {
-            let personal = *name == self.claims.principal || PERSONAL.contains(&name.as_str());
-            check(personal, "required", "names no principal: whom an issuer identifies is the issuer's business");
-        }
+        let name = &self.claims.principal;
+        let principal = if name.starts_with('/') { name.clone() } else { format!("/{name}") };
+        let personal = |name: &String| *name == principal || PERSONAL.iter().any(|claim| name.get(1..) == Some(*claim));
+        let names = self.require.iter().flat_map(|require| require.names()).any(personal);
+        check(names, "require", "asks for no principal: whom an issuer identifies is the issuer's business");
         found.into_iter()
     }
 }
@@ -385,11 +384,11 @@ fn one_or_more<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) 
     };
     list.into_iter().map(|one| T::deserialize(one).map_err(D::Error::custom)).collect()
 }
+
 #[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
 fn is_false(value: &bool) -> bool {
     !value
 }
-
 
 fn a_day() -> u64 {
     86_400

@@ -90,7 +90,7 @@ before(async () => {
     { issuer: oidc.url, mode: 'jwt', audiences: [AUDIENCE], algorithms: ['RS256'], token_type: 'at+jwt', clients: ['app'] },
     {
       issuer: 'https://house.example', mode: 'jwt', jwks_url: `${house.url}/jwks`, audiences: ['signalbox'], algorithms: ALGORITHMS,
-      claims: { tenant: '/org/id', models: 'models' }, required: { dept: ['labs', 'research'] }, grants: ['operator'],
+      claims: { tenant: '/org/id', models: 'models' }, require: `claims.dept in ['labs', 'research'] && (!has(claims.amr) || 'mfa' in claims.amr)`, grants: ['operator'],
     },
     { issuer: house.url, mode: 'cloudflare-access', audiences: ['tag'] },
     { issuer: 'front', mode: 'signed-header', secret_env: ['OLD_SECRET', 'FRONT_SECRET'] },
@@ -205,6 +205,7 @@ describe('claims', () => {
 
   test('what is required must be there', async () => {
     assert.deepEqual([await status({ dept: 'research' }), await status({ dept: 'sales' })], [200, 401]);
+    assert.deepEqual([await status({ amr: ['pwd', 'mfa'] }), await status({ amr: ['pwd'] }), await status({ amr: 7 })], [200, 401, 401]);
   });
 
   test('tenants are told apart, and a token without one is refused', async () => {

@@ -98,14 +98,20 @@ fn keys_are_where_they_are_said_to_be_or_where_the_standard_puts_them() {
 #[test]
 fn configuration_names_no_principal() {
     for members in [
-        r#""required":{"sub":"ada"}"#,
-        r#""required":{"email":["ada@example.com"]}"#,
-        r#""claims":{"principal":"uid"},"required":{"uid":"ada"}"#,
+        r#""require":"claims.sub == 'ada'""#,
+        r#""require":"claims.dept == 'a' || claims['email'].startsWith('ada@')""#,
+        r#""require":"has(claims.name)""#,
+        r#""claims":{"principal":"uid"},"require":"claims.uid in ['ada']""#,
+        r#""claims":{"principal":"/user/id"},"require":"claims.user.id != 'ada'""#,
     ] {
         let text = EXAMPLE.replace(r#""claims":{"principal":"sub","tenant":"org"}"#, members);
         assert_eq!(settings(&text).problems().len(), 1, "{members}");
     }
-    let department = EXAMPLE.replace("\"claims\"", r#""required":{"dept":["a","b"]},"claims""#);
+    let broken = EXAMPLE.replace("\"claims\"", r#""require":"claims.dept = 'a'","claims""#);
+    let why = serde_json::from_str::<Settings>(&broken).unwrap_err().to_string();
+    assert!(why.contains("require: line 1"), "{why}");
+    let department =
+        EXAMPLE.replace("\"claims\"", r#""require":"claims.dept in ['a', 'b'] && claims.user.name != ''","claims""#);
     assert_eq!(settings(&department).problems(), Vec::<String>::new());
     for member in ["users", "principals", "subjects", "keys"] {
         let text = EXAMPLE.replace("\"mode\"", &format!("\"{member}\":[],\"mode\""));
