@@ -3,6 +3,7 @@
 // wrangler's createTestHarness would do most of this, but it routes the Worker's outgoing requests through this process's
 // fetch: a refused, reset or cut upstream would then look different from what workerd makes of it. Its building block,
 // startWorker, leaves them on real sockets.
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +11,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { unstable_startWorker as startWorker } from 'wrangler';
 import { wranglerEnv } from '../../scripts/lib/env.mjs';
+import { LeakWatch } from './leaks.mjs';
 import { startSimulator } from '../../tools/simulator/server.mjs';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -37,15 +39,20 @@ export function baseConfig(sim) {
  *   secrets   secret variables
  *   prices    what the KV key `prices` holds
  *   services  entrypoints by binding: {NAME: {service, entrypoint}}
+ *   bound     other bindings, in wrangler's words: {NAME: {type, …}}
+ *   tells     `prompts` where logs or exports are to hold them; else the file fails at its end if they do (leaks.mjs)
  *   entry, wranglerConfig   another Worker than build/index.js, and another wrangler configuration file
  *
- * Gives {url, sim, kv, logs, call, configure, durable, evict, restart, kill, close}.
+ * Gives {url, sim, kv, logs, leaks, call, configure, durable, stored, evict, restart, kill, close}.
  */
-export async function startHarness({ config = {}, vars = {}, secrets = {}, services = {}, prices, entry = join(root, 'build', 'index.js'), wranglerConfig = join(root, 'wrangler.toml') } = {}) {
+export async function startHarness({ config = {}, vars = {}, secrets = {}, services = {}, bound = {}, tells, prices, entry = join(root, 'build', 'index.js'), wranglerConfig = join(root, 'wrangler.toml') } = {}) {
   Object.assign(process.env, quiet);
   const sim = await startSimulator();
   const storage = mkdtempSync(join(tmpdir(), 'signalbox-test-'));
   const logs = [];
+  const leaks = new LeakWatch();
+  leaks.guard(Object.values(secrets));
+  watchPrompts(sim, leaks);
   let worker;
 
   const start = async () => {
@@ -53,7 +60,7 @@ export async function startHarness({ config = {}, vars = {}, secrets = {}, servi
       config: wranglerConfig,
       entrypoint: entry,
       envFiles: [join(storage, 'none.env')], // instead of a developer's .dev.vars
-      bindings: bindings({ SIGNALBOX_MODE: 'local', ...vars }, secrets, services),
+      bindings: { ...bindings({ SIGNALBOX_MODE: 'local', ...vars }, secrets, services), ...bound },
       dev: {
         server: { hostname: '127.0.0.1', port: 0 },
         persist: storage,
@@ -66,12 +73,14 @@ export async function startHarness({ config = {}, vars = {}, secrets = {}, servi
     });
     const url = (await worker.url).href.replace(/\/$/, '');
     if (!runtime()) await once(worker.raw, 'reloadComplete'); // the proxy in front of workerd can be ready before it
+    leaks.owns(url);
     return url;
   };
 
   const harness = {
     sim,
     logs,
+    leaks,
     /** KV CATALOGUE, as the Worker sees it. */
     kv: undefined,
     url: undefined,
@@ -86,7 +95,7 @@ export async function startHarness({ config = {}, vars = {}, secrets = {}, servi
 
     /** Replaces the configuration (a merge patch over baseConfig), with a new isolate so that it counts at once. */
     async configure(patch) {
-      await harness.kv.put('config', JSON.stringify(merge(baseConfig(sim), patch)));
+      await put(merge(baseConfig(sim), patch));
       await harness.restart();
     },
 
@@ -94,6 +103,11 @@ export async function startHarness({ config = {}, vars = {}, secrets = {}, servi
     async durable(binding, name) {
       const namespace = await runtime().getDurableObjectNamespace(binding);
       return namespace.get(namespace.idFromName(name));
+    },
+
+    /** What a Secrets Store holds under a binding: `(await harness.stored('NAME')).create(value)`. */
+    async stored(binding) {
+      return (await runtime().getSecretsStoreSecretAPI(binding))();
     },
 
     /** Puts a Durable Object out of memory; its storage stays. */
@@ -121,22 +135,38 @@ export async function startHarness({ config = {}, vars = {}, secrets = {}, servi
     async close() {
       await worker?.dispose();
       await sim.close();
+      const found = leaks.end(logs);
       rmSync(storage, { recursive: true, force: true, maxRetries: 3 });
+      assert.deepEqual(found.filter(finding => tells !== 'prompts' || !finding.startsWith('a prompt')), [], 'what must not get out has');
     },
   };
   const runtime = () => worker.raw.runtimes[0].mf;
+  const put = config => {
+    leaks.guard(config);
+    return harness.kv.put('config', JSON.stringify(config));
+  };
 
   try {
     harness.url = await start();
     harness.kv = await runtime().getKVNamespace('CATALOGUE');
     const patch = typeof config === 'function' ? config(sim) : config;
-    if (patch !== null) await harness.kv.put('config', JSON.stringify(merge(baseConfig(sim), patch)));
+    if (patch !== null) await put(merge(baseConfig(sim), patch));
     if (prices !== undefined) await harness.kv.put('prices', JSON.stringify(prices));
   } catch (error) {
     await harness.close();
     throw error;
   }
   return harness;
+}
+
+/** Tells the watch what providers are asked, before anything forgets it. */
+function watchPrompts(sim, leaks) {
+  const { log } = sim;
+  const open = log.open.bind(log);
+  log.open = request => {
+    leaks.said(request.body);
+    return open(request);
+  };
 }
 
 /** Processes of a name that this one has started. */

@@ -1,8 +1,10 @@
 // The harness itself, with a stand-in for the gateway: what the gateway's tests rely on has to hold.
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, test } from 'node:test';
+import { createServer, request } from 'node:http';
+import { after, before, beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { merge, startHarness, until } from './harness.mjs';
+import { LeakWatch } from './leaks.mjs';
 
 const here = name => fileURLToPath(new URL(`./stand-in/${name}`, import.meta.url));
 const body = { model: 'gpt-test', messages: [{ role: 'user', content: 'What is the capital of France?' }] };
@@ -50,4 +52,55 @@ test('a restart keeps what was stored; a new configuration counts at once', asyn
 
 test('patches merge as RFC 7396 says, and keep their nulls', () => {
   assert.deepEqual(merge({ a: { b: 1, c: 2 }, d: [1] }, { a: { b: null, e: { f: 3 } }, d: [2] }), { a: { b: null, c: 2, e: { f: 3 } }, d: [2] });
+});
+
+describe('what must not get out is found wherever it does', () => {
+  const KEY = 'sk-canary-of-the-watch';
+  const PROMPT = 'a prompt that is long enough to be told from others';
+  let server;
+  let said; // what the server answers, in pieces
+  before(() => new Promise(ready => {
+    server = createServer((req, res) => req.resume().on('end', () => {
+      for (const piece of said) res.write(piece);
+      res.end();
+    })).listen(0, '127.0.0.1', ready);
+  }));
+  after(() => server.close());
+
+  /** What a watch finds while something is done with the server as its gateway. */
+  async function found(act, { pieces = ['fine'], log = [] } = {}) {
+    said = pieces;
+    const url = `http://127.0.0.1:${server.address().port}`;
+    const watch = new LeakWatch();
+    watch.owns(url);
+    watch.guard({ providers: { a: { api_key: KEY } } });
+    watch.said(JSON.stringify({ messages: [{ role: 'user', content: [{ type: 'text', text: `\n${PROMPT}` }] }] }));
+    await act(url);
+    return watch.end(log);
+  }
+  const fetched = (path, init) => async url => (await fetch(`${url}${path}`, init)).text();
+  const wired = url => new Promise(done => request(url, res => res.resume().on('end', done)).end());
+
+  test('a key in an answer, to fetch and on the wire, also where it is cut in two', async () => {
+    for (const act of [fetched('/'), wired]) {
+      assert.deepEqual(await found(act), []);
+      assert.match((await found(act, { pieces: [`x${KEY}x`] })).join(), /a key of 22 characters in the answer to GET \//);
+      assert.match((await found(act, { pieces: [KEY.slice(0, 9), KEY.slice(9)] })).join(), /a key/);
+    }
+  });
+
+  test('a key, a credential and a prompt in the log', async () => {
+    const token = 'eyJ-a-token-of-a-caller.x.y';
+    const act = fetched('/', { headers: { authorization: `Bearer ${token}` } });
+    assert.deepEqual(await found(act, { log: [{ message: 'all is well' }] }), []);
+    for (const [what, text] of [['a key', KEY], ['a credential', token], ['a prompt', JSON.stringify({ body: PROMPT })]]) {
+      assert.deepEqual((await found(act, { log: [{ message: text }] })).map(finding => finding.split(' of ')[0]), [what]);
+    }
+  });
+
+  test('a key, a credential and a prompt in an export', async () => {
+    const body = text => ({ method: 'POST', body: JSON.stringify({ resourceSpans: [text] }) });
+    assert.deepEqual(await found(fetched('/v1/traces', body('fine'))), []);
+    for (const text of [KEY, PROMPT]) assert.equal((await found(fetched('/v1/traces', body(text)))).length, 1, text);
+  });
 });
