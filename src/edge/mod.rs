@@ -7,6 +7,7 @@ pub mod gather;
 pub mod health_object;
 pub mod ledger_object;
 pub mod platform;
+pub mod secrets;
 pub mod state;
 pub mod stream_log;
 pub mod task;
@@ -17,7 +18,6 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use worker::{event, worker_sys, Env};
 
-use crate::config::provider::AI_BINDING;
 use crate::pipeline;
 use platform::{Bindings, EdgePlatform};
 
@@ -65,15 +65,6 @@ fn panic_where_asked(request: &web_sys::Request) {
 /// A binding by name; `undefined` where it is not bound.
 fn binding(env: &Env, name: &str) -> JsValue {
     js_sys::Reflect::get(env, &JsValue::from_str(name)).unwrap_or(JsValue::UNDEFINED)
-}
-
-/// What a configuration may ask of the environment: a var or secret by name, and whether the AI binding is there.
-fn known(env: &Env, name: &str) -> Option<String> {
-    if name == AI_BINDING {
-        let bound = binding(env, name);
-        return (!bound.is_undefined() && !bound.is_null()).then(|| "bound".to_owned());
-    }
-    text(env, name)
 }
 
 /// A var or secret by name.

@@ -9,7 +9,7 @@ use worker::{Context, Env};
 
 use crate::config::{ConfigProblem, Mode};
 use crate::edge::platform::{now_ms, random, read_keys, write_key};
-use crate::edge::{binding, known, text};
+use crate::edge::{binding, secrets, text};
 use crate::error::GatewayError;
 use crate::gateway::{unconfigured, Gateway, Memory};
 
@@ -71,6 +71,7 @@ pub async fn gateway(env: &Env, ctx: &Rc<Context>, version: Option<&str>) -> Res
 async fn refresh(env: &Env) -> Result<Rc<Gateway>, Vec<ConfigProblem>> {
     let kv = binding(env, "CATALOGUE");
     let found = read_keys(&kv, [CONFIG_KEY, PRICES_KEY]).await;
+    let new_secrets = secrets::ask(env).await;
     let in_force = CURRENT.with(|c| c.borrow().clone());
     let Some([config, prices]) = found else {
         // KV cannot be read. What is in force stays; a cold isolate does not start from defaults.
@@ -79,12 +80,12 @@ async fn refresh(env: &Env) -> Result<Rc<Gateway>, Vec<ConfigProblem>> {
         return in_force.ok_or_else(|| vec![problem]);
     };
     let sources = Sources { config, prices };
-    if let Some(gateway) = in_force.as_ref().filter(|_| SOURCES.with(|s| *s.borrow() == sources)) {
+    if let Some(gateway) = in_force.as_ref().filter(|_| !new_secrets && SOURCES.with(|s| *s.borrow() == sources)) {
         stay_fresh(env);
         return Ok(gateway.clone());
     }
     SOURCES.with(|s| s.replace(sources.clone()));
-    match load(env, &sources) {
+    match load(env, &sources).await {
         Ok(gateway) => {
             let gateway = accept(env, gateway);
             gateway.memory.refused.take();
@@ -101,17 +102,25 @@ async fn refresh(env: &Env) -> Result<Rc<Gateway>, Vec<ConfigProblem>> {
             let last = read_keys(&kv, [GOOD_CONFIG_KEY, GOOD_PRICES_KEY]).await;
             let Some([Some(config), prices]) = last else { return Err(problems) };
             let prices = prices.filter(|p| !p.is_empty());
-            let last_good = load(env, &Sources { config: Some(config), prices });
+            let last_good = load(env, &Sources { config: Some(config), prices }).await;
             last_good.map(|gateway| accept(env, gateway)).map_err(|_| problems)
         }
     }
 }
 
-fn load(env: &Env, sources: &Sources) -> Result<Gateway, Vec<ConfigProblem>> {
+async fn load(env: &Env, sources: &Sources) -> Result<Gateway, Vec<ConfigProblem>> {
+    let read = read(env, sources);
+    if secrets::ask(env).await {
+        return self::read(env, sources);
+    }
+    read
+}
+
+fn read(env: &Env, sources: &Sources) -> Result<Gateway, Vec<ConfigProblem>> {
     let mode = if text(env, "SIGNALBOX_MODE").as_deref() == Some("local") { Mode::Local } else { Mode::Production };
     let var = text(env, "SIGNALBOX_CONFIG");
     let overlays: Vec<&str> = sources.config.as_deref().into_iter().chain(var.as_deref()).collect();
-    Gateway::load(&overlays, sources.prices.as_deref(), mode, &|name| known(env, name), MEMORY.with(Rc::clone))
+    Gateway::load(&overlays, sources.prices.as_deref(), mode, &|name| secrets::known(env, name), MEMORY.with(Rc::clone))
 }
 
 fn accept(env: &Env, gateway: Gateway) -> Rc<Gateway> {
