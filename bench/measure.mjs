@@ -25,7 +25,7 @@ export function effort({ quick }) {
 /** One whole answer from each target. Gives the number of bytes that every later answer must have at least. */
 export async function check(target, scenario) {
   const body = requestBody(scenario);
-  const answer = await whole({ port: target.port, body }).catch(error => {
+  const answer = await whole({ ...reach(target, scenario), body }).catch(error => {
     throw new Problem(`${target.name}, ${scenario.title}: ${error.message}\n${target.log.text().slice(-2000)}`);
   });
   const fault = faults(scenario, answer, body.length);
@@ -40,7 +40,7 @@ async function turn(target, scenario, plan, { least, ours, seconds = plan.second
     : { connections: plan.connections, seconds };
   target.log.clear();
   const before = { cpu: cpuSeconds(target.pid), ours: total(ours), busy: busySeconds(), at: performance.now() };
-  const done = await load({ port: target.port, body: requestBody(scenario), ...bounds, leastBytes: least, ending: scenario.events ? 'data: [DONE]' : '}' });
+  const done = await load({ ...reach(target, scenario), body: requestBody(scenario), ...bounds, leastBytes: least, ending: scenario.events ? 'data: [DONE]' : '}' });
   await sleep(LATE_WORK_MS);
   const machineSeconds = (performance.now() - before.at) / 1000;
   const others = busySeconds() - before.busy - (total(ours) - before.ours);
@@ -53,9 +53,12 @@ async function turn(target, scenario, plan, { least, ours, seconds = plan.second
   };
 }
 
+/** Where a target is and, where callers of it have to prove who they are, as whom each of them comes. */
+const reach = ({ port, credential }, scenario) => ({ port, credential: credential && (() => credential(scenario)) });
+
 const total = pids => pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
 
-/** `targets`: the bare Worker and the gateway, in this order; `ours`: all processes of the bench. Gives one result per scenario. */
+/** `targets`: the bare Worker and the gateway, or the gateway without and with what is measured, in this order; `ours`: all processes of the bench. Gives one result per scenario. */
 export async function measure(targets, scenarios, plan, ours) {
   const results = [];
   for (const scenario of scenarios) {
@@ -82,7 +85,7 @@ export async function measure(targets, scenarios, plan, ours) {
     const { scenario } = result;
     // Of a paced stream only the start is waited for.
     const ask = { body: requestBody(scenario), count: plan.firstBytes(scenario), leave: Boolean(scenario.paced) };
-    result.firstByteMs = await firstBytes(targets.map(target => target.port), ask);
+    result.firstByteMs = await firstBytes(targets.map(target => reach(target, scenario)), ask);
   }
   return results;
 }

@@ -26,7 +26,8 @@ export function summarize({ scenario, turns: [bare, gateway], firstByteMs }) {
     requestsPerSecond: compare('perSecond'),
     firstByteMs: { bare: bareFirst, gateway: gatewayFirst, added: gatewayFirst - bareFirst },
     aim: scenario.aim,
-    met: scenario.aim === undefined ? undefined : cpu.ratio <= scenario.aim,
+    aimMs: scenario.aimMs,
+    met: scenario.aimMs === undefined ? scenario.aim === undefined ? undefined : cpu.ratio <= scenario.aim : cpu.gateway - cpu.bare < scenario.aimMs,
     logLinesPerRequest: median(gateway.map(turn => turn.logLines / turn.requests)),
     requests: [...bare, ...gateway].reduce((sum, turn) => sum + turn.requests, 0),
     othersCores: median([...bare, ...gateway].map(turn => turn.othersCores)),
@@ -38,7 +39,7 @@ export function sizeOf(wasm) {
   return { rawBytes: wasm.length, gzipBytes: gzip, aimBytes: WASM_AIM_BYTES, met: gzip <= WASM_AIM_BYTES };
 }
 
-export function render({ about, books, wasm, scenarios }) {
+export function render({ about, books, wasm, scenarios, identity }) {
   const rows = [
     ['', 'CPU ms/request', '', 'gateway ÷ bare', '', '', 'requests/s', '', 'gateway', 'first byte ms', '', ''],
     ['', 'bare', 'gateway', 'ratio', 'lowest–highest', 'aim', 'bare', 'gateway', '÷ bare', 'bare', 'gateway', 'added'],
@@ -50,18 +51,33 @@ export function render({ about, books, wasm, scenarios }) {
       fixed(one.firstByteMs.bare), fixed(one.firstByteMs.gateway), signed(one.firstByteMs.added),
     ]),
   ];
-  const others = Math.max(...scenarios.map(one => one.othersCores));
+  const all = [...scenarios, ...identity?.scenarios ?? []];
+  const others = Math.max(...all.map(one => one.othersCores));
   return [
     `Signalbox bench, ${about.date}: ${about.cores} cores (${about.cpu}), ${about.memoryGb} GB, workerd ${about.workerd}, node ${about.node}`,
     `${about.rounds} rounds in turns (paced: ${about.pacedRounds}), medians; ${about.connections} connections (paced: ${about.pacedConnections}, ${PACE_MS} ms between events); the callers and the upstream run on the same machine`,
     `load average ${about.loadBefore} before, ${about.loadAfter} after; other programs took up to ${fixed(others)} cores while this ran`,
     '',
-    ...table(rows),
-    '',
+    ...(scenarios.length ? [...table(rows), ''] : []),
+    ...(identity ? [...table(identityRows(identity.scenarios)), `key sets fetched meanwhile: ${identity.keySetFetches}`, ''] : []),
     `index_bg.wasm: ${kb(wasm.rawBytes)} kB, ${kb(wasm.gzipBytes)} kB gzip (aim ≤ ${kb(wasm.aimBytes)} kB gzip: ${word(wasm.met)})`,
     `memory at the end: bare ${about.memoryMb.bare} MB, gateway ${about.memoryMb.gateway} MB`,
-    `ledger: ${inBooks(books)}; log lines per request: ${fixed(median(scenarios.map(one => one.logLinesPerRequest)))}`,
+    `ledger: ${inBooks(books)}; log lines per request: ${fixed(median(all.map(one => one.logLinesPerRequest)))}`,
   ].join('\n');
+}
+
+function identityRows(scenarios) {
+  return [
+    ['', 'CPU ms/request', '', 'issuer ÷ none', '', 'added', '', 'requests/s', '', 'first byte ms', '', ''],
+    ['small JSON, by caller', 'none', 'issuer', 'ratio', 'lowest–highest', 'CPU ms', 'aim', 'none', 'issuer', 'none', 'issuer', 'added'],
+    ...scenarios.map(one => [
+      one.title, fixed(one.cpuMsPerRequest.bare), fixed(one.cpuMsPerRequest.gateway), fixed(one.cpuMsPerRequest.ratio),
+      `${fixed(one.cpuMsPerRequest.lowest)}–${fixed(one.cpuMsPerRequest.highest)}`,
+      signed(one.cpuMsPerRequest.gateway - one.cpuMsPerRequest.bare), `< ${one.aimMs} ${word(one.met)}`,
+      whole(one.requestsPerSecond.bare), whole(one.requestsPerSecond.gateway),
+      fixed(one.firstByteMs.bare), fixed(one.firstByteMs.gateway), signed(one.firstByteMs.added),
+    ]),
+  ];
 }
 
 const fixed = number => (Math.abs(number) >= 100 ? number.toFixed(0) : number.toFixed(2));

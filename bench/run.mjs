@@ -10,8 +10,9 @@ import { buildDir } from '../scripts/lib/paths.mjs';
 import { onEnd, startNode, stopAll } from '../scripts/lib/proc.mjs';
 import { Problem, elapsed, main, note, step } from '../scripts/lib/say.mjs';
 import { setup } from '../scripts/setup.mjs';
+import { callers, identity } from './identity.mjs';
 import { begun } from './load.mjs';
-import { effort, measure } from './measure.mjs';
+import { check, effort, measure } from './measure.mjs';
 import { busySeconds, loadAverage, machine, residentMb } from './procfs.mjs';
 import { render, sizeOf, summarize } from './report.mjs';
 import { chosen } from './scenarios.mjs';
@@ -47,11 +48,16 @@ async function run() {
   folder = freshFolder();
   const settings = await workerSettings();
   const child = startNode(fileURLToPath(new URL('./upstream.mjs', import.meta.url)), [], { env: scrubbed() });
-  const upstream = `http://127.0.0.1:${await firstLine(child)}/v1`;
+  const origin = `http://127.0.0.1:${await firstLine(child)}`;
+  const upstream = `${origin}/v1`;
   const config = { identity: { mode: 'none' }, providers: { openai: { base_url: upstream, api_key: 'bench' } } };
+  const gatewayOf = (name, config) => startGateway({ folder: join(folder, name), buildDir: from ?? buildDir, settings, config });
   const bare = { name: 'bare Worker', ...(await startBare({ folder: join(folder, 'bare'), settings, upstream })) };
-  const gateway = { name: 'gateway', ...(await startGateway({ folder: join(folder, 'gateway'), buildDir: from ?? buildDir, settings, config })) };
-  const results = await measure([bare, gateway], scenarios, plan, [process.pid, child.pid, bare.pid, gateway.pid]);
+  const gateway = { name: 'gateway', ...(await gatewayOf('gateway', config)) };
+  const ours = [process.pid, child.pid, bare.pid, gateway.pid];
+  const [plain, known] = [scenarios.filter(({ token }) => !token), scenarios.filter(({ token }) => token)];
+  const results = plain.length ? await measure([bare, gateway], plain, plan, ours) : [];
+  const verified = known.length ? await withIdentity(gateway, known) : undefined;
   const report = {
     about: {
       date: new Date().toISOString().slice(0, 16).replace('T', ' ') + ' UTC', ...machine(), workerd: runtime().version, node: process.versions.node,
@@ -61,10 +67,23 @@ async function run() {
     books: await books(gateway.port),
     wasm: sizeOf(readFileSync(join(folder, 'gateway', 'build', 'index_bg.wasm'))),
     scenarios: results.map(summarize),
+    identity: verified && { keySetFetches: verified.keySetFetches, scenarios: verified.results.map(summarize) },
   };
   console.log(render(report));
   if (json) write(json, { ...report, rounds: results.map(({ scenario, turns: [one, other] }) => ({ name: scenario.name, bare: one, gateway: other })) });
   note(`done (${elapsed()})`);
+
+  /** The same gateway with an issuer, beside the one without; key sets are counted from when it is warm. */
+  async function withIdentity(without, scenarios) {
+    const { keys, credential } = await callers(scenarios);
+    await fetch(`${origin}/jwks`, { method: 'PUT', body: JSON.stringify({ keys }) });
+    const gateway = { name: 'gateway with an issuer', credential, ...(await gatewayOf('issuer', { ...config, identity: identity(keys, `${origin}/jwks`) })) };
+    for (const scenario of scenarios) await check(gateway, scenario);
+    const fetched = async () => (await (await fetch(`${origin}/jwks/fetched`)).json()).fetched;
+    const before = await fetched();
+    const results = await measure([without, gateway], scenarios, plan, [...ours, gateway.pid]);
+    return { results, keySetFetches: await fetched() - before };
+  }
 }
 
 function options() {

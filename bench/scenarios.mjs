@@ -3,6 +3,7 @@
 // The upstream learns from a marker in the first message what to answer, because headers do not pass the gateway. The model is
 // one of the compiled-in catalogue, so that the gateway prices every answer, as it would in earnest.
 import { Problem } from '../scripts/lib/say.mjs';
+import { IDENTITY } from './identity.mjs';
 import { answerText, deltaText } from './wire.mjs';
 
 export const PATH = '/v1/chat/completions';
@@ -23,9 +24,10 @@ export const PACE_MS = 20;
 export const WASM_AIM_BYTES = 1_000_000;
 
 export function chosen(names) {
-  const unknown = names.filter(name => !SCENARIOS.some(scenario => scenario.name === name));
-  if (unknown.length) throw new Problem(`--only ${unknown[0]}: there are ${SCENARIOS.map(scenario => scenario.name).join(', ')}`);
-  return SCENARIOS.filter(scenario => !names.length || names.includes(scenario.name));
+  const all = [...SCENARIOS, ...IDENTITY];
+  const unknown = names.filter(name => !all.some(scenario => scenario.name === name));
+  if (unknown.length) throw new Problem(`--only ${unknown[0]}: there are ${all.map(scenario => scenario.name).join(', ')}`);
+  return all.filter(scenario => !names.length || names.includes(scenario.name));
 }
 
 /** The request as it goes out. Streams ask for usage, as callers who watch their spending do. */

@@ -1,5 +1,5 @@
 // The provider of the bench: a process of its own that answers at once, or an event every PACE_MS. It does as little as it can,
-// because its share of the machine is missing to whatever is measured. Prints its port.
+// because its share of the machine is missing to whatever is measured. It also serves an issuer's keys. Prints its port.
 import { createServer } from 'node:http';
 import { PACE_MS } from './scenarios.mjs';
 import { answer, doneEvent, events, usageEvent } from './wire.mjs';
@@ -7,14 +7,24 @@ import { answer, doneEvent, events, usageEvent } from './wire.mjs';
 const MARKER = /bench-(?:json|(\d+)(-paced)?)/;
 const ready = new Map([20, 500].map(count => [count, events(count)]));
 
+/** The key set of the bench's issuer, which whoever starts it puts there, and how often it was fetched. */
+let keys = '{"keys":[]}';
+let fetched = 0;
+
 const server = createServer((req, res) => {
   const pieces = [];
   req.on('data', piece => pieces.push(piece));
-  req.on('end', () => reply(res, Buffer.concat(pieces)));
+  req.on('end', () => (req.url.startsWith('/jwks') ? jwks(req, res, Buffer.concat(pieces)) : reply(res, Buffer.concat(pieces))));
 });
 server.keepAliveTimeout = 0; // the runtime reuses connections; one that we close just then would look like a fault
 server.requestTimeout = 0;
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));
+
+function jwks({ method, url }, res, body) {
+  if (method === 'PUT') keys = body.toString();
+  else if (url === '/jwks') fetched++;
+  res.writeHead(200, { 'content-type': 'application/json' }).end(url === '/jwks' ? keys : JSON.stringify({ fetched }));
+}
 
 function reply(res, body) {
   const text = body.toString('latin1');
