@@ -437,15 +437,25 @@ describe('with local mode off', () => {
     }
   });
 
+  test('entries that name a principal are refused, and with them the whole configuration', async () => {
+    const issuer = { issuer: 'https://id.example', audiences: ['a'], algorithms: ['RS256'], require: "claims.dept == 'a' && claims.sub == 'ada'" };
+    await closed.kv.put('config', JSON.stringify({ identity: { mode: 'jwt', issuers: [issuer] }, limits: { principals: { ada: { requests_per_minute: 5 } } } }));
+    await closed.restart();
+    assert.equal((await ask('/v1/models', { at: closed, headers: good() })).status, 503);
+    const refused = await until(() => closed.logs.map(line => JSON.stringify(line)).find(line => line.includes('configuration refused')), { what: 'the complaint' });
+    for (const place of ['identity.issuers[0].require', 'limits.principals']) assert.ok(refused.includes(place), `${place} in ${refused}`);
+  });
+
   test('addresses inside a network are refused as a whole, and nobody is called', async () => {
     const inside = ['http://127.0.0.1:1/v1', `${canary.url}/v1`, 'https://localhost/v1', 'https://169.254.169.254/v1', 'https://10.0.0.1/v1', 'https://192.168.1.1/v1', 'https://[::1]/v1', 'https://[fd00::1]/v1', 'https://[::ffff:169.254.169.254]/v1', 'https://2130706433/v1', 'https://0x7f.1/v1', 'https://0177.0.0.1/v1', 'https://metadata.google.internal/v1', 'https://router.local/v1', 'https://user@api.example/v1', 'https://api.example./v1', 'ftp://api.example/v1'];
     const issuer = { issuer: 'https://id.example', jwks_url: 'https://id.example/jwks', audiences: ['a'], algorithms: ['RS256'] };
     const providers = Object.fromEntries(inside.map((base_url, at) => [`p${at}`, { kind: 'openai-chat', base_url }]));
     const issuers = [`${canary.url}/jwks`, 'https://169.254.169.254/jwks', 'https://10.0.0.1/'].map((jwks_url, at) => ({ ...issuer, issuer: `https://${at}.example`, jwks_url }));
+    const before = closed.logs.length;
     await closed.kv.put('config', JSON.stringify({ identity: { mode: 'jwt', issuers }, providers }));
     await closed.restart();
     assert.equal((await ask('/v1/models', { at: closed, headers: good() })).status, 503);
-    const refused = await until(() => closed.logs.map(line => JSON.stringify(line)).find(line => line.includes('configuration refused')), { what: 'the complaint' });
+    const refused = await until(() => closed.logs.slice(before).map(line => JSON.stringify(line)).find(line => line.includes('configuration refused')), { what: 'the complaint' });
     for (const place of [...Object.keys(providers).map(name => `providers.${name}.base_url`), ...issuers.map((_, at) => `identity.issuers[${at}].jwks_url`)]) assert.ok(refused.includes(place), place);
     assert.deepEqual(canary.seen, []);
   });
