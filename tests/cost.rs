@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use signalbox::accounting::{cost, estimate, Certainty, Cost, Provenance, ServiceTier};
-use signalbox::catalogue::price::{Rates, Tier};
+use signalbox::catalogue::price::{Prices, Rates, Tier};
 use signalbox::dialect::canonical::Usage;
 
 /// Three dollars in, fifteen out, per million tokens, with every class priced apart.
@@ -15,6 +15,11 @@ fn priced() -> Rates {
         cache_write_1h: Some(6_000_000),
         audio_input: Some(40_000_000),
         audio_output: Some(80_000_000),
+        cached_audio: Some(4_000_000),
+        image_input: Some(5_000_000),
+        image_output: Some(60_000_000),
+        web_search: Some(10_000_000_000),
+        file_search: Some(2_500_000_000),
         ..Rates::default()
     }
 }
@@ -25,8 +30,11 @@ fn plain() -> Rates {
 }
 
 fn reported(usage: &Usage, rates: &Rates) -> Cost {
-    cost(usage, Provenance::Reported, Some(rates), ServiceTier::Standard)
+    cost(usage, Provenance::Reported, Some(rates), NOW_MS)
 }
+
+/// Wednesday, 2026-11-25, 12:00 UTC.
+const NOW_MS: u64 = 1_795_608_000_000;
 
 #[test]
 fn cache_writes_are_not_paid_twice() {
@@ -138,7 +146,7 @@ fn a_long_prompt_moves_the_whole_request_to_its_tier() {
 
 #[test]
 fn a_request_price_is_paid_once() {
-    let rates = Rates { request_picousd: Some(5_000_000_000), ..plain() };
+    let rates = Rates { request: Some(5_000_000_000), ..plain() };
     let usage = Usage { input_tokens: 1, ..Usage::default() };
     assert_eq!(reported(&usage, &rates), Cost::Exact { picousd: 5_003_000_000 });
 }
@@ -146,9 +154,11 @@ fn a_request_price_is_paid_once() {
 #[test]
 fn service_tiers_have_their_own_rates_or_an_estimate() {
     let half = Rates { input: 1_500_000, output: 7_500_000, ..Rates::default() };
-    let rates = Rates { batch: Some(Box::new(half)), ..plain() };
-    let usage = Usage { input_tokens: 10, ..Usage::default() };
-    let at = |word| cost(&usage, Provenance::Reported, Some(&rates), ServiceTier::of_word(word));
+    let rates = Rates { services: vec![(ServiceTier::Batch, half)], ..plain() };
+    let at = |word| {
+        let usage = Usage { input_tokens: 10, service: ServiceTier::of_word(word), ..Usage::default() };
+        reported(&usage, &rates)
+    };
     assert_eq!(at(None), Cost::Exact { picousd: 30_000_000 });
     assert_eq!(at(Some("default")), Cost::Exact { picousd: 30_000_000 });
     assert_eq!(at(Some("flex")), Cost::Exact { picousd: 15_000_000 });
@@ -157,9 +167,65 @@ fn service_tiers_have_their_own_rates_or_an_estimate() {
 }
 
 #[test]
+fn the_hour_of_sending_decides_where_a_provider_charges_by_it() {
+    let prices = r#"{"version": "1", "prices": {"acme/big": {"input": "1", "output": "2",
+        "hours": [{"from": "01:00", "to": "04:00", "days": ["mon", "tue", "wed", "thu", "fri"], "input": "3",
+                   "tiers": [{"above_input_tokens": 100, "input": "9"}]},
+                  {"from": "22:30", "to": "00:30", "input": "5"}],
+        "batch": {"input": "0.5"}}}}"#;
+    let prices = Prices::parse(prices).unwrap();
+    let rates = prices.of("acme/big").unwrap();
+    let at = |tokens, at_ms| {
+        let usage = Usage { input_tokens: tokens, ..Usage::default() };
+        cost(&usage, Provenance::Reported, Some(rates), at_ms).picousd().unwrap() / tokens / 10_000
+    };
+    let hour =
+        |days: u64, hour: u64, minute: u64| NOW_MS - 12 * 3_600_000 + ((days * 24 + hour) * 60 + minute) * 60_000;
+    for (when, instant, expected) in [
+        ("noon", hour(0, 12, 0), 100),
+        ("a minute before the peak", hour(0, 0, 59), 100),
+        ("the first minute of the peak", hour(0, 1, 0), 300),
+        ("the last minute of the peak", hour(0, 3, 59), 300),
+        ("its end", hour(0, 4, 0), 100),
+        ("the same hour on Saturday", hour(3, 2, 0), 100),
+        ("and on Monday", hour(5, 2, 0), 300),
+        ("late in the evening", hour(0, 23, 0), 500),
+        ("past midnight", hour(1, 0, 29), 500),
+    ] {
+        assert_eq!(at(1, instant), expected, "{when}");
+    }
+    assert_eq!(at(101, hour(0, 2, 0)), 900, "an hour has its own long-context prices");
+    let batch = Usage { input_tokens: 1, service: ServiceTier::Batch, ..Usage::default() };
+    assert_eq!(cost(&batch, Provenance::Reported, Some(rates), hour(0, 2, 0)), Cost::Exact { picousd: 500_000 });
+}
+
+#[test]
+fn what_the_provider_did_beside_the_tokens_is_charged_by_its_fee() {
+    let rates = Rates { code_execution: None, ..priced() };
+    let usage = Usage { web_searches: Some(3), file_searches: Some(2), ..Usage::default() };
+    assert_eq!(reported(&usage, &rates), Cost::Exact { picousd: 3 * 10_000_000_000 + 2 * 2_500_000_000 });
+    let ran = Usage { code_executions: Some(1), ..usage };
+    let without_fee = reported(&ran, &rates);
+    assert_eq!(without_fee, Cost::Estimated { picousd: 35_000_000_000 }, "a fee that is not known is not none");
+    let once = Rates { searched_request: Some(35_000_000_000), ..plain() };
+    let searched = |searches| reported(&Usage { web_searches: Some(searches), ..Usage::default() }, &once);
+    assert_eq!(searched(3), Cost::Exact { picousd: 35_000_000_000 });
+    assert_eq!(searched(0), Cost::NOTHING);
+}
+
+#[test]
+fn pictures_are_paid_at_their_own_rate_or_as_text() {
+    let usage = Usage { input_tokens: 10, image_input_tokens: Some(4), ..Usage::default() };
+    assert_eq!(reported(&usage, &priced()), Cost::Exact { picousd: 6 * 3_000_000 + 4 * 5_000_000 });
+    assert_eq!(reported(&usage, &plain()), Cost::Exact { picousd: 30_000_000 });
+    let drawn = Usage { output_tokens: 10, image_output_tokens: Some(10), ..Usage::default() };
+    assert_eq!(reported(&drawn, &plain()), Cost::Estimated { picousd: 150_000_000 });
+}
+
+#[test]
 fn an_unknown_price_is_not_free() {
     let usage = Usage { input_tokens: 10, ..Usage::default() };
-    let unknown = cost(&usage, Provenance::Reported, None, ServiceTier::Standard);
+    let unknown = cost(&usage, Provenance::Reported, None, NOW_MS);
     assert_eq!((unknown.picousd(), unknown.usd(), unknown.certainty()), (None, None, Certainty::Unpriced));
     assert_eq!(serde_json::to_string(&unknown).unwrap(), r#"{"certainty":"unpriced"}"#);
     assert_eq!(unknown.plus(Cost::NOTHING), Cost::UNPRICED);
@@ -189,7 +255,7 @@ fn a_cut_answer_is_charged_for_what_was_seen() {
     let later = Usage { input_tokens: 5, output_tokens: 20, reasoning_tokens: Some(300), ..Usage::default() };
     assert_eq!(estimate(Some(&later), 120, 40), later);
     assert_eq!(estimate(Some(&Usage::default()), 7, 0).input_tokens, 7);
-    let cut = cost(&nothing_known, Provenance::Estimated, Some(&plain()), ServiceTier::Standard);
+    let cut = cost(&nothing_known, Provenance::Estimated, Some(&plain()), NOW_MS);
     assert_eq!(cut, Cost::Estimated { picousd: 120 * 3_000_000 + 101 * 15_000_000 });
 }
 
@@ -207,7 +273,8 @@ fn costs_cross_borders_as_text() {
 prop_compose! {
     fn any_usage()(
         input in 0u64..1_000_000, cached: Option<u32>, write_5m: Option<u32>, write_1h: Option<u32>,
-        output in 0u64..1_000_000, reasoning: Option<u32>, audio_in in 0u64..=100, audio_out in 0u64..=100,
+        output in 0u64..1_000_000, reasoning: Option<u32>, audio in prop::array::uniform3(0u64..=60),
+        image in prop::array::uniform2(0u64..=40), web_searches: Option<u16>, file_searches: Option<u16>,
     ) -> Usage {
         Usage {
             input_tokens: input,
@@ -216,8 +283,14 @@ prop_compose! {
             cache_write_1h_tokens: write_1h.map(u64::from),
             output_tokens: output,
             reasoning_tokens: reasoning.map(u64::from),
-            audio_input_tokens: Some(input * audio_in / 100),
-            audio_output_tokens: Some(output * audio_out / 100),
+            audio_input_tokens: Some(input * audio[0] / 100),
+            audio_output_tokens: Some(output * audio[1] / 100),
+            cached_audio_tokens: cached.map(|cached| u64::from(cached) * audio[2] / 100),
+            image_input_tokens: Some(input * image[0] / 100),
+            image_output_tokens: Some(output * image[1] / 100),
+            web_searches: web_searches.map(u64::from),
+            file_searches: file_searches.map(u64::from),
+            ..Usage::default()
         }
     }
 }
@@ -225,12 +298,14 @@ prop_compose! {
 proptest! {
     #[test]
     fn classes_sum_to_what_was_processed(usage in any_usage()) {
-        // At one picodollar per token of any class the cost is the number of tokens.
+        // At one picodollar per token of any class the cost is the number of tokens; searches are counted beside them.
         let one = Rates {
-            input: 1, output: 1, cached_input: Some(1), cache_write_5m: Some(1), cache_write_1h: Some(1),
-            audio_input: Some(1), audio_output: Some(1), ..Rates::default()
+            input: 1, output: 1, reasoning: Some(1), cached_input: Some(1), cache_write_5m: Some(1), cache_write_1h: Some(1),
+            audio_input: Some(1), audio_output: Some(1), cached_audio: Some(1), image_input: Some(1),
+            image_output: Some(1), web_search: Some(1), file_search: Some(1), ..Rates::default()
         };
-        let picousd = usage.prompt_tokens() + usage.completion_tokens();
+        let searches = usage.web_searches.unwrap_or(0) + usage.file_searches.unwrap_or(0);
+        let picousd = usage.prompt_tokens() + usage.completion_tokens() + searches;
         prop_assert_eq!(reported(&usage, &one), Cost::Exact { picousd });
     }
 
@@ -238,12 +313,28 @@ proptest! {
     fn the_cost_is_the_sum_of_the_classes_priced_alone(usage in any_usage()) {
         let rates = priced();
         let alone = [
-            Usage { input_tokens: usage.input_tokens, audio_input_tokens: usage.audio_input_tokens, ..Usage::default() },
-            Usage { cached_input_tokens: usage.cached_input_tokens, ..Usage::default() },
+            Usage {
+                input_tokens: usage.input_tokens,
+                audio_input_tokens: usage.audio_input_tokens,
+                image_input_tokens: usage.image_input_tokens,
+                ..Usage::default()
+            },
+            Usage {
+                cached_input_tokens: usage.cached_input_tokens,
+                cached_audio_tokens: usage.cached_audio_tokens,
+                ..Usage::default()
+            },
             Usage { cache_write_5m_tokens: usage.cache_write_5m_tokens, ..Usage::default() },
             Usage { cache_write_1h_tokens: usage.cache_write_1h_tokens, ..Usage::default() },
-            Usage { output_tokens: usage.output_tokens, audio_output_tokens: usage.audio_output_tokens, ..Usage::default() },
+            Usage {
+                output_tokens: usage.output_tokens,
+                audio_output_tokens: usage.audio_output_tokens,
+                image_output_tokens: usage.image_output_tokens,
+                ..Usage::default()
+            },
             Usage { reasoning_tokens: usage.reasoning_tokens, ..Usage::default() },
+            Usage { web_searches: usage.web_searches, ..Usage::default() },
+            Usage { file_searches: usage.file_searches, ..Usage::default() },
         ];
         let sum = alone.iter().fold(Cost::NOTHING, |sum, part| sum.plus(reported(part, &rates)));
         prop_assert_eq!(reported(&usage, &rates), sum);

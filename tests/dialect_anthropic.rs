@@ -150,6 +150,7 @@ fn expected_usage(usage: &Value) -> Usage {
         cache_write_1h_tokens: long,
         output_tokens: count(&usage["output_tokens"]).unwrap() - thinking.unwrap_or(0) + compaction("output_tokens"),
         reasoning_tokens: thinking,
+        web_searches: count(&usage["server_tool_use"]["web_search_requests"]),
         ..Usage::default()
     }
 }

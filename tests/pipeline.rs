@@ -98,6 +98,41 @@ fn the_usage_that_was_asked_for_carries_the_cost() {
 }
 
 #[test]
+fn an_answer_is_charged_at_the_service_tier_that_made_it() {
+    // 9 × 0.15 + 2 × 0.60 dollars per million; the table has half of it for batches, and nothing for `scale`.
+    for (tier, cost) in [
+        ("default", Cost::Exact { picousd: 2_550_000 }),
+        ("flex", Cost::Exact { picousd: 1_275_000 }),
+        ("scale", Cost::Estimated { picousd: 2_550_000 }),
+    ] {
+        let said = format!(r#"{{"service_tier":"{tier}","#);
+        let fake = Fake::new([Script::json(200, &WHOLE.replacen('{', &said, 1))]);
+        serve(&fake, post("/v1/chat/completions", &chat("openai/gpt-4o-mini", false, ""), &[]));
+        assert_eq!(settled(&fake, 1).1, cost, "{tier}");
+        let streamed = |event: &str| event.replacen('{', &said, 1);
+        let fake = Fake::new([Script::stream([
+            streamed(ROLE),
+            delta("Hi"),
+            STOP.to_owned(),
+            USAGE.to_owned(),
+            DONE.to_owned(),
+        ])]);
+        serve(&fake, post("/v1/chat/completions", &chat("openai/gpt-4o-mini", true, ""), &[]));
+        assert_eq!(settled(&fake, 1).1, cost, "{tier}, streamed");
+        let fake = Fake::new([Script::stream([
+            streamed(ROLE),
+            delta("Hi"),
+            STOP.to_owned(),
+            USAGE.to_owned(),
+            DONE.to_owned(),
+        ])]);
+        let message = r#"{"model":"openai/gpt-4o-mini","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"Hi"}]}"#;
+        serve(&fake, post("/v1/messages", message, &[]));
+        assert_eq!(settled(&fake, 1).1, cost, "{tier}, translated");
+    }
+}
+
+#[test]
 fn counts_that_no_provider_named_are_told_as_an_estimate() {
     let chunks = || Script::stream([ROLE.to_owned(), delta("Hello"), STOP.to_owned(), DONE.to_owned()]);
     let asked = chat("openai/gpt-4o-mini", true, r#","stream_options":{"include_usage":true}"#);

@@ -8,16 +8,21 @@
 //! | cache read | input: a table without a discount grants none | stays |
 //! | cache write, 5 minutes | input | estimated: providers ask a premium |
 //! | cache write, 1 hour | 5-minute write, else input | estimated |
-//! | audio in, audio out | input, output | estimated: audio is dearer |
-//! | reasoning | output, always | stays |
+//! | audio in, audio out, cached audio | input, output, cache read | estimated: audio is dearer |
+//! | pictures in | input | stays: most count them as text |
+//! | pictures out | output | estimated: they are dearer |
+//! | reasoning | output | stays |
+//! | searches, programs run by the provider | nothing | estimated: providers ask a fee |
+//! | another service tier | standard | estimated |
 //!
-//! A long-context tier holds for the whole request, chosen by all prompt tokens, cached ones included. Read
-//! `tests/cost.rs` first.
+//! A long-context tier holds for the whole request, chosen by all prompt tokens, cached ones included. The hour counts for
+//! the standard service tier alone. Read `tests/cost.rs` first.
 
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::price::{PicoUsd, Rates};
 use crate::dialect::canonical::Usage;
+pub use crate::dialect::tier::ServiceTier;
 use crate::money::{picousd_text, usd};
 
 /// How sure a cost is.
@@ -130,54 +135,46 @@ pub enum Provenance {
     Estimated,
 }
 
-/// The provider's service tier for this request.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ServiceTier {
-    /// The normal one.
-    #[default]
-    Standard,
-    /// Batch or flex.
-    Batch,
-    /// Priority.
-    Priority,
-    /// One whose prices no table holds.
-    Other,
-}
-
-impl ServiceTier {
-    /// The tier by the provider's word for it (OpenAI's and Anthropic's `service_tier`); absent = standard.
-    #[must_use]
-    pub fn of_word(word: Option<&str>) -> Self {
-        match word {
-            None | Some("auto" | "default" | "standard" | "standard_only" | "on_demand") => Self::Standard,
-            Some("batch" | "flex") => Self::Batch,
-            Some("priority") => Self::Priority,
-            Some(_) => Self::Other,
-        }
-    }
-}
-
-/// What a usage costs at a model's rates; `None` rates = unpriced.
+/// What a usage costs at a model's rates; `None` rates = unpriced. `at_ms` is when the call was sent, Unix milliseconds:
+/// some providers charge by the hour of the day.
 #[must_use]
-pub fn cost(usage: &Usage, provenance: Provenance, rates: Option<&Rates>, tier: ServiceTier) -> Cost {
+pub fn cost(usage: &Usage, provenance: Provenance, rates: Option<&Rates>, at_ms: u64) -> Cost {
     let Some(standard) = rates else { return Cost::UNPRICED };
-    let (rates, tier_priced) = match tier {
-        ServiceTier::Standard => (standard, true),
-        ServiceTier::Batch => (standard.batch.as_deref().unwrap_or(standard), standard.batch.is_some()),
-        ServiceTier::Priority => (standard.priority.as_deref().unwrap_or(standard), standard.priority.is_some()),
-        ServiceTier::Other => (standard, false),
+    let (rates, tier_priced) = match standard.of_service(usage.service) {
+        Some(_) if usage.service.is_standard() => (standard.at_hour(at_ms), true),
+        Some(rates) => (rates, true),
+        None => (standard.at_hour(at_ms), false),
     };
     let rates = rates.at(usage.prompt_tokens());
     let mut bill = Bill { picousd: Some(0), exact: tier_priced && provenance == Provenance::Reported };
 
-    bill.subset(usage.input_tokens, usage.audio_input_tokens, rates.input, rates.audio_input);
-    bill.tokens(usage.cached_input_tokens.unwrap_or(0), rates.cached());
+    let audio = (usage.audio_input_tokens, rates.audio_input);
+    bill.class(
+        usage.input_tokens,
+        rates.input,
+        audio,
+        (usage.image_input_tokens, rates.image_input.or(Some(rates.input))),
+    );
+    let cached_audio = (usage.cached_audio_tokens, rates.cached_audio);
+    bill.class(usage.cached_input_tokens.unwrap_or(0), rates.cached(), cached_audio, (None, None));
     let write_5m = rates.cache_write_5m;
     bill.premium(usage.cache_write_5m_tokens.unwrap_or(0), write_5m, rates.input);
     bill.premium(usage.cache_write_1h_tokens.unwrap_or(0), rates.cache_write_1h, write_5m.unwrap_or(rates.input));
-    bill.subset(usage.output_tokens, usage.audio_output_tokens, rates.output, rates.audio_output);
-    bill.tokens(usage.reasoning_tokens.unwrap_or(0), rates.output);
-    bill.tokens(1, rates.request_picousd.unwrap_or(0));
+    let audio = (usage.audio_output_tokens, rates.audio_output);
+    bill.class(usage.output_tokens, rates.output, audio, (usage.image_output_tokens, rates.image_output));
+    bill.tokens(usage.reasoning_tokens.unwrap_or(0), rates.reasoning.unwrap_or(rates.output));
+    bill.tokens(1, rates.request.unwrap_or(0));
+
+    let searches = usage.web_searches.unwrap_or(0);
+    match (rates.web_search, rates.searched_request) {
+        (None, Some(fee)) => bill.tokens(searches.min(1), fee),
+        (fee, once) => {
+            bill.premium(searches, fee, 0);
+            bill.tokens(searches.min(1), once.unwrap_or(0));
+        }
+    }
+    bill.premium(usage.file_searches.unwrap_or(0), rates.file_search, 0);
+    bill.premium(usage.code_executions.unwrap_or(0), rates.code_execution, 0);
     Cost::of(bill.picousd, bill.exact)
 }
 
@@ -214,12 +211,22 @@ impl Bill {
         self.tokens(tokens, rate.unwrap_or(fallback));
     }
 
-    /// A class of which a part is audio; more audio than there is of the class cannot be right and is cut to it.
-    fn subset(&mut self, all: u64, audio: Option<u64>, rate: PicoUsd, audio_rate: Option<PicoUsd>) {
-        let audio = audio.unwrap_or(0);
-        self.exact &= audio <= all;
-        let audio = audio.min(all);
-        self.tokens(all - audio, rate);
-        self.premium(audio, audio_rate, rate);
+    /// A class of which parts are sound and pictures; more of them than there is of the class cannot be right and is cut.
+    fn class(
+        &mut self,
+        all: u64,
+        rate: PicoUsd,
+        audio: (Option<u64>, Option<PicoUsd>),
+        image: (Option<u64>, Option<PicoUsd>),
+    ) {
+        let mut rest = all;
+        for (part, part_rate) in [audio, image] {
+            let part = part.unwrap_or(0);
+            self.exact &= part <= rest;
+            let part = part.min(rest);
+            rest -= part;
+            self.premium(part, part_rate, rate);
+        }
+        self.tokens(rest, rate);
     }
 }

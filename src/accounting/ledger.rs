@@ -48,6 +48,7 @@ const HOUR_MS: u64 = 3_600_000;
 /// A message to the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "lowercase")]
+#[allow(clippy::large_enum_variant)] // moved a few times in its life, and made once per attempt
 pub enum Row {
     /// An attempt is about to be sent.
     Open {

@@ -21,7 +21,7 @@ mod reply;
 mod schema;
 mod streams;
 mod target;
-mod tier;
+pub mod tier;
 pub mod view;
 
 use serde::de::value::StrDeserializer;

@@ -1,6 +1,7 @@
 //! What is learnt from a provider's answer without changing it: what it reports, what stops it, what it says in passing.
 
 use super::canonical::{FinishReason, Usage};
+use super::tier::ServiceTier;
 
 /// A provider's own report of an error, whatever its place (status body, event, 200 body).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,6 +36,10 @@ pub struct Observation {
     pub model: Option<String>,
     /// Latest token counts.
     pub usage: Option<Usage>,
+    /// The capacity that answers, where it stands beside the counts: see [`Observation::billed`].
+    pub service: ServiceTier,
+    /// Searches of the web that are told of beside the counts (Gemini).
+    pub web_searches: Option<u64>,
     /// Why it ended (first choice), once known.
     pub finish: Option<FinishReason>,
     /// In the provider's words.
@@ -49,6 +54,21 @@ pub struct Observation {
     pub choices_begun: u64,
     /// Those of them that have a finish reason.
     pub choices_finished: u64,
+}
+
+impl Observation {
+    /// What the provider charges for, as far as it said.
+    #[must_use]
+    pub fn billed(&self) -> Option<Usage> {
+        self.usage.map(|usage| self.with_what_stands_apart(usage))
+    }
+
+    /// A usage of this answer with what was told of beside the counts.
+    #[must_use]
+    pub fn with_what_stands_apart(&self, usage: Usage) -> Usage {
+        let service = if usage.service.is_standard() { self.service } else { usage.service };
+        Usage { service, web_searches: usage.web_searches.max(self.web_searches), ..usage }
+    }
 }
 
 /// What one event of a native stream was.

@@ -2,9 +2,65 @@
 //! Anthropic says it in `usage` (`standard`, `priority`, `batch`), Google in `usageMetadata` (`standard`, `flex`, `priority`);
 //! both by the types of their SDKs.
 
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::canonical::Extra;
+
+/// The capacity that made an answer, as far as it decides the price.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServiceTier {
+    /// The normal one.
+    #[default]
+    Standard,
+    /// Asynchronous batches.
+    Batch,
+    /// Slower and cheaper.
+    Flex,
+    /// Ahead of others.
+    Priority,
+    /// Faster: OpenAI's tier, Anthropic's `speed`.
+    Fast,
+    /// One whose prices no table holds: reserved throughput, a single region.
+    Other,
+}
+
+impl ServiceTier {
+    /// The tier by a provider's word for it (OpenAI's and Anthropic's `service_tier`, Google's `serviceTier` and
+    /// `trafficType`); absent = standard.
+    #[must_use]
+    pub fn of_word(word: Option<&str>) -> Self {
+        let Some(word) = word else { return Self::Standard };
+        let is = |words: &[&str]| words.iter().any(|known| known.eq_ignore_ascii_case(word));
+        if is(&["auto", "default", "standard", "standard_only", "on_demand", "TRAFFIC_TYPE_UNSPECIFIED"]) {
+            Self::Standard
+        } else if is(&["batch"]) {
+            Self::Batch
+        } else if is(&["flex", "ON_DEMAND_FLEX"]) {
+            Self::Flex
+        } else if is(&["priority", "ON_DEMAND_PRIORITY"]) {
+            Self::Priority
+        } else if is(&["fast"]) {
+            Self::Fast
+        } else {
+            Self::Other
+        }
+    }
+
+    /// The same from JSON; what is no text says nothing.
+    #[must_use]
+    pub fn of_json(raw: &RawValue) -> Self {
+        Self::of_word(raw.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"')))
+    }
+
+    /// Whether it is the normal one.
+    #[must_use]
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde gives a reference
+    pub fn is_standard(&self) -> bool {
+        *self == Self::Standard
+    }
+}
 
 /// The hub's name of it, and OpenAI's.
 pub const FIELD: &str = "service_tier";

@@ -1,6 +1,7 @@
 //! Stages 4 and 5: what kind of task it is, who could do it, who does.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::accounting::limit::Bound;
 use crate::attempt::plan::{Limits, Patience};
@@ -94,7 +95,7 @@ pub struct Candidate<'g> {
     /// Window in tokens, where known.
     pub context: Option<u64>,
     /// Prices; `None` = unpriced.
-    pub rates: Option<Rates>,
+    pub rates: Option<Rc<Rates>>,
     /// The prices are the provider's dearest, not the model's own.
     pub price_is_a_guess: bool,
     /// How long it may think before it speaks.
@@ -368,14 +369,17 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
     fn candidates(&mut self, decision: &Decision) -> Vec<Candidate<'g>> {
         let gateway = self.exchange.gateway;
         let embeds = self.work.purpose() == Purpose::Embed;
-        let capped = self.input.request.routing.caps_price() || self.input.principal.money_limit;
+        // As `policy::filter` asks.
+        let capped = self.input.request.routing.caps_price()
+            || self.input.principal.money_limit
+            || self.input.principal.max_cost_picousd.is_some();
         let looked_at = |c: &&decision::Choice| !self.is_rewritten(c) || self.losses.contains_key(&c.name);
         let mut list = Vec::with_capacity(decision.ranked.len().min(LOOKED_AT));
         for choice in decision.ranked.iter().filter(looked_at) {
             let Some(provider) = gateway.config.providers.get(&choice.provider) else { continue };
             let (rates, guess) = match choice.estimate.basis {
-                Basis::Price => (gateway.prices.of_purpose(&choice.price_id, embeds).cloned(), false),
-                Basis::Dearest if capped => (gateway.prices.dearest(&provider.prices_of), true),
+                Basis::Price => (gateway.prices.shared(&choice.price_id, embeds), false),
+                Basis::Dearest if capped => (gateway.prices.dearest(&provider.prices_of).cloned(), true),
                 Basis::Dearest | Basis::None => (None, false),
             };
             let mut candidate = Candidate {

@@ -144,19 +144,23 @@ impl<P: Platform> Run<'_, P> {
             usual.min(chosen.max_output_tokens.unwrap_or(u64::MAX)).saturating_mul(choices)
         };
         let output = if self.choice.work.generates() { stated.unwrap_or_else(assumed) } else { 0 };
-        let most_picousd = chosen.rates.as_ref().map_or(0, |rates| dearest(rates, input, output));
+        let most_picousd = chosen.rates.as_ref().map_or(0, |rates| dearest(rates.at_hour(opened.ts_ms), input, output));
         let expected = opened.estimate.cost.picousd().unwrap_or(0).min(most_picousd);
         let least_picousd = if stated.is_some() || output == 0 { most_picousd } else { expected };
         Need { least_picousd, most_picousd, tokens: input.saturating_add(output) }
     }
 }
 
-/// What so many tokens cost at most, all of the prompt written to a cache.
+/// What so many tokens cost at most at the standard service tier, all of the prompt written to a cache or of its dearest kind.
+/// What the provider's own tools will cost is not known before.
 fn dearest(rates: &Rates, input: u64, output: u64) -> u64 {
     let rates = rates.at(input);
-    let written = rates.cache_write_1h.into_iter().chain(rates.cache_write_5m).fold(rates.input, u64::max);
-    let sum = input.checked_mul(written).zip(output.checked_mul(rates.output)).and_then(|(i, o)| i.checked_add(o));
-    sum.and_then(|sum| sum.checked_add(rates.request_picousd.unwrap_or(0))).unwrap_or(u64::MAX)
+    let most = |base: u64, others: [Option<u64>; 4]| others.into_iter().flatten().fold(base, u64::max);
+    let prompt = [rates.cache_write_1h, rates.cache_write_5m, rates.audio_input, rates.image_input];
+    let answer = [rates.reasoning, rates.audio_output, rates.image_output, None];
+    let (prompt, answer) = (most(rates.input, prompt), most(rates.output, answer));
+    let sum = input.checked_mul(prompt).zip(output.checked_mul(answer)).and_then(|(i, o)| i.checked_add(o));
+    sum.and_then(|sum| sum.checked_add(rates.request.unwrap_or(0))).unwrap_or(u64::MAX)
 }
 
 /// A refusal in the caller's words: which limit, what is left of it, when it begins anew. A client is told to try again

@@ -2,13 +2,13 @@
 
 mod assets;
 mod gemini;
+mod pricing;
 
 pub use assets::asset;
 pub use gemini::{gemini_model, gemini_models};
 
 use serde_json::{json, Value};
 
-use crate::accounting::money::usd;
 use crate::accounting::report::Query;
 use crate::catalogue::price::{Origin, Rates};
 use crate::config::provider::State;
@@ -156,7 +156,7 @@ impl Entry<'_> {
             "architecture": self.abilities.as_ref().map(|can| json!({ "input_modalities": can.input_modalities() })),
         });
         if let (Some(rates), Some(object)) = (self.rates, entry.as_object_mut()) {
-            object.insert("pricing".to_owned(), pricing(rates, self.origin));
+            object.insert("pricing".to_owned(), pricing::of(rates, self.origin));
         }
         entry
     }
@@ -171,20 +171,6 @@ impl Entry<'_> {
             "max_tokens": self.max_output,
         })
     }
-}
-
-/// US dollars per token as exact decimals, in OpenRouter's member names.
-fn pricing(rates: &Rates, origin: Option<&Origin>) -> Value {
-    let per_token = |picousd: u64| usd(u128::from(picousd));
-    json!({
-        "prompt": per_token(rates.input),
-        "completion": per_token(rates.output),
-        "input_cache_read": rates.cached_input.map(per_token),
-        "input_cache_write": rates.cache_write_5m.map(per_token),
-        "request": rates.request_picousd.map(per_token),
-        "source": origin.and_then(|origin| origin.source.as_deref()),
-        "date": origin.and_then(|origin| origin.date.as_deref()),
-    })
 }
 
 impl Entry<'_> {

@@ -3,7 +3,7 @@
 
 use crate::accounting::ledger::Estimate;
 use crate::accounting::limit::Bound;
-use crate::accounting::{cost, estimate, Cost, Opened, Outcome, Provenance, ServiceTier, Settled};
+use crate::accounting::{cost, estimate, Cost, Opened, Outcome, Provenance, Settled};
 use crate::dialect::canonical::{FinishReason, Loss, Usage};
 use crate::dialect::{Observation, Tail};
 use crate::error::GatewayError;
@@ -113,7 +113,7 @@ impl<P: Platform> Run<'_, P> {
             output_tokens: chosen.expected_output_tokens,
             ..Usage::default()
         };
-        (usage, cost(&usage, Provenance::Estimated, chosen.rates.as_ref(), ServiceTier::Standard))
+        (usage, cost(&usage, Provenance::Estimated, chosen.rates.as_deref(), self.exchange.platform.now_ms()))
     }
 
     /// Notes when an attempt's first content came.
@@ -130,15 +130,16 @@ impl<P: Platform> Run<'_, P> {
         let (view, choice) = (self.view, self.choice);
         let Some(account) = self.accounts.get_mut(account).filter(|a| a.settled.is_none()) else { return };
         let Some(chosen) = choice.candidates.get(account.candidate) else { return };
-        let rates = chosen.rates.as_ref();
+        let (rates, sent_ms) = (chosen.rates.as_deref(), account.opened.ts_ms);
         let nothing = (Usage::default(), Cost::NOTHING);
         let guessed = |seen: Option<&Observation>| {
             let (usage, bytes) = seen.map_or((None, 0), |s| (s.usage.as_ref(), s.output_bytes));
             let usage = estimate(usage, view.estimated_input_tokens, bytes);
-            (usage, cost(&usage, Provenance::Estimated, rates, ServiceTier::Standard))
+            let usage = seen.map_or(usage, |seen| seen.with_what_stands_apart(usage));
+            (usage, cost(&usage, Provenance::Estimated, rates, sent_ms))
         };
-        let reported = |seen: &Observation| match seen.usage {
-            Some(usage) => (usage, cost(&usage, Provenance::Reported, rates, ServiceTier::Standard)),
+        let reported = |seen: &Observation| match seen.billed() {
+            Some(usage) => (usage, cost(&usage, Provenance::Reported, rates, sent_ms)),
             None => guessed(Some(seen)),
         };
         let (outcome, (mut usage, mut cost)) = match &ending {

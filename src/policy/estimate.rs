@@ -1,8 +1,6 @@
 //! What a candidate would cost and how long it would take, before anybody is asked. Integers throughout: the same bits on
 //! every target.
 
-use std::borrow::Cow;
-
 use super::input::{Purpose, Signals};
 use super::names::Candidate;
 use super::Knowledge;
@@ -42,8 +40,8 @@ pub enum Basis {
 /// The rates of a candidate and where they are from.
 #[derive(Debug, Clone)]
 pub struct Pricing<'p> {
-    /// Rates, `None` where the provider has no price at all.
-    pub rates: Option<Cow<'p, Rates>>,
+    /// Rates at this hour, `None` where the provider has no price at all.
+    pub rates: Option<&'p Rates>,
     /// Where they are from.
     pub basis: Basis,
 }
@@ -51,14 +49,14 @@ pub struct Pricing<'p> {
 impl<'p> Pricing<'p> {
     /// Finds them.
     #[must_use]
-    pub fn of(candidate: &Candidate<'_>, purpose: Purpose, knowledge: Knowledge<'p>) -> Self {
+    pub fn of(candidate: &Candidate<'_>, purpose: Purpose, knowledge: Knowledge<'p>, now_ms: u64) -> Self {
         let Knowledge { config, prices } = knowledge;
         let id = config.price_id(candidate.provider, candidate.model);
         if let Some(rates) = prices.of_purpose(&id, purpose == Purpose::Embed) {
-            return Self { rates: Some(Cow::Borrowed(rates)), basis: Basis::Price };
+            return Self { rates: Some(rates.at_hour(now_ms)), basis: Basis::Price };
         }
         match prices.dearest(&candidate.provider.prices_of) {
-            Some(rates) => Self { rates: Some(Cow::Owned(rates)), basis: Basis::Dearest },
+            Some(rates) => Self { rates: Some(rates), basis: Basis::Dearest },
             None => Self { rates: None, basis: Basis::None },
         }
     }
@@ -80,7 +78,7 @@ impl Estimate {
         let (ttft_ms, us_per_token) = speed(known, &signals.health);
         Self {
             output_tokens,
-            cost_picousd: pricing.rates.as_ref().map(|rates| cost(rates, features, output_tokens, signals.warm_tokens)),
+            cost_picousd: pricing.rates.map(|rates| cost(rates, features, output_tokens, signals.warm_tokens)),
             basis: pricing.basis,
             ttft_ms,
             us_per_token,
@@ -116,7 +114,7 @@ fn cost(rates: &Rates, features: &Features, output_tokens: u64, warm_tokens: u64
     let total = price(input - warm, rates.input)
         .saturating_add(price(warm, rates.cached()))
         .saturating_add(price(output_tokens, rates.output))
-        .saturating_add(u128::from(rates.request_picousd.unwrap_or(0)));
+        .saturating_add(u128::from(rates.request.unwrap_or(0)));
     PicoUsd::try_from(total).unwrap_or(PicoUsd::MAX)
 }
 

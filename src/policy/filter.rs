@@ -308,15 +308,14 @@ fn price(subject: &Subject<'_, '_>, input: &Input, pool: &Pool<'_>, found: &mut 
     if input.principal.budgets_left.iter().any(spent) {
         found.push(Reason::new(Code::PriceCap, BUDGET));
     }
-    let Some(rates) = subject.pricing.rates.as_ref().map(|rates| rates.at(input.features.estimated_input_tokens))
-    else {
+    let Some(rates) = subject.pricing.rates.map(|rates| rates.at(input.features.estimated_input_tokens)) else {
         return;
     };
     let most = &routing.provider.max_price;
     for (name, bound, rate) in [
         ("max_price.prompt", most.prompt, rates.input),
         ("max_price.completion", most.completion, rates.output),
-        ("max_price.request", most.request, rates.request_picousd.unwrap_or(0)),
+        ("max_price.request", most.request, rates.request.unwrap_or(0)),
     ] {
         if bound.is_some_and(|bound| rate > bound) {
             found.push(Reason::new(Code::PriceCap, name));

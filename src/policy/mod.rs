@@ -148,7 +148,7 @@ fn examine(
     let policy: &Policy = pool.policy;
     let nothing = Signals::default();
     let signals = input.signals.get(candidate.name).unwrap_or(&nothing);
-    let pricing = Pricing::of(candidate, input.request.purpose, knowledge);
+    let pricing = Pricing::of(candidate, input.request.purpose, knowledge, input.now_ms);
     let estimate = Estimate::of(candidate.known, &input.features, task, &pricing, signals);
     let quality = quality(candidate, task, input, signals, knowledge.config);
     let quality_micro = quality.value_micro;

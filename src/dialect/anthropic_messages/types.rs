@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::dialect::canonical::{Finish, FinishReason, Usage};
+use crate::dialect::tier::ServiceTier;
 use crate::dialect::StreamFault;
 
 /// A JSON string, borrowed where it holds no escapes. (`Option<Cow<str>>` alone would always be copied.)
@@ -58,7 +59,21 @@ pub(super) struct WireUsage<'a> {
     output_tokens: Option<Count>,
     output_tokens_details: Option<OutputDetails>,
     #[serde(borrow)]
+    server_tool_use: Option<&'a RawValue>,
+    #[serde(borrow)]
+    service_tier: Option<&'a RawValue>,
+    #[serde(borrow)]
+    speed: Option<&'a RawValue>,
+    #[serde(borrow)]
+    inference_geo: Option<&'a RawValue>,
+    #[serde(borrow)]
     iterations: Option<&'a RawValue>,
+}
+
+/// Fetches of pages stand here too, and cost nothing but their tokens.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+struct ServerTools {
+    web_search_requests: Option<Count>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -98,6 +113,23 @@ impl WireUsage<'_> {
             usage.reasoning_tokens = thinking.or(usage.reasoning_tokens);
             let visible = total.saturating_sub(usage.reasoning_tokens.unwrap_or(0));
             usage.output_tokens = visible.saturating_add(extra.output_tokens);
+        }
+        let tools = self.server_tool_use.and_then(|raw| serde_json::from_str::<ServerTools>(raw.get()).ok());
+        if let Some(Count(searches)) = tools.and_then(|tools| tools.web_search_requests) {
+            usage.web_searches = Some(searches);
+        }
+        if let Some(service) = self.service() {
+            usage.service = service;
+        }
+    }
+
+    /// What the answer is charged as (`service_tier`, `speed` and `inference_geo` of the SDK's `Usage`). Fast answers have
+    /// prices of their own; those made in the United States by request cost a tenth more, for which no table has a price.
+    fn service(&self) -> Option<ServiceTier> {
+        match (self.speed.map(RawValue::get), self.inference_geo.map(RawValue::get)) {
+            (_, Some("\"us\"")) => Some(ServiceTier::Other),
+            (Some("\"fast\""), _) => Some(ServiceTier::Fast),
+            _ => self.service_tier.map(ServiceTier::of_json),
         }
     }
 
@@ -299,6 +331,27 @@ mod tests {
                 {"type":"advisor_message","input_tokens":7777,"output_tokens":7777}]}"#,
         ]);
         assert_eq!((usage.input_tokens, usage.cached_input_tokens, usage.output_tokens), (910, Some(10), 70));
+    }
+
+    #[test]
+    fn what_the_answer_is_charged_as_is_read_with_its_searches() {
+        for (said, service) in [
+            (r#""service_tier":"standard","inference_geo":"global","speed":"standard""#, ServiceTier::Standard),
+            (r#""service_tier":null,"speed":null,"inference_geo":null"#, ServiceTier::Standard),
+            (r#""service_tier":"batch""#, ServiceTier::Batch),
+            (r#""service_tier":"priority""#, ServiceTier::Priority),
+            (r#""service_tier":"standard","speed":"fast""#, ServiceTier::Fast),
+            (r#""service_tier":"standard","inference_geo":"us""#, ServiceTier::Other),
+            (r#""service_tier":7,"server_tool_use":[]"#, ServiceTier::Standard),
+        ] {
+            let usage = merged(&[&format!("{{{said},\"input_tokens\":3,\"output_tokens\":1}}")]);
+            assert_eq!((usage.service, usage.web_searches), (service, None), "{said}");
+        }
+        let usage = merged(&[
+            r#"{"input_tokens":3,"output_tokens":1,"service_tier":"batch","server_tool_use":{"web_search_requests":0}}"#,
+            r#"{"output_tokens":9,"server_tool_use":{"web_search_requests":2,"web_fetch_requests":5}}"#,
+        ]);
+        assert_eq!((usage.web_searches, usage.service), (Some(2), ServiceTier::Batch), "cumulative, like the tokens");
     }
 
     #[test]

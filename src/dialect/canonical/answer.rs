@@ -1,6 +1,7 @@
 //! A whole answer, why it ended, and what it used.
 
 use super::{Extra, Loss, Part};
+use crate::dialect::tier::ServiceTier;
 
 /// A whole answer.
 #[derive(Debug, Clone, Default)]
@@ -98,6 +99,27 @@ pub struct Usage {
     pub audio_input_tokens: Option<u64>,
     /// Of `output_tokens`: audio.
     pub audio_output_tokens: Option<u64>,
+    /// Of `cached_input_tokens`: audio.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_audio_tokens: Option<u64>,
+    /// Of `input_tokens`: pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_input_tokens: Option<u64>,
+    /// Of `output_tokens`: pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_output_tokens: Option<u64>,
+    /// Searches of the web that the provider made for the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web_searches: Option<u64>,
+    /// Searches of stored files that the provider made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_searches: Option<u64>,
+    /// Programs that the provider ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_executions: Option<u64>,
+    /// The capacity that was used, where the provider says it.
+    #[serde(default, skip_serializing_if = "ServiceTier::is_standard")]
+    pub service: ServiceTier,
 }
 
 impl Usage {
@@ -131,6 +153,13 @@ impl Usage {
             reasoning_tokens: sum(self.reasoning_tokens, other.reasoning_tokens),
             audio_input_tokens: sum(self.audio_input_tokens, other.audio_input_tokens),
             audio_output_tokens: sum(self.audio_output_tokens, other.audio_output_tokens),
+            cached_audio_tokens: sum(self.cached_audio_tokens, other.cached_audio_tokens),
+            image_input_tokens: sum(self.image_input_tokens, other.image_input_tokens),
+            image_output_tokens: sum(self.image_output_tokens, other.image_output_tokens),
+            web_searches: sum(self.web_searches, other.web_searches),
+            file_searches: sum(self.file_searches, other.file_searches),
+            code_executions: sum(self.code_executions, other.code_executions),
+            service: if self.service.is_standard() { other.service } else { self.service },
         }
     }
 

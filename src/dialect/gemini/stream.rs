@@ -32,6 +32,7 @@ pub struct Decoder {
     minter: Minter,
     blocked: bool,
     usage: Option<Usage>,
+    searches: Option<u64>,
     extras: Collector,
     /// The latest token, where the answer is to be continued.
     token: Option<String>,
@@ -134,15 +135,22 @@ impl Decoder {
             });
         }
         out.extend(self.extras.of_chunk(&chunk).into_iter().map(StreamEvent::Extra));
+        let mut searches: Option<u64> = None;
         for candidate in chunk.candidates.map(|list| list.0).unwrap_or_default() {
+            let grounding = candidate.rest.iter().find(|(name, _)| name == "groundingMetadata");
+            if let Some(more) = grounding.and_then(|(_, raw)| usage::searches(raw)) {
+                searches = Some(searches.unwrap_or(0).saturating_add(more));
+            }
             self.candidate(candidate, out)?;
         }
+        self.searches = self.searches.max(searches);
         let blocked = chunk.prompt_feedback.and_then(|feedback| block_reason(feedback.get()));
         if let Some(reason) = blocked {
             self.blocked = true;
             out.push(StreamEvent::Finish { choice: 0, finish: finish::blocked(&reason) });
         }
         let counts = chunk.usage.as_ref().and_then(usage::decode);
+        let counts = counts.map(|counts| Usage { web_searches: self.searches, ..counts });
         if let Some(counts) = counts.filter(|counts| self.usage != Some(*counts)) {
             self.usage = Some(counts);
             out.push(StreamEvent::Usage(counts));

@@ -1,8 +1,13 @@
 //! Token counts (`wire.md` §1.4 "Usage"): Google counts cached tokens as prompt tokens and thoughts apart from the answer.
 
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
 use super::types::{Int, Many, ModalityCount, UsageMetadata};
 use super::write::Json;
 use crate::dialect::canonical::Usage;
+use crate::dialect::tier::ServiceTier;
+use crate::json::Members;
 
 /// Reads counts; `None` when the object holds none (Vertex sends it with the traffic type alone), for unknown is not 0.
 pub fn decode(wire: &UsageMetadata<'_>) -> Option<Usage> {
@@ -18,23 +23,42 @@ pub fn decode(wire: &UsageMetadata<'_>) -> Option<Usage> {
         Some(candidates) => candidates.count(),
         None => [prompt, tool_use, thoughts].iter().fold(count(wire.total), |rest, part| rest.saturating_sub(*part)),
     };
-    let audio_in = sum(&[audio(&wire.prompt_details), audio(&wire.tool_use_details)])
-        .map(|all| all.saturating_sub(audio(&wire.cache_details).unwrap_or(0)).min(input_tokens));
+    let of_input = |modality| {
+        let all = sum(&[tokens(&wire.prompt_details, modality), tokens(&wire.tool_use_details, modality)])?;
+        Some(all.saturating_sub(tokens(&wire.cache_details, modality).unwrap_or(0)).min(input_tokens))
+    };
+    let of_output = |modality| Some(tokens(&wire.candidates_details, modality)?.min(output_tokens));
+    let tier = wire.rest.iter().find(|(name, _)| TIERS.contains(&name.as_ref()));
     Some(Usage {
         input_tokens,
         cached_input_tokens: cached,
         output_tokens,
         reasoning_tokens: wire.thoughts.map(Int::count),
-        audio_input_tokens: audio_in,
-        audio_output_tokens: audio(&wire.candidates_details).map(|all| all.min(output_tokens)),
+        audio_input_tokens: of_input("AUDIO"),
+        audio_output_tokens: of_output("AUDIO"),
+        cached_audio_tokens: tokens(&wire.cache_details, "AUDIO").map(|all| all.min(cached.unwrap_or(0))),
+        image_input_tokens: of_input("IMAGE"),
+        image_output_tokens: of_output("IMAGE"),
+        service: tier.map_or_else(ServiceTier::default, |(_, raw)| ServiceTier::of_json(raw)),
         ..Usage::default()
     })
 }
 
-fn audio(details: &Option<Many<ModalityCount<'_>>>) -> Option<u64> {
+/// Google's names for the capacity that answered: the developer API's and Vertex'.
+const TIERS: [&str; 4] = ["serviceTier", "service_tier", "trafficType", "traffic_type"];
+
+/// The searches that a candidate's `groundingMetadata` tells of. It may come again and again in a stream, each time whole.
+pub fn searches(grounding: &RawValue) -> Option<u64> {
+    let members = Members::read(grounding.get().as_bytes()).ok()?;
+    let queries = members.present("webSearchQueries").or_else(|| members.present("web_search_queries"))?;
+    let queries: Vec<IgnoredAny> = serde_json::from_str(queries.get()).ok()?;
+    u64::try_from(queries.len()).ok()
+}
+
+fn tokens(details: &Option<Many<ModalityCount<'_>>>, modality: &str) -> Option<u64> {
     let Many(details) = details.as_ref()?;
-    let audio = details.iter().filter(|d| d.modality.as_deref().is_some_and(|m| m.eq_ignore_ascii_case("AUDIO")));
-    sum(&audio.map(|d| d.tokens.map(Int::count)).collect::<Vec<_>>())
+    let those = details.iter().filter(|d| d.modality.as_deref().is_some_and(|m| m.eq_ignore_ascii_case(modality)));
+    sum(&those.map(|d| d.tokens.map(Int::count)).collect::<Vec<_>>())
 }
 
 /// The sum of what is known; `None` when nothing is.
@@ -115,6 +139,24 @@ mod tests {
         )
         .unwrap();
         assert_eq!((usage.audio_input_tokens, usage.audio_output_tokens), (Some(80), Some(7)));
+    }
+
+    #[test]
+    fn pictures_cached_audio_and_the_capacity_that_answered_are_read() {
+        let usage = read(
+            r#"{"promptTokenCount":300,"cachedContentTokenCount":100,"candidatesTokenCount":1290,"serviceTier":"flex",
+                "promptTokensDetails":[{"modality":"IMAGE","tokenCount":258},{"modality":"AUDIO","tokenCount":40}],
+                "cacheTokensDetails":[{"modality":"IMAGE","tokenCount":60},{"modality":"AUDIO","tokenCount":40}],
+                "candidatesTokensDetails":[{"modality":"IMAGE","tokenCount":1290}]}"#,
+        )
+        .unwrap();
+        assert_eq!((usage.image_input_tokens, usage.image_output_tokens), (Some(198), Some(1290)));
+        assert_eq!((usage.audio_input_tokens, usage.cached_audio_tokens), (Some(0), Some(40)));
+        assert_eq!(usage.service, ServiceTier::Flex);
+        let on_vertex = read(r#"{"promptTokenCount":3,"trafficType":"ON_DEMAND_PRIORITY"}"#).unwrap();
+        assert_eq!(on_vertex.service, ServiceTier::Priority);
+        let reserved = read(r#"{"promptTokenCount":3,"trafficType":"PROVISIONED_THROUGHPUT"}"#).unwrap();
+        assert_eq!(reserved.service, ServiceTier::Other);
     }
 
     #[test]

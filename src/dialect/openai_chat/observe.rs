@@ -9,6 +9,7 @@ use super::types::{
 };
 use super::{error, finish, usage};
 use crate::dialect::canonical::Usage;
+use crate::dialect::tier::ServiceTier;
 use crate::dialect::{Observation, ProviderError, Seen, StreamFault};
 use crate::sse::Frame;
 
@@ -169,6 +170,9 @@ fn unreadable(what: &str, reason: &serde_json::Error) -> StreamFault {
 }
 
 fn note_ids(chunk: &Chunk<'_>, seen: &mut Observation) {
+    if let Some(tier) = chunk.service_tier {
+        seen.service = ServiceTier::of_json(tier);
+    }
     if seen.id.is_none() {
         seen.id = word(chunk.id).map(Into::into);
     }

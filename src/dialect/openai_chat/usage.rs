@@ -49,6 +49,12 @@ pub(in crate::dialect) fn decode(raw: &RawValue) -> Option<Usage> {
         (completion, reasoning)
     };
     let input = prompt.checked_sub(apart).unwrap_or(prompt);
+    let of_cached = prompt_details.as_ref().and_then(|details| details.present("cached_tokens_details"));
+    let of_cached = of_cached.and_then(|raw| Members::read(raw.get().as_bytes()).ok());
+    let cached_audio = detail(&of_cached, "audio_tokens");
+    let audio = detail(&prompt_details, "audio_tokens").map(|all| all.saturating_sub(cached_audio.unwrap_or(0)));
+    // OpenRouter, by its SDK's `ChatUsage`.
+    let tools = inside(&["server_tool_use_details", "server_tool_use"]);
     Some(Usage {
         input_tokens: input,
         cached_input_tokens: cached,
@@ -56,8 +62,13 @@ pub(in crate::dialect) fn decode(raw: &RawValue) -> Option<Usage> {
         cache_write_1h_tokens: write_1h,
         output_tokens: output,
         reasoning_tokens: reasoning,
-        audio_input_tokens: detail(&prompt_details, "audio_tokens").map(|audio| audio.min(input)),
+        audio_input_tokens: audio.map(|audio| audio.min(input)),
         audio_output_tokens: detail(&completion_details, "audio_tokens").map(|audio| audio.min(output)),
+        cached_audio_tokens: cached_audio.map(|audio| audio.min(cached.unwrap_or(0))),
+        image_input_tokens: detail(&prompt_details, "image_tokens").map(|image| image.min(input)),
+        image_output_tokens: detail(&completion_details, "image_tokens").map(|image| image.min(output)),
+        web_searches: detail(&tools, "web_search_requests"),
+        ..Usage::default()
     })
 }
 
@@ -91,16 +102,19 @@ pub(super) fn is_count(name: &str) -> bool {
 fn cache_writes(usage: &Members<'_>, details: Option<&Members<'_>>) -> (Option<u64>, Option<u64>) {
     let find = |name: &str| details.and_then(|d| count(d.raw(name))).or_else(|| count(usage.raw(name)));
     let total = find("cache_write_tokens").or_else(|| find("cache_creation_input_tokens"));
-    let by_lifetime = details.and_then(|d| d.present("cache_creation")).or_else(|| usage.present("cache_creation"));
+    // OpenAI's own names (`InputTokensDetails` of its SDK), else Anthropic's.
+    let by_lifetime = ["cache_write_tokens_details", "cache_creation"]
+        .iter()
+        .find_map(|name| details.and_then(|d| d.present(name)).or_else(|| usage.present(name)));
     let Some(lifetimes) = by_lifetime.and_then(|raw| Members::read(raw.get().as_bytes()).ok()) else {
         return (total, None);
     };
     let lifetime = |name: &str| count(lifetimes.raw(name));
-    let long = match (lifetime("ephemeral_1h_input_tokens"), lifetime("ephemeral_24h_input_tokens")) {
-        (None, None) => None,
-        (hour, day) => Some(hour.unwrap_or(0).saturating_add(day.unwrap_or(0))),
-    };
-    let short = lifetime("ephemeral_5m_input_tokens");
+    let long = ["ephemeral_1h_input_tokens", "ephemeral_24h_input_tokens", "ttl_12h_tokens"]
+        .iter()
+        .filter_map(|name| lifetime(name))
+        .reduce(u64::saturating_add);
+    let short = lifetime("ephemeral_5m_input_tokens").or_else(|| lifetime("ttl_30m_tokens"));
     match total {
         Some(total) => (Some(total.saturating_sub(long.unwrap_or(0))), long),
         None => (short, long),
@@ -118,6 +132,7 @@ pub(super) fn encode(out: &mut Object<'_>, usage: &Usage, cost_usd: Option<&str>
         ("cached_tokens", usage.cached_input_tokens),
         ("cache_write_tokens", writes),
         ("audio_tokens", usage.audio_input_tokens),
+        ("image_tokens", usage.image_input_tokens),
     ];
     if prompt_details.iter().any(|(_, known)| known.is_some()) {
         out.object("prompt_tokens_details", |details| {
@@ -135,8 +150,11 @@ pub(super) fn encode(out: &mut Object<'_>, usage: &Usage, cost_usd: Option<&str>
             }
         });
     }
-    let completion_details =
-        [("reasoning_tokens", usage.reasoning_tokens), ("audio_tokens", usage.audio_output_tokens)];
+    let completion_details = [
+        ("reasoning_tokens", usage.reasoning_tokens),
+        ("audio_tokens", usage.audio_output_tokens),
+        ("image_tokens", usage.image_output_tokens),
+    ];
     if completion_details.iter().any(|(_, known)| known.is_some()) {
         out.object("completion_tokens_details", |details| known_numbers(details, &completion_details));
     }
@@ -223,6 +241,22 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn sound_pictures_lifetimes_and_searches_are_kept_apart() {
+        let usage = read(
+            r#"{"prompt_tokens":100,"completion_tokens":40,"server_tool_use_details":{"web_search_requests":3},
+                "prompt_tokens_details":{"audio_tokens":50,"image_tokens":20,"cached_tokens":30,"cache_write_tokens":9,
+                    "cached_tokens_details":{"audio_tokens":25},
+                    "cache_write_tokens_details":{"ttl_30m_tokens":5,"ttl_12h_tokens":4}},
+                "completion_tokens_details":{"audio_tokens":8,"image_tokens":7}}"#,
+        );
+        assert_eq!((usage.input_tokens, usage.audio_input_tokens, usage.image_input_tokens), (61, Some(25), Some(20)));
+        assert_eq!((usage.cached_input_tokens, usage.cached_audio_tokens), (Some(30), Some(25)));
+        assert_eq!((usage.cache_write_5m_tokens, usage.cache_write_1h_tokens), (Some(5), Some(4)));
+        assert_eq!((usage.audio_output_tokens, usage.image_output_tokens), (Some(8), Some(7)));
+        assert_eq!(usage.web_searches, Some(3));
     }
 
     #[test]

@@ -5,8 +5,10 @@ use serde_json::value::RawValue;
 
 use super::types::{list, read, Event, Item, Piece, Response};
 use super::{error, finish};
-use crate::dialect::openai_chat::types::{filled, inside_quotes, says_something, word};
+use crate::dialect::canonical::Usage;
+use crate::dialect::openai_chat::types::{filled, inside_quotes, read_member, says_something, word};
 use crate::dialect::openai_chat::usage;
+use crate::dialect::tier::{self, ServiceTier};
 use crate::dialect::{Observation, Seen, StreamFault};
 use crate::sse::Frame;
 
@@ -46,7 +48,7 @@ pub fn observe_event(frame: &Frame<'_>, seen: &mut Observation) -> Result<Seen, 
         "response.failed" => {
             if let Some(response) = event.response.and_then(read::<Response<'_>>) {
                 note_ids(&response, seen);
-                seen.usage = response.usage.and_then(usage::decode).or(seen.usage);
+                seen.usage = usage_of(&response).or(seen.usage);
             }
             Err(StreamFault::Provider(error::of_event(frame)))
         }
@@ -134,6 +136,29 @@ fn unreadable(what: &str) -> StreamFault {
     StreamFault::Malformed(format!("the answer cannot be read: {what}"))
 }
 
+/// Token counts, the tools that the provider ran for them, and the capacity that answered. Of the actions of a search of the
+/// web only `search` is charged (OpenAI's guide to web search); a call without an action is one of before there were others.
+pub(super) fn usage_of(response: &Response<'_>) -> Option<Usage> {
+    let mut usage = response.usage.and_then(usage::decode)?;
+    for item in response.output.iter().flatten().filter_map(|raw| read::<Item<'_>>(raw)) {
+        let counter = match filled(item.kind).as_deref() {
+            Some("web_search_call") if searches(&item) => &mut usage.web_searches,
+            Some("file_search_call") => &mut usage.file_searches,
+            Some("code_interpreter_call") => &mut usage.code_executions,
+            _ => continue,
+        };
+        *counter = Some(counter.unwrap_or(0).saturating_add(1));
+    }
+    let tier = response.rest.iter().find(|(name, _)| name.as_ref() == tier::FIELD);
+    Some(Usage { service: tier.map_or_else(ServiceTier::default, |(_, raw)| ServiceTier::of_json(raw)), ..usage })
+}
+
+fn searches(item: &Item<'_>) -> bool {
+    let action = item.rest.iter().find(|(name, _)| name.as_ref() == "action");
+    let kind = action.and_then(|(_, raw)| read_member(raw, "type"));
+    kind.is_none_or(|kind| kind == "search")
+}
+
 /// Whether an item of this type waits for the caller's result.
 pub(super) fn is_call(kind: &str) -> bool {
     matches!(kind, "function_call" | "custom_tool_call")
@@ -155,7 +180,7 @@ fn note_ids(response: &Response<'_>, seen: &mut Observation) {
 
 fn note_response(response: &Response<'_>, seen: &mut Observation) {
     note_ids(response, seen);
-    seen.usage = response.usage.and_then(usage::decode).or(seen.usage);
+    seen.usage = usage_of(response).or(seen.usage);
     seen.called |= response
         .output
         .iter()

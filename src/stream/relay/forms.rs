@@ -5,6 +5,7 @@ use super::pauses::Pauses;
 use super::{Progress, RelayFault};
 use crate::dialect::canonical::{later_calls, Extra, FinishReason, Loss, StreamEvent};
 use crate::dialect::pause::Resume;
+use crate::dialect::tier::{self, ServiceTier};
 use crate::dialect::{Dialect, Observation, ReplyContext, StreamDecoder, StreamEncoder, StreamFault, Tail};
 use crate::sse::Frame;
 use crate::stream::delivered::Delivered;
@@ -298,6 +299,12 @@ fn observe_canonical(event: &StreamEvent, observation: &mut Observation) -> bool
             observation.usage = Some(*usage);
             false
         }
-        StreamEvent::ToolCallEnd { .. } | StreamEvent::Extra(_) => false,
+        StreamEvent::Extra(extra) => {
+            if extra.field == tier::FIELD {
+                observation.service = ServiceTier::of_json(&extra.value);
+            }
+            false
+        }
+        StreamEvent::ToolCallEnd { .. } => false,
     }
 }

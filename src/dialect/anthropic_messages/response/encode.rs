@@ -217,6 +217,9 @@ pub(in super::super) fn usage_members(wire: &mut Object<'_>, usage: &Usage, capa
     if let Some(tokens) = usage.reasoning_tokens {
         wire.object("output_tokens_details", |details| details.count("thinking_tokens", tokens));
     }
+    if let Some(searches) = usage.web_searches {
+        wire.object("server_tool_use", |tools| tools.count("web_search_requests", searches));
+    }
     if let Some(capacity) = capacity {
         wire.text(tier::FIELD, capacity);
     }

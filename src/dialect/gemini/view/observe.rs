@@ -64,6 +64,7 @@ lean! {
         index: Int = "index",
         content: Content<'a> = "content",
         finish_reason: Text<'a> = "finishReason" | "finish_reason",
+        grounding: &'a RawValue = "groundingMetadata" | "grounding_metadata",
     }
     Content {
         parts: Many<Part<'a>> = "parts",
@@ -138,7 +139,11 @@ fn observe(chunk: Chunk<'_>, seen: &mut Observation) -> Result<Seen, StreamFault
         seen.usage = Some(counts);
         was.usage = true;
     }
+    let mut searches: Option<u64> = None;
     for candidate in chunk.candidates.map(|list| list.0).unwrap_or_default() {
+        if let Some(more) = candidate.grounding.and_then(usage::searches) {
+            searches = Some(searches.unwrap_or(0).saturating_add(more));
+        }
         let (bytes, content, called) = content_of(&candidate);
         seen.output_bytes = seen.output_bytes.saturating_add(bytes);
         was.content |= content;
@@ -163,6 +168,7 @@ fn observe(chunk: Chunk<'_>, seen: &mut Observation) -> Result<Seen, StreamFault
             }
         }
     }
+    seen.web_searches = seen.web_searches.max(searches);
     // There is no terminator: an answer is complete at the end of input, if every candidate has its finish reason by then.
     seen.done = seen.choices_begun != 0 && seen.choices_begun & !seen.choices_finished == 0;
     if let Some(reason) = chunk.prompt_feedback.and_then(|feedback| stream::block_reason(feedback.get())) {

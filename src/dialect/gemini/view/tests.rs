@@ -123,6 +123,23 @@ fn an_answer_is_complete_when_each_of_its_candidates_is() {
 }
 
 #[test]
+fn searches_are_counted_once_though_events_repeat_them() {
+    let mut observation = Observation::default();
+    let searched = |queries: &str, more: &str| {
+        format!(r#"{{"candidates":[{{"content":{{}},"groundingMetadata":{{"webSearchQueries":[{queries}]}}}}]{more}}}"#)
+    };
+    let counts = r#","usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":2}"#;
+    for event in [searched("\"a\"", ""), searched("\"a\",\"b\"", counts), searched("\"a\",\"b\"", "")] {
+        observe_event(&frame(&event), &mut observation).unwrap();
+    }
+    assert_eq!(observation.billed().unwrap().web_searches, Some(2));
+    let whole = observe_response(searched("\"a\"", counts).as_bytes()).unwrap();
+    assert_eq!(whole.billed().unwrap().web_searches, Some(1));
+    let none = observe_response(br#"{"candidates":[{}],"usageMetadata":{"promptTokenCount":1}}"#).unwrap();
+    assert_eq!(none.billed().unwrap().web_searches, None);
+}
+
+#[test]
 fn verdicts_are_ends_and_foreign_bodies_are_none() {
     let blocked = observe_response(br#"{"promptFeedback":{"blockReason":"OTHER"}}"#).unwrap();
     assert_eq!((blocked.finish, blocked.done), (Some(FinishReason::ContentFilter), true));

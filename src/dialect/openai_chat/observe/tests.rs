@@ -52,6 +52,15 @@ fn only_what_a_reader_would_miss_is_content() {
 }
 
 #[test]
+fn the_capacity_that_answers_is_known_before_the_counts() {
+    let body = br#"{"choices":[],"service_tier":"priority","usage":{"prompt_tokens":7,"completion_tokens":3}}"#;
+    assert_eq!(observe_response(body).unwrap().billed().unwrap().service, ServiceTier::Priority);
+    let mut seen = Observation { service: ServiceTier::Flex, ..Observation::default() };
+    seen.usage = Some(Usage { input_tokens: 7, ..Usage::default() });
+    assert_eq!(seen.billed().unwrap().service, ServiceTier::Flex);
+}
+
+#[test]
 fn usage_is_seen_wherever_it_stands_and_hidden_only_where_it_stands_alone() {
     let usage = r#""usage":{"prompt_tokens":7,"completion_tokens":3}"#;
     let alone = mark(&format!(r#"data: {{"choices":[],{usage}}}"#));

@@ -50,6 +50,20 @@ fn deltas_and_calls_are_content_and_lifecycle_is_not() {
 }
 
 #[test]
+fn tools_that_the_provider_ran_and_the_capacity_that_answered_are_counted_with_the_tokens() {
+    let body = br#"{"status":"completed","service_tier":"flex","usage":{"input_tokens":7,"output_tokens":5},"output":[
+        {"type":"web_search_call","action":{"type":"search","queries":["a"]}},
+        {"type":"web_search_call","action":{"type":"open_page","url":"https://a.example"}},
+        {"type":"web_search_call"},
+        {"type":"file_search_call","queries":["b"]},
+        {"type":"code_interpreter_call","code":"1"},
+        {"type":"message","content":[{"type":"output_text","text":"x"}]}]}"#;
+    let usage = observe_response(body).unwrap().billed().unwrap();
+    assert_eq!((usage.web_searches, usage.file_searches, usage.code_executions), (Some(2), Some(1), Some(1)));
+    assert_eq!(usage.service, ServiceTier::Flex);
+}
+
+#[test]
 fn usage_end_and_measure_come_from_the_events_that_hold_them() {
     let (seen, marks) = observe(concat!(
         "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\",\"model\":\"m-1\"}}\n\n",

@@ -9,7 +9,6 @@ use super::{annotations, item_extras, logprobs, other_item, top_extras};
 use crate::dialect::canonical::{ChatResponse, Choice, Extra, Media, MediaSource, Part, ReasoningPart, ToolCall};
 use crate::dialect::openai_chat::response::minted_id;
 use crate::dialect::openai_chat::types::{count, filled, string, word};
-use crate::dialect::openai_chat::usage;
 use crate::dialect::{Dialect, StreamFault};
 
 /// Reads an answer.
@@ -31,7 +30,7 @@ pub fn decode(body: &[u8]) -> Result<ChatResponse, StreamFault> {
         model: filled(response.model).map(Into::into),
         created: count(response.created_at),
         choices: vec![choice],
-        usage: response.usage.and_then(usage::decode),
+        usage: observe::usage_of(&response),
         extras,
     })
 }

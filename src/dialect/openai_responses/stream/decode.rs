@@ -4,13 +4,12 @@
 
 use serde_json::value::RawValue;
 
-use super::super::observe::{malformed, read_event, Told};
+use super::super::observe::{malformed, read_event, usage_of, Told};
 use super::super::response::{annotations, call, item_extras, logprobs, other_item, reasoning, top_extras};
 use super::super::types::{list, read, Event, Item, Piece, Response};
 use super::super::{error, finish};
 use crate::dialect::canonical::{Extra, StreamEvent};
 use crate::dialect::openai_chat::types::{count, filled, string, word};
-use crate::dialect::openai_chat::usage;
 use crate::dialect::StreamFault;
 use crate::sse::Frame;
 
@@ -65,7 +64,7 @@ impl Decoder {
             }
             "response.failed" | "error" => {
                 let response = event.response.and_then(read::<Response<'_>>);
-                out.extend(response.and_then(|r| r.usage.and_then(usage::decode)).map(StreamEvent::Usage));
+                out.extend(response.and_then(|response| usage_of(&response)).map(StreamEvent::Usage));
                 return Err(StreamFault::Provider(error::of_event(frame)));
             }
             "response.completed" | "response.incomplete" => {
@@ -300,7 +299,7 @@ impl Decoder {
         if let Some(finish) = finish::decode(response, self.calls > 0) {
             out.push(StreamEvent::Finish { choice: CHOICE, finish });
         }
-        out.extend(response.usage.and_then(usage::decode).map(StreamEvent::Usage));
+        out.extend(usage_of(response).map(StreamEvent::Usage));
     }
 
     /// Items that a bound cut off and the answer does not repeat.
