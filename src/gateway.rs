@@ -2,7 +2,7 @@
 //! replaced whole when a new version is picked up, the second outlives it. Both are hints to be lost at any time.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::accounting::limit::{Bound, Refused};
@@ -48,6 +48,8 @@ pub struct Memory {
     pub refused: RefCell<Vec<ConfigProblem>>,
     /// Conversations.
     pub sessions: RefCell<Sessions>,
+    unpriced: RefCell<BTreeMap<String, u64>>,
+    price_report: RefCell<Option<String>>,
 }
 
 /// How long a refusal is believed without asking again, and one that is only for what is under way.
@@ -78,6 +80,8 @@ impl Drop for Place {
 
 /// A place that is not given back, because the platform dropped its request, is free again after the longest of all.
 const LONGEST_REQUEST_MS: u64 = 900_000;
+/// Unpriced models that an isolate lists.
+const LISTED: usize = 100;
 
 impl Gateway {
     /// Reads configuration overlays and a price table (`None` = the compiled-in snapshot).
@@ -217,6 +221,30 @@ impl Gateway {
         valid.map(|(refused, _)| refused.clone()).collect()
     }
 
+    /// An attempt at a candidate was made for which no price is known. True: tell the operator, it is the first that this
+    /// isolate sees.
+    pub fn unpriced(&self, candidate: &str) -> bool {
+        let mut unpriced = self.memory.unpriced.borrow_mut();
+        if let Some(attempts) = unpriced.get_mut(candidate) {
+            *attempts = attempts.saturating_add(1);
+            return false;
+        }
+        let room = unpriced.len() < LISTED;
+        room && unpriced.insert(candidate.to_owned(), 1).is_none()
+    }
+
+    /// Candidates without a price and this isolate's attempts at them, at most a hundred.
+    #[must_use]
+    pub fn unpriced_models(&self) -> BTreeMap<String, u64> {
+        self.memory.unpriced.borrow().clone()
+    }
+
+    /// What the operator is told of the last time that prices were fetched: JSON of `catalogue::import::refresh::Report`.
+    #[must_use]
+    pub fn price_report(&self) -> Option<String> {
+        self.memory.price_report.borrow().clone()
+    }
+
     /// What is known of a candidate's present state.
     #[must_use]
     pub fn health(&self, candidate: &str, now_ms: u64) -> Health {
@@ -247,6 +275,13 @@ impl Gateway {
     pub fn board_said(&self, provider: &str, answer: Message<Seen>, now_ms: u64) {
         let settings = self.config.providers.get(provider).map(|p| p.breaker).unwrap_or_default();
         self.memory.watch.borrow_mut().told(answer, now_ms, &settings);
+    }
+}
+
+impl Memory {
+    /// Notes what came of fetching prices.
+    pub fn note_price_report(&self, report: Option<String>) {
+        self.price_report.replace(report);
     }
 }
 

@@ -349,3 +349,27 @@ fn the_published_schema_of_identity_is_what_identity_reads() {
         assert_eq!(said, listed, "{definition}");
     }
 }
+
+#[test]
+fn prices_are_fetched_from_where_it_is_safe_and_in_a_format_that_is_known() {
+    let of = |prices: Value, mode| load(&json!({"prices": prices}), mode);
+    let list = json!({"refresh_url": "https://prices.example/list.json", "format": "litellm"});
+    let config = of(list, Mode::Production).unwrap();
+    let refresh = config.price_refresh.unwrap();
+    assert_eq!((refresh.url.as_str(), refresh.format.name()), ("https://prices.example/list.json", "litellm"));
+    assert_eq!(of(json!({}), Mode::Production).unwrap().price_refresh, None);
+    let own = of(json!({"refresh_url": "https://prices.example/own.json"}), Mode::Production).unwrap();
+    assert_eq!(own.price_refresh.unwrap().format.name(), "signalbox");
+    let loopback = json!({"refresh_url": "http://127.0.0.1:1234/list.json"});
+    assert!(of(loopback.clone(), Mode::Local).is_ok());
+    for (prices, path) in [
+        (loopback, "prices.refresh_url"),
+        (json!({"refresh_url": "http://prices.example/list.json"}), "prices.refresh_url"),
+        (json!({"refresh_url": "https://me:secret@prices.example/"}), "prices.refresh_url"),
+        (json!({"refresh_url": "https://prices.example/", "format": "csv"}), "prices.format"),
+        (json!({"refresh": "https://prices.example/"}), "prices.refresh"),
+    ] {
+        let problems = of(prices, Mode::Production).unwrap_err();
+        assert_eq!(problems.iter().map(|p| p.path.as_str()).collect::<Vec<_>>(), [path]);
+    }
+}

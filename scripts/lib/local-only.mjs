@@ -6,7 +6,7 @@ export function localOnly(config) {
   if ([config?.identity?.mode].flat().includes('none')) findings.push('identity.mode is "none": everybody could use the gateway');
   walk(config, '', (path, key, value) => {
     if (key === 'api_key' && value) findings.push(`${path} is an inline key: name a secret with api_key_env`);
-    if (/^(base_url|endpoint|jwks_url|issuer)$/.test(key) && isLoopback(value)) findings.push(`${path} is ${value}: a loopback http address`);
+    if (/^(base_url|endpoint|jwks_url|issuer|refresh_url)$/.test(key) && isLoopback(value)) findings.push(`${path} is ${value}: a loopback http address`);
   });
   return findings;
 }

@@ -19,9 +19,36 @@ pub fn day_of(unix_ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
+/// Whole days from a day (`YYYY-MM-DD`) to a Unix time in milliseconds; `None` for what is no day, or one to come.
+#[must_use]
+pub fn days_since(day: &str, unix_ms: u64) -> Option<u64> {
+    let mut parts = day.splitn(3, '-').map(|part| part.parse::<u64>().ok());
+    let (year, month, date) = (parts.next()??, parts.next()??, parts.next()??);
+    if !(1..=12).contains(&month) || !(1..=31).contains(&date) || !(1970..=9999).contains(&year) {
+        return None;
+    }
+    // The inverse of `day_of`.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_year = (153 * month + 2) / 5 + date - 1;
+    let days = era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    (unix_ms / DAY_MS + 719_468).checked_sub(days)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_day_is_as_long_ago_as_it_is() {
+        let now = 60_000 * DAY_MS;
+        for n in 0..=60_000 {
+            assert_eq!(days_since(&day_of(n * DAY_MS), now + 5), Some(60_000 - n));
+        }
+        for none in ["", "2026", "2026-13-01", "2026-01-00", "yesterday", "9999-01-01", "2026-01-01T00"] {
+            assert_eq!(days_since(none, 0), None, "{none}");
+        }
+    }
 
     #[test]
     fn days_begin_at_midnight_utc() {

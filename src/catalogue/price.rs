@@ -7,7 +7,6 @@
 
 mod hours;
 mod read;
-//UPDATE
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

@@ -9,6 +9,7 @@ pub mod continuation;
 pub mod hedge;
 pub mod limits;
 pub mod merge;
+pub mod prices;
 pub mod provider;
 pub mod rule;
 pub mod schema;
@@ -79,6 +80,8 @@ pub struct Config {
     pub capture: Option<Capture>,
     /// Default limits.
     pub limits: Limits,
+    /// Where the price table is fetched anew by the clock.
+    pub price_refresh: Option<prices::Refresh>,
     /// Largest request body in bytes.
     pub max_body_bytes: u64,
     /// What else of a request is bounded.
@@ -180,6 +183,7 @@ pub const ROOT: &[&str] = &[
     "overload",
     "cors",
     "streams",
+    "prices",
 ];
 /// Members of `request_bounds`.
 pub const BOUNDS: &[&str] = &["depth", "messages", "tools", "images"];
@@ -231,6 +235,7 @@ impl Reader<'_> {
             telemetry: telemetry?,
             capture,
             limits,
+            price_refresh: object.member("prices").and_then(|v| prices::read(&v, self.mode)),
             max_body_bytes: body?,
             bounds: bounds(&object)?,
             crowd: crowd(&object)?,

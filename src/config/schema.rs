@@ -1,16 +1,17 @@
 //! The members that the loader knows, by the name of the definition in `docs/config.schema.json` that must list the same.
 
-use super::{bounds, capture, choice, continuation, hedge, limits, provider, rule, telemetry};
+use super::{bounds, capture, choice, continuation, hedge, limits, prices, provider, rule, telemetry};
 use crate::catalogue::{learned, model};
 use crate::redact::find;
 
 /// Definition → members. The empty name is the document itself.
-pub const SHAPES: [(&str, &[&str]); 34] = [
+pub const SHAPES: [(&str, &[&str]); 35] = [
     ("", super::ROOT),
     ("request_bounds", super::BOUNDS),
     ("overload", super::OVERLOAD),
     ("cors", super::CORS),
     ("streams", super::STREAMS),
+    ("prices", prices::PRICES),
     ("provider", provider::PROVIDER),
     ("breaker", provider::BREAKER),
     ("model", model::MODEL),
@@ -66,5 +67,6 @@ pub fn words() -> Vec<(&'static str, Vec<&'static str>)> {
         ("signal", telemetry::SIGNALS.to_vec()),
         ("redaction_kind", first(&find::KINDS)),
         ("period", limits::PERIODS.to_vec()),
+        ("price_format", first(&crate::catalogue::import::FORMATS)),
     ]
 }

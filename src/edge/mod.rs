@@ -7,6 +7,7 @@ pub mod gather;
 pub mod health_object;
 pub mod ledger_object;
 pub mod platform;
+pub mod prices;
 pub mod secrets;
 pub mod state;
 pub mod stream_log;

@@ -110,6 +110,10 @@ extern "C" {
     fn js_read_keys(namespace: &JsValue, keys: js_sys::Array) -> Promise;
     #[wasm_bindgen(js_name = writeKey)]
     fn js_write_key(namespace: &JsValue, key: &str, value: &str) -> Promise;
+    #[wasm_bindgen(js_name = deleteKey)]
+    fn js_delete_key(namespace: &JsValue, key: &str) -> Promise;
+    #[wasm_bindgen(js_name = listKeys)]
+    fn js_list_keys(namespace: &JsValue, prefix: &str) -> Promise;
 }
 
 /// Unix milliseconds.
@@ -637,4 +641,15 @@ pub async fn read_keys<const N: usize>(namespace: &JsValue, keys: [&str; N]) -> 
 /// Writes a KV key; failure is not told, the next isolate writes again.
 pub async fn write_key(namespace: &JsValue, key: &str, value: &str) {
     let _ = settled(js_write_key(namespace, key, value)).await;
+}
+
+/// Deletes a KV key; failure is not told, the next run tries again.
+pub async fn delete_key(namespace: &JsValue, key: &str) {
+    let _ = settled(js_delete_key(namespace, key)).await;
+}
+
+/// The first thousand names of KV keys with a prefix; `None` when KV could not be read.
+pub async fn list_keys(namespace: &JsValue, prefix: &str) -> Option<Vec<String>> {
+    let names: js_sys::Array = settled(js_list_keys(namespace, prefix)).await.ok()?.dyn_into().ok()?;
+    Some(names.iter().filter_map(|name| name.as_string()).collect())
 }

@@ -662,3 +662,22 @@ export async function writeKey(namespace, key, value) {
     return 'reset';
   }
 }
+
+export async function deleteKey(namespace, key) {
+  try {
+    await namespace.delete(key);
+    return undefined;
+  } catch {
+    return 'reset';
+  }
+}
+
+/** Resolves to an array of names, or "reset". */
+export async function listKeys(namespace, prefix) {
+  try {
+    const { keys } = await namespace.list({ prefix });
+    return keys.map(({ name }) => name);
+  } catch {
+    return 'reset';
+  }
+}

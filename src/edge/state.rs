@@ -7,6 +7,8 @@ use std::rc::Rc;
 
 use worker::{Context, Env};
 
+use crate::catalogue::import::refresh::{PRICES_KEY, REPORT_KEY, VERSION_PREFIX};
+use crate::catalogue::price::SNAPSHOT;
 use crate::config::{ConfigProblem, Mode};
 use crate::edge::platform::{now_ms, random, read_keys, write_key};
 use crate::edge::{binding, secrets, text};
@@ -14,9 +16,10 @@ use crate::error::GatewayError;
 use crate::gateway::{unconfigured, Gateway, Memory};
 
 const CONFIG_KEY: &str = "config";
-const PRICES_KEY: &str = "prices";
 const GOOD_CONFIG_KEY: &str = "config.last-good";
 const GOOD_PRICES_KEY: &str = "prices.last-good";
+/// Name of the version of prices that was last put among the kept ones.
+const KEPT_PRICES_KEY: &str = "prices.kept";
 
 /// How long a reading counts. KV serves a value for up to a minute from its cache, so that a new one is in force within the
 /// promised two minutes.
@@ -68,17 +71,26 @@ pub async fn gateway(env: &Env, ctx: &Rc<Context>, version: Option<&str>) -> Res
     }
 }
 
+/// The configuration in force after looking at it anew, for work that no request waits for.
+///
+/// # Errors
+/// None is valid; what is wrong has been logged.
+pub async fn latest(env: &Env) -> Result<Rc<Gateway>, Vec<ConfigProblem>> {
+    refresh(env).await
+}
+
 async fn refresh(env: &Env) -> Result<Rc<Gateway>, Vec<ConfigProblem>> {
     let kv = binding(env, "CATALOGUE");
-    let found = read_keys(&kv, [CONFIG_KEY, PRICES_KEY]).await;
+    let found = read_keys(&kv, [CONFIG_KEY, PRICES_KEY, REPORT_KEY]).await;
     let new_secrets = secrets::ask(env).await;
     let in_force = CURRENT.with(|c| c.borrow().clone());
-    let Some([config, prices]) = found else {
+    let Some([config, prices, report]) = found else {
         // KV cannot be read. What is in force stays; a cold isolate does not start from defaults.
         let problem =
             ConfigProblem { path: String::new(), message: "the configuration store cannot be read".to_owned() };
         return in_force.ok_or_else(|| vec![problem]);
     };
+    MEMORY.with(|memory| memory.note_price_report(report));
     let sources = Sources { config, prices };
     if let Some(gateway) = in_force.as_ref().filter(|_| !new_secrets && SOURCES.with(|s| *s.borrow() == sources)) {
         stay_fresh(env);
@@ -89,7 +101,7 @@ async fn refresh(env: &Env) -> Result<Rc<Gateway>, Vec<ConfigProblem>> {
         Ok(gateway) => {
             let gateway = accept(env, gateway);
             gateway.memory.refused.take();
-            remember(&kv, &sources, &gateway.config.version).await;
+            remember(&kv, &sources, &gateway).await;
             Ok(gateway)
         }
         Err(problems) => {
@@ -141,17 +153,25 @@ fn stay_fresh(env: &Env) {
 }
 
 /// Keeps a valid version under its hash and as the last good one, if it is not that already.
-async fn remember(kv: &wasm_bindgen::JsValue, sources: &Sources, version: &str) {
+async fn remember(kv: &wasm_bindgen::JsValue, sources: &Sources, gateway: &Gateway) {
+    let version = &gateway.config.version;
     let config = sources.config.clone().unwrap_or_else(|| "{}".to_owned());
     // An absent table is kept as empty text: the snapshot that is compiled in.
     let prices = sources.prices.clone().unwrap_or_default();
-    let Some([good_config, good_prices]) = read_keys(kv, [GOOD_CONFIG_KEY, GOOD_PRICES_KEY]).await else { return };
+    let keys = [GOOD_CONFIG_KEY, GOOD_PRICES_KEY, KEPT_PRICES_KEY];
+    let Some([good_config, good_prices, kept]) = read_keys(kv, keys).await else { return };
     if good_config.as_deref() != Some(&config) {
         write_key(kv, &format!("config@{version}"), &config).await;
         write_key(kv, GOOD_CONFIG_KEY, &config).await;
     }
     if good_prices.as_deref() != Some(&prices) {
         write_key(kv, GOOD_PRICES_KEY, &prices).await;
+    }
+    // What a cost was computed from stays readable under the version that the ledger names.
+    if kept.as_deref() != Some(gateway.price_version()) {
+        let text = sources.prices.as_deref().unwrap_or(SNAPSHOT);
+        write_key(kv, &format!("{VERSION_PREFIX}{}", gateway.price_version()), text).await;
+        write_key(kv, KEPT_PRICES_KEY, gateway.price_version()).await;
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{json, Value};
 
+use crate::accounting::day::days_since;
 use crate::classify::Features;
 use crate::config::provider::{Provider, State};
 use crate::dialect::Dialect;
@@ -43,7 +44,24 @@ fn details<P: Platform>(exchange: &Exchange<'_, P>, word: &str) -> Value {
         "providers": config.providers.values().map(provider).collect::<Vec<_>>(),
         "auto": covered_by_auto(exchange),
         "refused": *gateway.memory.refused.borrow(),
+        "prices": prices(exchange),
         "versions": { "config": config.version, "catalogue": config.catalogue.version, "prices": gateway.prices.version },
+    })
+}
+
+/// The price table: how old it is, what it has no price for, and how its last renewal went.
+fn prices<P: Platform>(exchange: &Exchange<'_, P>) -> Value {
+    let gateway = exchange.gateway;
+    let unpriced = gateway.unpriced_models().into_iter();
+    let report = gateway.price_report().and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    json!({
+        "version": gateway.prices.version,
+        "date": gateway.prices.date,
+        "age_days": days_since(&gateway.prices.date, exchange.arrived_ms),
+        "models": gateway.prices.ids().count(),
+        "unpriced": unpriced.map(|(model, attempts)| json!({ "model": model, "attempts": attempts })).collect::<Vec<_>>(),
+        "refresh_url": gateway.config.price_refresh.as_ref().map(|refresh| refresh.url.as_str()),
+        "last_refresh": report,
     })
 }
 

@@ -1,6 +1,8 @@
 //! Stage 8: what an attempt used and cost. Every attempt that was sent is opened once and settled once, whatever became
 //! of it (DESIGN invariant 3).
 
+use serde_json::json;
+
 use crate::accounting::ledger::Estimate;
 use crate::accounting::limit::Bound;
 use crate::accounting::{cost, estimate, Cost, Opened, Outcome, Provenance, Settled};
@@ -166,6 +168,10 @@ impl<P: Platform> Run<'_, P> {
             cost = cost.as_estimate();
         }
         let charged = choice.work.is_charged();
+        if charged && cost == Cost::UNPRICED && exchange.gateway.unpriced(&chosen.name) {
+            let line = json!({ "message": "unpriced model", "level": "warn", "model": chosen.name });
+            exchange.platform.log(line.to_string());
+        }
         if !charged {
             (usage, cost) = nothing;
         }
