@@ -93,6 +93,22 @@ fn a_grant_precedes_the_call_and_the_refused_call_nobody() {
 }
 
 #[test]
+fn what_another_service_tier_or_the_providers_tools_may_cost_is_reserved() {
+    // Room for one reservation at the standard tier (about 107 µ$), not for one at 1.8 times its prices or with a search at 1 cent.
+    let gateway = gateway(&json!({"budget": {"usd": "0.00015", "period": "day"}}));
+    for (more, status) in [
+        (r#","service_tier":"default""#, 200),
+        (r#","service_tier":"priority""#, 429),
+        (r#","tools":[{"type":"function","function":{"name":"f"}}]"#, 200),
+        (r#","web_search_options":{}"#, 429),
+    ] {
+        let fake = limited([Script::json(200, WHOLE)]);
+        serve(&fake, &gateway, &chat("openai/gpt-5-mini", more));
+        assert_eq!((fake.status(), fake.calls().len()), (status, usize::from(status == 200)), "{more}: {}", fake.body());
+    }
+}
+
+#[test]
 fn a_dear_candidate_makes_room_for_a_cheap_one() {
     let gateway = gateway(
         &json!({"budget": [{"usd": "1", "period": "day"}, {"usd": "0", "period": "month", "models": ["anthropic/*"]}]}),

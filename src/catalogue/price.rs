@@ -9,7 +9,7 @@ mod hours;
 mod read;
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::dialect::tier::ServiceTier;
 use crate::document::{parse, Item, Problem, Problems};
@@ -120,10 +120,10 @@ pub struct Prices {
     pub version: String,
     /// Day of the import, `YYYY-MM-DD`.
     pub date: String,
-    rates: BTreeMap<String, Rc<Rates>>,
-    embeddings: BTreeMap<String, Rc<Rates>>,
+    rates: BTreeMap<String, Arc<Rates>>,
+    embeddings: BTreeMap<String, Arc<Rates>>,
     origins: BTreeMap<String, Origin>,
-    dearest: BTreeMap<String, Rc<Rates>>,
+    dearest: BTreeMap<String, Arc<Rates>>,
 }
 
 /// Where a model's prices come from.
@@ -150,12 +150,12 @@ impl Prices {
     /// The rates of a model for vectors or for generation.
     #[must_use]
     pub fn of_purpose(&self, id: &str, embedding: bool) -> Option<&Rates> {
-        self.entry(id, embedding).map(Rc::as_ref)
+        self.entry(id, embedding).map(Arc::as_ref)
     }
 
     /// The same, to be kept for as long as a request takes.
     #[must_use]
-    pub fn shared(&self, id: &str, embedding: bool) -> Option<Rc<Rates>> {
+    pub fn shared(&self, id: &str, embedding: bool) -> Option<Arc<Rates>> {
         self.entry(id, embedding).cloned()
     }
 
@@ -171,7 +171,7 @@ impl Prices {
         self.of_purpose(id, false)
     }
 
-    fn entry(&self, id: &str, embedding: bool) -> Option<&Rc<Rates>> {
+    fn entry(&self, id: &str, embedding: bool) -> Option<&Arc<Rates>> {
         let vectors = || self.embeddings.get(id).filter(|_| embedding);
         self.rates.get(id).or_else(vectors)
     }
@@ -196,7 +196,7 @@ impl Prices {
     /// The dearest rates among a provider's models, member by member: what an unpriced model of it is charged at where
     /// something must be charged. Long prompts and dear hours count; other service tiers do not.
     #[must_use]
-    pub fn dearest(&self, provider: &str) -> Option<&Rc<Rates>> {
+    pub fn dearest(&self, provider: &str) -> Option<&Arc<Rates>> {
         self.dearest.get(provider)
     }
 
@@ -214,7 +214,7 @@ impl Prices {
                 }
             }
         }
-        self.dearest = dearest.into_iter().map(|(provider, rates)| (provider, Rc::new(rates))).collect();
+        self.dearest = dearest.into_iter().map(|(provider, rates)| (provider, Arc::new(rates))).collect();
         self
     }
 }

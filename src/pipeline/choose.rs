@@ -1,7 +1,7 @@
 //! Stages 4 and 5: what kind of task it is, who could do it, who does.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::accounting::limit::Bound;
 use crate::attempt::plan::{Limits, Patience};
@@ -95,7 +95,7 @@ pub struct Candidate<'g> {
     /// Window in tokens, where known.
     pub context: Option<u64>,
     /// Prices; `None` = unpriced.
-    pub rates: Option<Rc<Rates>>,
+    pub rates: Option<Arc<Rates>>,
     /// The prices are the provider's dearest, not the model's own.
     pub price_is_a_guess: bool,
     /// How long it may think before it speaks.

@@ -34,7 +34,7 @@ pub fn may_be_asked_twice(input: &Input, view: &View<'_>) -> bool {
     let members = &view.members;
     let absent = |names: &[&str]| names.iter().all(|name| members.present(name).is_none());
     let free = match input.request.dialect {
-        Dialect::OpenAiChat => absent(&["web_search_options", "plugins"]),
+        Dialect::OpenAiChat => true,
         Dialect::OpenAiResponses => absent(&["previous_response_id", "conversation", "prompt", "background"]),
         Dialect::AnthropicMessages => absent(&["mcp_servers", "container"]),
         Dialect::Gemini => absent(&["cachedContent", "cached_content"]),
@@ -42,7 +42,14 @@ pub fn may_be_asked_twice(input: &Input, view: &View<'_>) -> bool {
     input.request.purpose == Purpose::Answer
         && input.signed_by.is_none()
         && free
-        && all_functions(input.request.dialect, members)
+        && !has_providers_tools(input.request.dialect, members)
+}
+
+/// Whether a request lets the provider use tools of its own.
+pub fn has_providers_tools(dialect: Dialect, members: &Members<'_>) -> bool {
+    let by_option = dialect == Dialect::OpenAiChat
+        && (members.present("web_search_options").is_some() || members.present("plugins").is_some());
+    by_option || !all_functions(dialect, members)
 }
 
 /// Whether all tools are the caller's own functions.

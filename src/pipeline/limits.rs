@@ -1,7 +1,7 @@
 //! Limits: which hold for a request, and the leave that an attempt needs before it is sent (DESIGN §6). Where none holds,
 //! nothing is asked and nothing waited for.
 
-use serde_json::json;
+use serde_json::{json, value::RawValue};
 
 use crate::accounting::day::day_of;
 use crate::accounting::ledger::Reserved;
@@ -16,6 +16,7 @@ use crate::money::usd;
 use crate::pipeline::attempts::Run;
 use crate::pipeline::choose::Candidate;
 use crate::pipeline::exchange::Exchange;
+use crate::pipeline::hedging;
 use crate::policy::input::PrincipalView;
 use crate::ports::Platform;
 
@@ -31,6 +32,12 @@ const MEDIA_TOKENS: u64 = 4_096;
 const UNBOUNDED_TIMES: u64 = 4;
 /// at least these.
 const UNBOUNDED_TOKENS: u64 = 4_096;
+/// Calls of a provider's own tools (searches, programs) that are reserved for where the request states no bound on them.
+const TOOL_CALLS: u64 = 10;
+/// By these a request asks for another service tier; which one it is served at is the provider's choice.
+const TIER_MEMBERS: [&str; 3] = ["service_tier", "serviceTier", "speed"];
+/// Unless with one of these words.
+const STANDARD_TIERS: [&str; 3] = [r#""default""#, r#""standard""#, r#""standard_only""#];
 
 /// The limits of a request under a policy: the issuer's claim and the operator's defaults, of each the stricter. `None`
 /// where there are none at all.
@@ -144,23 +151,36 @@ impl<P: Platform> Run<'_, P> {
             usual.min(chosen.max_output_tokens.unwrap_or(u64::MAX)).saturating_mul(choices)
         };
         let output = if self.choice.work.generates() { stated.unwrap_or_else(assumed) } else { 0 };
-        let most_picousd = chosen.rates.as_ref().map_or(0, |rates| dearest(rates.at_hour(opened.ts_ms), input, output));
+        let tool_calls = if hedging::has_providers_tools(self.exchange.dialect, &view.members) {
+            view.members.parse::<u64>("max_tool_calls").ok().flatten().unwrap_or(TOOL_CALLS)
+        } else {
+            0
+        };
+        let standard = |tier: &RawValue| STANDARD_TIERS.contains(&tier.get());
+        let asks_for_tier = TIER_MEMBERS.iter().any(|name| view.members.present(name).is_some_and(|t| !standard(t)));
+        let most = |rates: &Rates| dearest(rates, input, output, tool_calls);
+        let most_picousd = chosen.rates.as_ref().map_or(0, |rates| {
+            let others = rates.services.iter().filter(|_| asks_for_tier).map(|(_, rates)| most(rates));
+            others.fold(most(rates.at_hour(opened.ts_ms)), u64::max)
+        });
         let expected = opened.estimate.cost.picousd().unwrap_or(0).min(most_picousd);
         let least_picousd = if stated.is_some() || output == 0 { most_picousd } else { expected };
         Need { least_picousd, most_picousd, tokens: input.saturating_add(output) }
     }
 }
 
-/// What so many tokens cost at most at the standard service tier, all of the prompt written to a cache or of its dearest kind.
-/// What the provider's own tools will cost is not known before.
-fn dearest(rates: &Rates, input: u64, output: u64) -> u64 {
+/// What so many tokens and so many calls of the provider's own tools cost at most: all of the prompt written to a cache or of its
+/// dearest kind, all of the answer and all calls of theirs.
+fn dearest(rates: &Rates, input: u64, output: u64, tool_calls: u64) -> u64 {
     let rates = rates.at(input);
     let most = |base: u64, others: [Option<u64>; 4]| others.into_iter().flatten().fold(base, u64::max);
     let prompt = [rates.cache_write_1h, rates.cache_write_5m, rates.audio_input, rates.image_input];
     let answer = [rates.reasoning, rates.audio_output, rates.image_output, None];
-    let (prompt, answer) = (most(rates.input, prompt), most(rates.output, answer));
-    let sum = input.checked_mul(prompt).zip(output.checked_mul(answer)).and_then(|(i, o)| i.checked_add(o));
-    sum.and_then(|sum| sum.checked_add(rates.request.unwrap_or(0))).unwrap_or(u64::MAX)
+    let tool = most(0, [rates.web_search, rates.file_search, rates.code_execution, None]);
+    let once = rates.request.unwrap_or(0).saturating_add(rates.searched_request.filter(|_| tool_calls > 0).unwrap_or(0));
+    let kinds =
+        [(input, most(rates.input, prompt)), (output, most(rates.output, answer)), (tool_calls, tool), (1, once)];
+    kinds.into_iter().fold(0, |sum: u64, (count, rate)| sum.saturating_add(count.saturating_mul(rate)))
 }
 
 /// A refusal in the caller's words: which limit, what is left of it, when it begins anew. A client is told to try again

@@ -14,8 +14,8 @@ import { scrubbed } from '../../scripts/lib/env.mjs';
 import { root, toolsDir } from '../../scripts/lib/paths.mjs';
 import { missingPeer } from './harness.mjs';
 
-const venv = join(toolsDir, 'peers', 'python');
-const present = existsSync(join(venv, 'installed')) && readFileSync(join(venv, 'installed'), 'utf8').includes('genai-prices');
+const venv = join(toolsDir, 'peers', 'genai-prices');
+const present = existsSync(join(venv, 'installed'));
 const explained = JSON.parse(readFileSync(join(root, 'tests', 'e2e', 'prices-oracle.json'), 'utf8'));
 const fixtures = process.env.SIGNALBOX_FIXTURES ?? join(root, '..', 'shared', 'fixtures');
 

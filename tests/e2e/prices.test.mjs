@@ -29,7 +29,8 @@ after(async () => {
 const list = cost => ({ body: JSON.stringify({ openai: { models: { [NAME]: { cost } } } }) });
 const health = async () => (await (await gateway.call('/healthz')).json()).prices;
 const ask = model => gateway.call('/v1/chat/completions', { model, messages: capital });
-const prompt = async () => Number((await (await gateway.call(`/v1/models/${MODEL}`)).json()).pricing.prompt);
+/** Dollars per million prompt tokens. */
+const prompt = async () => Math.round(Number((await (await gateway.call(`/v1/models/${MODEL}`)).json()).pricing.prompt) * 1e12) / 1e6;
 
 /** Lets the clock strike, and waits until the gateway tells of what came of it. */
 async function strike(what) {
@@ -50,14 +51,14 @@ describe('prices', () => {
   test('are fetched by the clock, take effect, and their versions are kept', async () => {
     const before = await health();
     shipped = { version: before.version, prompt: await prompt() };
-    const report = await strike(list({ input: shipped.prompt * 2e6, output: 10 }));
+    const report = await strike(list({ input: shipped.prompt * 2, output: 10 }));
     assert.deepEqual([report.outcome, report.held, asked], ['updated', [], 1]);
     assert.ok(report.kept.includes(MODELS.Anthropic), 'what the list does not have stays');
     first = report.version;
     assert.notEqual(first, shipped.version);
     assert.equal(await prompt(), shipped.prompt * 2);
     const { usage } = await (await ask(MODEL)).json();
-    assert.ok(Math.abs(usage.cost - (usage.prompt_tokens * shipped.prompt * 2 + usage.completion_tokens * 1e-5)) < 1e-12, JSON.stringify(usage));
+    assert.ok(Math.abs(usage.cost - (usage.prompt_tokens * shipped.prompt * 2e-6 + usage.completion_tokens * 1e-5)) < 1e-12, JSON.stringify(usage));
     const versions = (await act('versions', undefined, gateway.kv)).split('\n');
     for (const version of [shipped.version, first]) assert.ok(versions.includes(version), `${version} among ${versions}`);
     assert.equal(await gateway.kv.get(`prices@${first}`), await gateway.kv.get('prices'));
@@ -72,7 +73,7 @@ describe('prices', () => {
   });
 
   test('a tenfold jump is held until the operator confirms it', async () => {
-    const jump = list({ input: shipped.prompt * 50e6, output: 10 });
+    const jump = list({ input: shipped.prompt * 50, output: 10 });
     const report = await strike(jump);
     assert.deepEqual(report.held.map(({ model, figure }) => [model, figure]), [[MODEL, 'input']]);
     assert.deepEqual([report.outcome, await prompt()], ['unchanged', shipped.prompt * 2]);
@@ -83,7 +84,7 @@ describe('prices', () => {
   test('going back to a version is for good until it is released', async () => {
     await act('rollback', first, gateway.kv);
     await until(async () => (await prompt()) === shipped.prompt * 2, { what: 'the old price', timeout: 20_000 });
-    const other = list({ input: shipped.prompt * 3e6, output: 10 });
+    const other = list({ input: shipped.prompt * 3, output: 10 });
     assert.deepEqual([(await strike(other)).outcome, await prompt()], ['pinned', shipped.prompt * 2]);
     await act('release', undefined, gateway.kv);
     assert.deepEqual([(await strike(other)).outcome, await prompt()], ['updated', shipped.prompt * 3]);

@@ -1,6 +1,6 @@
 //! The price document, read strictly.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::hours::Hours;
 use super::{Origin, PicoUsd, Prices, Rates, Tier};
@@ -112,7 +112,7 @@ pub(super) fn document(root: &Item<'_>) -> Option<Prices> {
         let only_input = item.value().get("output").is_none() && embeds;
         if let Some((rates, origin)) = entry(&item, only_input) {
             let table = if only_input { &mut prices.embeddings } else { &mut prices.rates };
-            table.insert(id.to_owned(), Rc::new(rates));
+            table.insert(id.to_owned(), Arc::new(rates));
             prices.origins.insert(id.to_owned(), origin);
         }
     }
