@@ -104,7 +104,12 @@ fn what_another_service_tier_or_the_providers_tools_may_cost_is_reserved() {
     ] {
         let fake = limited([Script::json(200, WHOLE)]);
         serve(&fake, &gateway, &chat("openai/gpt-5-mini", more));
-        assert_eq!((fake.status(), fake.calls().len()), (status, usize::from(status == 200)), "{more}: {}", fake.body());
+        assert_eq!(
+            (fake.status(), fake.calls().len()),
+            (status, usize::from(status == 200)),
+            "{more}: {}",
+            fake.body()
+        );
     }
 }
 

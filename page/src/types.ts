@@ -133,9 +133,9 @@ export interface Model {
   pricing?: {
     prompt: string;
     completion: string;
-    input_cache_read: string | null;
-    input_cache_write: string | null;
-    request: string | null;
+    input_cache_read?: string;
+    input_cache_write?: string;
+    request?: string;
     source: string | null;
     date: string | null;
   };

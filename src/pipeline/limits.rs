@@ -177,7 +177,8 @@ fn dearest(rates: &Rates, input: u64, output: u64, tool_calls: u64) -> u64 {
     let prompt = [rates.cache_write_1h, rates.cache_write_5m, rates.audio_input, rates.image_input];
     let answer = [rates.reasoning, rates.audio_output, rates.image_output, None];
     let tool = most(0, [rates.web_search, rates.file_search, rates.code_execution, None]);
-    let once = rates.request.unwrap_or(0).saturating_add(rates.searched_request.filter(|_| tool_calls > 0).unwrap_or(0));
+    let once =
+        rates.request.unwrap_or(0).saturating_add(rates.searched_request.filter(|_| tool_calls > 0).unwrap_or(0));
     let kinds =
         [(input, most(rates.input, prompt)), (output, most(rates.output, answer)), (tool_calls, tool), (1, once)];
     kinds.into_iter().fold(0, |sum: u64, (count, rate)| sum.saturating_add(count.saturating_mul(rate)))

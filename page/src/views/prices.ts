@@ -19,7 +19,7 @@ export const prices: Make = app => {
   let models: Model[] = [];
   let digits = 2;
   const filter = h('input', { id, type: 'search', autocomplete: 'off', spellcheck: 'false', input: () => show() });
-  const dollars = (head: string, of: (pricing: NonNullable<Model['pricing']>) => string | null): Column<Model> => ({
+  const dollars = (head: string, of: (pricing: NonNullable<Model['pricing']>) => string | undefined): Column<Model> => ({
     head, figure: true, cell: ({ pricing }) => perMillion(pricing && of(pricing), digits), sort: ({ pricing }) => Number((pricing && of(pricing)) ?? -1),
   });
   const table = new Table<Model>({
