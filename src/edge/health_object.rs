@@ -89,7 +89,7 @@ impl DurableObject for Health {
             }
             (Method::Post, "/used") => {
                 let body = request.bytes().await?;
-                let Ok((text, until_ms)) = json::from_slice::<(String, u64)>(&body) else {
+                let Ok((text, until_ms)) = crate::json::from_slice::<(String, u64)>(&body) else {
                     return Response::error("invalid_message", 400);
                 };
                 Response::from_json(&self.first_use(text, until_ms)?)
