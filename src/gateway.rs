@@ -134,9 +134,11 @@ impl Gateway {
         })
     }
 
-    /// A call to a candidate (`provider/model`) goes out: traffic feeds the retry budget.
-    pub fn sent(&self, provider: &str, candidate: &str, now_ms: u64) {
-        self.budget(provider, |budget| budget.deposit(now_ms));
+    /// A call to a candidate (`provider/model`) goes out: traffic feeds the retry budget, calls `again` for one request do not.
+    pub fn sent(&self, provider: &str, candidate: &str, again: bool, now_ms: u64) {
+        if !again {
+            self.budget(provider, |budget| budget.deposit(now_ms));
+        }
         self.memory.watch.borrow_mut().sent(candidate, now_ms);
     }
 

@@ -585,9 +585,10 @@ impl CallerSink for EdgeSink {
     }
 
     async fn close(&mut self) {
-        if let Self::Caller(sink, _) = self {
-            sink.close();
-        } // a log ends when its exchange is over
+        match self {
+            Self::Caller(sink, _) => sink.close(),
+            Self::Keeper(keeper) => keeper.close(),
+        }
     }
 
     async fn abort(&mut self) {

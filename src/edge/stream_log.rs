@@ -51,8 +51,9 @@ const SELECT_RECORD: &str = "SELECT json FROM record";
 const UPSERT_RECORD: &str = "INSERT OR REPLACE INTO record VALUES (1, ?)";
 const INSERT_ROW: &str = "INSERT INTO rows (first, reach, last, bytes) VALUES (?, ?, ?, ?)";
 const SELECT_LAST: &str = "SELECT MAX(last) FROM rows";
+const SELECT_LAST_ROW: &str = "SELECT MAX(at) FROM rows";
 /// A reader's next rows: behind the one it has read, and of use behind its cursor. At most some megabytes at once.
-const SELECT_ROWS: &str = "SELECT at, first, bytes FROM rows WHERE at > ? AND reach > ? ORDER BY at LIMIT 4";
+const SELECT_ROWS: &str = "SELECT at, first, last, bytes FROM rows WHERE at > ? AND reach > ? ORDER BY at LIMIT 4";
 
 /// A kept answer.
 #[durable_object(alarm)]
@@ -176,6 +177,8 @@ pub struct Keeper {
     log: RefCell<Log>,
     /// Nothing more is stored, and what was is gone or about to be.
     given_up: Cell<bool>,
+    /// The last row, once there will be no other.
+    ended_at: Cell<Option<u64>>,
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
     /// Stops the exchange that writes.
     leave: RefCell<Option<Box<dyn Fn()>>>,
@@ -188,6 +191,7 @@ impl Keeper {
             storage,
             log: RefCell::new(Log::new(record)),
             given_up: Cell::new(false),
+            ended_at: Cell::new(None),
             waiting: RefCell::default(),
             leave: RefCell::default(),
         })
@@ -221,7 +225,7 @@ impl Keeper {
     /// The answer, whole.
     pub fn reply(&self, head: ResponseHead, body: &[u8]) {
         self.log.borrow_mut().whole(head, body);
-        self.store(true);
+        self.close();
     }
 
     /// The beginning of a stream.
@@ -253,9 +257,22 @@ impl Keeper {
         Ok(())
     }
 
-    async fn end(&self, failed: bool) {
+    /// The last of it has come. What its exchange still does is nothing to readers, and an instance that ends meanwhile leaves
+    /// an answer that is whole.
+    pub fn close(&self) {
+        self.seal(false);
+    }
+
+    fn seal(&self, failed: bool) {
         self.log.borrow_mut().end(failed);
         self.store(true);
+        if !self.given_up.get() {
+            self.ended_at.set(count_of(&self.sql, SELECT_LAST_ROW).ok());
+        }
+    }
+
+    async fn end(&self, failed: bool) {
+        self.seal(failed);
         self.leave.take();
         if !self.given_up.get() {
             // The alarm that was set at the beginning rings all the same, if this one cannot be.
@@ -342,13 +359,18 @@ impl Keeper {
         loop {
             // Before the rows are read, because an end that comes later brings rows of its own.
             let over = self.is_over();
+            let at = reader.at;
             let read = if self.given_up.get() { None } else { self.rows_for(&mut reader).ok() };
             let failed = read.is_none();
             let mut rest = read.unwrap_or_default();
-            if failed || (over && rest.is_empty()) {
-                if failed {
+            // Rows of comments are nothing to a reader of an array, and not the end.
+            let no_rows = reader.at == at;
+            // Whoever has all of it has its end too.
+            let whole = self.ended_at.get().is_some_and(|last| last <= reader.at);
+            if failed || (over && no_rows) {
+                if failed && !whole {
                     rest.extend(
-                        reader.event(&self.log.borrow().record().cut("The stream has been given up.", reader.at)),
+                        reader.event(&self.log.borrow().record().cut("The stream has been given up.", reader.got)),
                     );
                 }
                 rest.extend(reader.end());
@@ -357,9 +379,9 @@ impl Keeper {
                 }
                 return outlet.close();
             }
-            if rest.is_empty() {
+            if no_rows {
                 self.changed().await;
-            } else if settled(outlet.write(&rest)).await.is_err() {
+            } else if !rest.is_empty() && settled(outlet.write(&rest)).await.is_err() {
                 return;
             }
         }
@@ -369,9 +391,10 @@ impl Keeper {
         let mut bytes = Vec::new();
         for row in self.sql.exec(SELECT_ROWS, vec![number(reader.at)?, number(reader.after)?])?.raw() {
             let mut row = row?.into_iter();
-            let (at, first, blob) = (row.next(), row.next(), row.next());
-            if let (Some(at), Some(first), Some(SqlStorageValue::Blob(blob))) = (count(at), count(first), blob) {
-                bytes.extend_from_slice(&reader.take(at, first, &blob));
+            let mut numbers = || count(row.next());
+            let (at, first, last, blob) = (numbers(), numbers(), numbers(), row.next());
+            if let (Some(at), Some(first), Some(last), Some(SqlStorageValue::Blob(blob))) = (at, first, last, blob) {
+                bytes.extend_from_slice(&reader.take(at, first, last, &blob));
             }
         }
         Ok(bytes)
@@ -402,7 +425,12 @@ fn store_rows(sql: &SqlStorage, rows: Vec<Row>) -> worker::Result<()> {
 
 /// Number of the last event that is stored.
 fn last(sql: &SqlStorage) -> worker::Result<u64> {
-    Ok(count(cells(sql, SELECT_LAST, vec![])?.and_then(first)).unwrap_or(0))
+    count_of(sql, SELECT_LAST)
+}
+
+/// A number that a statement finds; 0 where there is nothing yet.
+fn count_of(sql: &SqlStorage, statement: &str) -> worker::Result<u64> {
+    Ok(count(cells(sql, statement, vec![])?.and_then(first)).unwrap_or(0))
 }
 
 /// The first row that a statement finds.

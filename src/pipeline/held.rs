@@ -1,6 +1,7 @@
 //! Tool calls and JSON documents that go out when they are whole, so that a broken one is tried again unseen: an option of
 //! the policy, since it costs the caller the sight of them growing.
 
+use crate::dialect::canonical::FinishReason;
 use crate::dialect::ProviderError;
 use crate::pipeline::attempts::Run;
 use crate::ports::Platform;
@@ -22,7 +23,9 @@ impl<P: Platform> Run<'_, P> {
     /// What was held back and is not whole, though its provider says so.
     pub fn unsound(&self, relay: &Relay, events: &[u8]) -> Option<AttemptFailure> {
         let checked = self.may_hold_back() && relay.complete();
-        if !checked || is_sound(self.exchange.dialect, events, self.wants_json()) {
+        // Its finish reason may stand in what the relay has not given out yet, and so may the last of its text.
+        let cut_short = matches!(relay.observation().finish, Some(FinishReason::Length | FinishReason::ContentFilter));
+        if !checked || cut_short || is_sound(self.exchange.dialect, &relay.with_end(events), self.wants_json()) {
             return None;
         }
         let message = "the answer is not the JSON that it was to be".to_owned();

@@ -98,7 +98,8 @@ impl<P: Platform> Run<'_, P> {
         };
         self.leave(&mut opened, chosen).await?;
         let key = chosen.keys.index();
-        exchange.gateway.sent(&chosen.provider.name, &circuit(&chosen.name, key), now);
+        let again = self.accounts.iter().any(|earlier| earlier.candidate == candidate);
+        exchange.gateway.sent(&chosen.provider.name, &circuit(&chosen.name, key), again, now);
         if opened.reserved.is_none() {
             exchange.record_open(opened.clone());
         }

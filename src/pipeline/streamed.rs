@@ -337,9 +337,10 @@ impl<P: Platform> Run<'_, P> {
                 call.abort();
                 let error =
                     ProviderError { message: "the answer came out different".to_owned(), ..ProviderError::default() };
-                let failure = AttemptFailure { error: Some(error), ..AttemptFailure::silent(FailureClass::Cut) };
-                self.settle(account, Ending::Broken(failure.clone(), relay.observation()));
-                return Event::Broke(failure);
+                let cut = AttemptFailure::silent(FailureClass::Cut);
+                // Nobody refused it: what was generated is charged.
+                self.settle(account, Ending::Broken(cut.clone(), relay.observation()));
+                return Event::Broke(AttemptFailure { error: Some(error), ..cut });
             }
             End::Failed(failure) => Some(failure),
             End::Input if !relay.complete() => Some(AttemptFailure::silent(FailureClass::Cut)),

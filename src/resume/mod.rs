@@ -82,8 +82,15 @@ impl Log {
         self.rows.take(now_ms)
     }
 
-    /// The answer is over. `failed`: its end is an error. Where a stream has no end of its own it gets a typed one.
+    /// The answer is over. `failed`: its end is an error. Where a stream has no end of its own it gets a typed one. May be
+    /// said before it is known whether it failed, and then again.
     pub fn end(&mut self, failed: bool) {
+        if self.record.stage != Stage::Running {
+            if failed {
+                self.record.stage = Stage::Failed;
+            }
+            return;
+        }
         self.numbering.finish(&mut self.rows);
         let full = self.bytes > MOST_BYTES;
         if full {

@@ -13,6 +13,8 @@ pub struct Reader {
     pub at: u64,
     /// It has every event up to this one.
     pub after: u64,
+    /// The number of the last event that it has got whole.
+    pub got: u64,
     framing: Framing,
 }
 
@@ -25,12 +27,14 @@ impl Reader {
             // Elements went out before: what comes next is not an array's beginning.
             let _ = framing.lay_out(b"data: {}\n\n");
         }
-        Self { at: 0, after, framing }
+        Self { at: 0, after, got: after, framing }
     }
 
-    /// What it gets of a row: `at` is the row's place in the log, `first` the number of the first event it has bytes of.
-    pub fn take<'r>(&mut self, at: u64, first: u64, row: &'r [u8]) -> Cow<'r, [u8]> {
+    /// What it gets of a row: `at` is the row's place in the log, `first` the number of the first event it has bytes of, `last`
+    /// that of the last one up to its end.
+    pub fn take<'r>(&mut self, at: u64, first: u64, last: u64, row: &'r [u8]) -> Cow<'r, [u8]> {
         self.at = at;
+        self.got = self.got.max(last);
         self.framing.lay_out(if first <= self.after { behind(row, self.after) } else { row })
     }
 

@@ -53,7 +53,7 @@ fn read(record: &Record, table: &[Row], after: u64) -> Vec<u8> {
     let mut reader = Reader::new(record, after);
     let mut out = Vec::new();
     for (at, row) in table.iter().enumerate().filter(|(_, row)| row.reach > after) {
-        out.extend_from_slice(&reader.take(at as u64 + 1, row.first, &row.bytes));
+        out.extend_from_slice(&reader.take(at as u64 + 1, row.first, row.last, &row.bytes));
     }
     out.extend(reader.end());
     out

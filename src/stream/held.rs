@@ -42,7 +42,9 @@ pub fn is_sound(dialect: Dialect, events: &[u8], document: bool) -> bool {
     }
     texts.iter().filter(|((choice, _), _)| !unfinished.contains(choice)).all(|((_, call), text)| {
         let empty = call.is_some() && text.trim().is_empty();
-        empty || serde_json::from_str::<IgnoredAny>(text).is_ok()
+        // Where arguments must be an object, those that are no JSON are a text in one.
+        let wrapped = call.is_some() && text.starts_with("{\"__raw\":");
+        empty || (serde_json::from_str::<IgnoredAny>(text).is_ok() && !wrapped)
     })
 }
 
@@ -72,6 +74,7 @@ mod tests {
             (call("") + &chunk("{}", "\"tool_calls\""), false, true),
             (call("{\"a\":") + &chunk("{}", "\"tool_calls\""), false, false),
             (call("{\"a\":") + &chunk("{}", "\"length\""), false, true),
+            (call(r#"{"__raw":"{\"a\":"}"#) + &chunk("{}", "\"tool_calls\""), false, false),
             (text("[1,") + &text("2]") + &chunk("{}", "\"stop\""), true, true),
             (text("[1,") + &chunk("{}", "\"stop\""), true, false),
             (text("Sure! [1") + &chunk("{}", "\"stop\""), false, true),

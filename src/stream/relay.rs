@@ -306,6 +306,19 @@ impl Relay {
         }
     }
 
+    /// Events that came out of here, and those of the provider's that are held back until [`Relay::conclude`].
+    #[must_use]
+    pub fn with_end(&self, events: &[u8]) -> Vec<u8> {
+        let mut all = events.to_vec();
+        if let Form::WholeEvents { held, terminator, .. } = &self.form {
+            for raw in [held, terminator].into_iter().flatten() {
+                all.extend_from_slice(raw);
+                close_event(&mut all);
+            }
+        }
+        all
+    }
+
     /// Appends the honest end: what was held back, usage with its cost, terminator.
     pub fn conclude(&mut self, tail: &Tail, out: &mut Vec<u8>) {
         let inside_event = self.inside_event();

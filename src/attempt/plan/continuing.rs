@@ -66,12 +66,20 @@ impl Machine {
         if let Some(standing) = self.standing.get_mut(failed) {
             standing.excluded |= lasts;
         }
+        if let (Some(interrupted), RetryScope::Answer) = (&mut self.interrupted, failure.retry_scope()) {
+            // A verdict on the rest of it is one on the answer.
+            if self.limits.verdicts_are_answers {
+                interrupted.by.clear();
+            }
+        }
         let open = self.attempts < self.limits.max_attempts && now_ms < self.total_end;
         while let Some(candidate) = self.next_to_go_on().filter(|_| open) {
-            if candidate != failed {
+            let tried = self.standing.get(candidate).is_some_and(|standing| standing.tries > 0);
+            if !tried {
                 return self.send(candidate, now_ms);
             }
-            let ms = self.limits.backoff_ms(self.retries, random);
+            // Whoever was called before is retried, whoever was called in between.
+            let ms = if candidate == failed { self.limits.backoff_ms(self.retries, random) } else { 0 };
             if now_ms.saturating_add(ms) < self.total_end && may_retry(candidate) {
                 self.retries = self.retries.saturating_add(1);
                 if ms == 0 {
