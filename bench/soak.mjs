@@ -109,6 +109,7 @@ async function soak({ sim, folder, from, minutes, streams, random }) {
   console.log(`requests ${requests}, not as expected ${odd.length}`);
   odd.slice(0, 10).forEach(line => console.log(`  ! ${line}`));
   console.log(`attempts: ${upstream} seen by the providers, ${books.attempts} in the ledger, ${books.open} of them open`);
+  console.log(`memory every ten seconds, MB: ${memory.filter((_, at) => at % (10_000 / SAMPLE_MS) === 0).join(' ')}`);
   console.log(`memory of the gateway's process: ${mean(memory.slice(third, 2 * third))} MB in the second third, ${mean(memory.slice(2 * third))} MB in the last, ${Math.max(...memory)} MB at most`);
   note(`done (${elapsed()})`);
   return odd.length || books.attempts !== upstream || books.open ? 1 : 0;

@@ -36,9 +36,9 @@ fn main() -> ExitCode {
     for seed in first..first + count {
         SEED.set(seed);
         let schedule = Schedule::draw(seed);
-        let transcript = stage.play(&schedule);
-        tally.add(&schedule, &transcript);
-        if let Err(finding) = schedules::check::verdict(&schedule, &transcript) {
+        let transcripts = stage.play(&schedule);
+        tally.add(&schedule, &transcripts);
+        if let Err(finding) = schedules::check::verdict(&schedule, &transcripts) {
             findings.entry(finding.rule).or_insert((seed, 0)).1 += 1;
         }
     }

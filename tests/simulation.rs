@@ -13,8 +13,8 @@ use signalbox::accounting::{Cost, Row};
 use signalbox::dialect::Dialect::{AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
 
 use schedules::check::verdict;
-use schedules::schedule::{Answer, Call, Candidate, Fault, Schedule, Split};
-use schedules::voice::say;
+use schedules::schedule::{Answer, Call, Candidate, Continues, Fault, Jump, Kept, Reader, Schedule, Split};
+use schedules::voice::{say, Asked};
 use schedules::world::{End, Transcript};
 use schedules::{Stage, Tally};
 
@@ -32,8 +32,10 @@ fn any_schedule_keeps_the_invariants() {
             panic!("seed {seed}: {}\n{}\n{least:#?}", finding.rule, finding.what);
         }
     }
-    let seen = [tally.rescued, tally.refused, tally.broken, tally.gone, tally.pumped];
-    assert!(seen.iter().all(|times| *times > 100), "the schedules must bring every kind of end: {tally}");
+    let often = [tally.rescued, tally.refused, tally.broken, tally.gone, tally.pumped, tally.readers, tally.held];
+    assert!(often.iter().all(|times| *times > 100), "the schedules must bring every kind of end: {tally}");
+    let seldom = [tally.restarted, tally.prefilled, tally.drained, tally.killed, tally.deleted, tally.passed_over];
+    assert!(seldom.iter().all(|times| *times > 0), "the schedules must bring every kind of end: {tally}");
 }
 
 #[test]
@@ -42,8 +44,9 @@ fn a_seed_brings_the_same_schedule_and_the_same_end() {
     for seed in [3, 77, 4_711] {
         let schedule = Schedule::draw(seed);
         assert_eq!(schedule, Schedule::draw(seed));
-        let (one, other) = (stage.play(&schedule), stage.play(&schedule));
-        assert_eq!((one.writes, one.rows), (other.writes, other.rows));
+        for (one, other) in stage.play(&schedule).iter().zip(stage.play(&schedule)) {
+            assert_eq!((&one.writes, &one.rows), (&other.writes, &other.rows));
+        }
     }
 }
 
@@ -114,16 +117,105 @@ fn a_clock_that_steps_back_writes_nothing_beside_the_pump() {
     let call = Call { fault: Fault::Stalls(542), split: Split::Bytes(100), ..Call::PLAIN };
     for nth in 0..40 {
         let candidates = vec![Candidate::with(Gemini, vec![call.clone()])];
-        keeps(&Schedule { jumps: vec![(nth, 60_000), (nth + 1, -2_000)], ..Schedule::plain(Gemini, candidates) });
+        keeps(&Schedule {
+            jumps: vec![(nth, Jump::Step(60_000)), (nth + 1, Jump::Step(-2_000))],
+            ..Schedule::plain(Gemini, candidates)
+        });
+    }
+}
+
+/// A stream of chat's with these events lost at its end.
+fn cut(at: usize) -> Call {
+    Call::fails(Fault::Cuts { at, clean: false })
+}
+
+/// A caller who wants its answer gone on with.
+fn going_on(continues: Continues, candidates: Vec<Candidate>) -> Schedule {
+    Schedule { continues, ..Schedule::plain(candidates[0].speaks, candidates) }
+}
+
+#[test]
+fn who_was_called_before_is_retried_within_the_budget_whoever_was_called_in_between() {
+    for candidates in [[Gemini, AnthropicMessages], [OpenAiChat, Gemini]] {
+        let candidates = candidates.map(|speaks| Candidate::with(speaks, vec![cut(600)])).to_vec();
+        keeps(&Schedule { no_budget: true, ..going_on(Continues::Restart, candidates) });
+    }
+}
+
+#[test]
+fn an_answer_that_came_out_different_is_charged() {
+    for speaks in schedules::schedule::DIALECTS {
+        let other = Answer { words: 0, ..Answer::PLAIN };
+        let calls = vec![cut(700), Call { answer: other, ..Call::PLAIN }];
+        keeps(&going_on(Continues::Restart, vec![Candidate::with(speaks, calls)]));
+    }
+}
+
+#[test]
+fn a_verdict_on_the_rest_of_an_answer_is_not_taken_elsewhere() {
+    /// OpenAI's row of the refusals: a safety verdict.
+    const VERDICT: usize = 2;
+    let first = Candidate::with(OpenAiChat, vec![cut(700), Call::fails(Fault::Refuses(VERDICT))]);
+    keeps(&going_on(Continues::Restart, vec![first, Candidate::plain(Gemini)]));
+}
+
+#[test]
+fn what_is_held_back_is_judged_with_its_end() {
+    let cut_short = Answer { cut_short: true, unsound: true, words: 2, ..Answer::PLAIN };
+    let ends_with_words = Answer { ends_with_words: true, words: 2, ..Answer::PLAIN };
+    for speaks in [OpenAiChat, Gemini, OpenAiResponses] {
+        for answer in [&cut_short, &ends_with_words] {
+            let calls = vec![Call { answer: answer.clone(), ..Call::PLAIN }];
+            let document = Schedule::plain(speaks, vec![Candidate::with(speaks, calls)]);
+            keeps(&Schedule { json: true, holds_back: true, ..document });
+        }
+    }
+}
+
+#[test]
+fn a_broken_call_is_tried_again_for_callers_who_get_objects_too() {
+    let broken = Answer { words: 0, tools: 1, unsound: true, ..Answer::PLAIN };
+    let calls = vec![Call { answer: broken, ..Call::PLAIN }, Call::PLAIN];
+    for caller in schedules::schedule::DIALECTS {
+        let schedule = Schedule::plain(caller, vec![Candidate::with(OpenAiChat, calls.clone())]);
+        keeps(&Schedule { tools: true, holds_back: true, ..schedule });
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_shortens_no_wait_that_it_can_help() {
+    /// OpenAI's row of the refusals: 503, again in a second.
+    const BUSY: usize = 20;
+    for (nth, ms) in [(0, 900), (1, -2_000), (1, 60_000), (2, -900)] {
+        let busy = Candidate::with(OpenAiChat, vec![Call::fails(Fault::Refuses(BUSY))]);
+        let jumps = vec![(0, Jump::Step(900)), (nth, Jump::Step(ms))];
+        keeps(&Schedule { jumps, ..Schedule::plain(OpenAiChat, vec![busy]) });
+    }
+}
+
+/// A kept answer of every dialect, whose runtime is killed, or which is deleted, at any time; read by three.
+#[test]
+fn a_kept_answer_has_one_end_whatever_becomes_of_its_keeper() {
+    for caller in schedules::schedule::DIALECTS {
+        for as_array in [false, true] {
+            for at in (0..200).step_by(11) {
+                for (killed, cancelled) in [(Some(at), None), (None, Some(at))] {
+                    let slow = Reader { slow: 60, ..Reader::PLAIN };
+                    let leaving = Reader { cuts: vec![300, 500], away: 7, ..Reader::PLAIN };
+                    let kept = Some(Kept { readers: vec![slow, leaving, Reader::PLAIN], killed, cancelled });
+                    keeps(&Schedule { kept, as_array, ..Schedule::plain(caller, vec![Candidate::plain(caller)]) });
+                }
+            }
+        }
     }
 }
 
 /// Plays a schedule, changes what came of it, and names the rule that sees the change.
 fn rule_seen(schedule: &Schedule, doctor: impl Fn(&mut Transcript)) -> &'static str {
-    let mut transcript = on_stage(|stage| stage.play(schedule));
-    assert_eq!(verdict(schedule, &transcript), Ok(()));
-    doctor(&mut transcript);
-    verdict(schedule, &transcript).expect_err("the change goes unseen").rule
+    let mut transcripts = on_stage(|stage| stage.play(schedule));
+    assert_eq!(verdict(schedule, &transcripts), Ok(()));
+    doctor(&mut transcripts[0]);
+    verdict(schedule, &transcripts).expect_err("the change goes unseen").rule
 }
 
 fn at_write(transcript: &Transcript, text: &str) -> usize {
@@ -171,13 +263,79 @@ fn a_dishonest_end_is_seen() {
     let broken = Schedule::plain(OpenAiChat, vec![Candidate::with(OpenAiChat, vec![cut])]);
     let faked = rule_seen(&broken, |t| {
         let error = at_write(t, "\"error\"");
-        let whole = on_stage(|stage| stage.play(&chat));
+        let whole = on_stage(|stage| stage.play(&chat).remove(0));
         t.writes.truncate(error);
         t.writes.extend_from_slice(&whole.writes[at_write(&whole, "\"finish_reason\":\"stop\"")..]);
     });
     assert!(faked == "a cut answer does not look complete" || faked == "bytes are the dialect's", "{faked}");
     let half = rule_seen(&broken, |t| t.end = End::Aborted);
     assert_eq!(half, "a transport error stands for half an event");
+}
+
+#[test]
+fn a_bad_seam_is_seen() {
+    let restart = going_on(Continues::Restart, vec![Candidate::with(OpenAiChat, vec![cut(600), Call::PLAIN])]);
+    let mut exact = Candidate::with(Gemini, vec![cut(600), Call::PLAIN]);
+    exact.account = 2;
+    let prefill = going_on(Continues::Prefill, vec![exact]);
+    for schedule in [restart, prefill] {
+        let replaced = |from: &'static str, to: &'static str| {
+            rule_seen(&schedule, |t| {
+                let body = String::from_utf8(t.body()).unwrap();
+                assert!(body.contains(from), "{body}");
+                t.writes = vec![(0, body.replacen(from, to, 1).into_bytes())];
+            })
+        };
+        for rule in [replaced("a3", "a2\u{1F600} a3"), replaced("a2", ""), replaced("a1", "b1")] {
+            assert!(rule.contains("token") || rule.contains("untouched"), "{rule}");
+        }
+        assert_eq!(replaced("\"offset\"", "\"begin\""), "the seams are told");
+        let given = rule_seen(&schedule, |t| t.calls[1].given = Some("something else".into()));
+        assert!(
+            given == "who goes on is given what was told" || given == "who goes on does so as was asked",
+            "{given}"
+        );
+    }
+}
+
+#[test]
+fn a_reader_who_gets_an_event_twice_or_not_at_all_is_seen() {
+    let kept =
+        Some(Kept { readers: vec![Reader::PLAIN, Reader { from: 2, ..Reader::PLAIN }], killed: None, cancelled: None });
+    let kept = Schedule { kept, ..Schedule::plain(OpenAiChat, vec![Candidate::plain(OpenAiChat)]) };
+    let kept =
+        Schedule { candidates: vec![Candidate::with(OpenAiChat, vec![Call { pace_ms: 0, ..Call::PLAIN }])], ..kept };
+    let of = |t: &mut Transcript, change: &dyn Fn(&mut Vec<u8>)| {
+        let connection = t.kept.as_mut().unwrap().connections.iter_mut().find(|c| !c.got.is_empty()).unwrap();
+        change(&mut connection.got);
+    };
+    let rest = "a reader gets exactly the rest";
+    assert_eq!(rule_seen(&kept, |t| of(t, &|got| got.extend_from_slice(&got.clone()[..40]))), rest);
+    assert_eq!(rule_seen(&kept, |t| of(t, &|got| drop(got.drain(..40)))), rest);
+    let numbered = rule_seen(&kept, |t| {
+        let kept = t.kept.as_mut().unwrap();
+        kept.connections.clear();
+        let whole = String::from_utf8(kept.whole.take().unwrap()).unwrap();
+        kept.whole = Some(whole.replacen("id: 3", "id: 4", 1).into_bytes());
+    });
+    assert_eq!(numbered, "events are numbered from 1 on");
+}
+
+#[test]
+fn what_is_done_for_a_caller_who_has_left_is_seen() {
+    let slow = Call { pace_ms: 250, ..Call::PLAIN };
+    let leaving = |speaks| {
+        let candidate = Candidate::with(speaks, vec![slow.clone()]);
+        Schedule { leaves: Some(600), ..Schedule::plain(speaks, vec![candidate]) }
+    };
+    let on = rule_seen(&leaving(OpenAiChat), |t| t.calls[0].aborted_at = t.calls[0].aborted_at.map(|at| at + 500));
+    assert_eq!(on, "who stops charging is stopped when the caller leaves");
+    let stopped = rule_seen(&leaving(Gemini), |t| {
+        (t.calls[0].read, t.calls[0].over, t.calls[0].aborted_at) = (300, false, t.gone);
+        t.rows.pop();
+        t.rows.extend(on_stage(|stage| stage.play(&leaving(OpenAiChat))).remove(0).rows.pop());
+    });
+    assert!(stopped == "what is charged anyway is read to its end" || stopped.contains("opened"), "{stopped}");
 }
 
 #[test]
@@ -216,11 +374,13 @@ fn useless_traffic_is_seen() {
     const EMPTY: usize = 15;
     let refuses = |row: usize| Candidate::with(OpenAiChat, vec![Call::fails(Fault::Refuses(row)), Call::PLAIN]);
     let limited = Schedule::plain(OpenAiChat, vec![refuses(LIMITED)]);
-    assert_eq!(rule_seen(&limited, |t| t.calls[1].at_ms -= 1_500), "Retry-After is respected");
+    assert_eq!(rule_seen(&limited, |t| t.calls[1].real_at -= 1_500), "Retry-After is respected");
     let retried = Schedule::plain(OpenAiChat, vec![refuses(BROKEN)]);
     for row in [WRONG, EMPTY] {
         let rule = rule_seen(&retried, |t| {
-            t.calls[0].said = std::rc::Rc::new(say(OpenAiChat, &Call::fails(Fault::Refuses(row)), true));
+            let plan = Call::fails(Fault::Refuses(row));
+            let asked = Asked { stream: true, ..Asked::default() };
+            (t.calls[0].said, t.calls[0].plan) = (std::rc::Rc::new(say(OpenAiChat, &plan, asked)), plan);
         });
         assert_eq!(rule, "what cannot succeed is not retried");
     }

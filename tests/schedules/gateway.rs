@@ -2,13 +2,32 @@
 
 use std::rc::Rc;
 
-use serde_json::json;
+use serde_json::{json, Value};
 use signalbox::config::Mode;
 use signalbox::dialect::Dialect;
 use signalbox::gateway::{Gateway, Memory};
 use signalbox::http::Request;
 
-use super::schedule::{Candidate, Schedule, DIALECTS};
+use super::schedule::{Candidate, Continues, Schedule, DIALECTS};
+
+/// Accounts per dialect. Those of the last one go on from a text exactly, where their dialect can; of OpenAI's dialect it is
+/// Mistral's, which repeats the text first, and works on when nobody listens any more.
+pub const ACCOUNTS: usize = 3;
+
+/// Whether a candidate goes on from a text exactly.
+pub fn goes_on(candidate: &Candidate) -> bool {
+    candidate.account == 2 && candidate.speaks != Dialect::OpenAiResponses
+}
+
+/// Whether it repeats that text first.
+pub fn echoes(candidate: &Candidate) -> bool {
+    goes_on(candidate) && candidate.speaks == Dialect::OpenAiChat
+}
+
+/// Whether an answer, and the charging for it, ends with its connection.
+pub fn stops(candidate: &Candidate) -> bool {
+    candidate.speaks != Dialect::Gemini && !echoes(candidate)
+}
 
 /// Bounds of trying, as the policies say them.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +72,12 @@ pub fn provider(candidate: &Candidate) -> String {
 /// The candidate's model at its provider; different for each rank.
 pub fn model(candidate: &Candidate, rank: usize) -> String {
     let window = candidate.window.map_or("any".to_owned(), |k| format!("{k}k"));
-    format!("{window}-{}-{rank}", if candidate.priced { "priced" } else { "unpriced" })
+    let family = match candidate.speaks {
+        Dialect::AnthropicMessages if goes_on(candidate) => "claude-sonnet-4-5-",
+        Dialect::Gemini if goes_on(candidate) => "gemini-2.5-",
+        _ => "",
+    };
+    format!("{family}{window}-{}-{rank}", if candidate.priced { "priced" } else { "unpriced" })
 }
 
 /// `provider/model`.
@@ -76,12 +100,15 @@ pub fn load() -> Gateway {
     let mut models = serde_json::Map::new();
     let mut prices = serde_json::Map::new();
     for dialect in DIALECTS {
-        for account in 0..2 {
+        for account in 0..ACCOUNTS {
             let version =
                 if dialect == Dialect::OpenAiChat || dialect == Dialect::OpenAiResponses { "/v1" } else { "" };
             let plain = Candidate { account, ..Candidate::plain(dialect) };
             let name_of = provider(&plain);
-            let entry = json!({"kind": dialect.name(), "base_url": format!("http://127.0.0.1:9/{name_of}{version}"), "api_key": "k"});
+            let mut entry = json!({"kind": dialect.name(), "base_url": format!("http://127.0.0.1:9/{name_of}{version}"), "api_key": "k"});
+            if dialect == Dialect::OpenAiChat && goes_on(&plain) {
+                entry["profile"] = "mistral".into();
+            }
             providers.insert(name_of, entry);
             for (window, priced) in
                 [(None, true), (Some(8), true), (Some(32), true), (Some(8), false), (Some(32), false)]
@@ -99,16 +126,29 @@ pub fn load() -> Gateway {
             }
         }
     }
-    let policies: serde_json::Map<_, _> =
-        POLICIES.iter().enumerate().map(|(at, b)| (policy(at), json!({ "attempts": attempts(b) }))).collect();
+    let policies: serde_json::Map<_, _> = (0..POLICIES.len())
+        .flat_map(|at| [false, true].map(|holds| (at, holds)))
+        .map(|(at, holds)| (policy(at, holds), json!({ "attempts": attempts(&POLICIES[at]), "hold_back": holds })))
+        .collect();
     let overlay = json!({"identity": {"mode": "none"}, "providers": providers, "models": models, "policies": policies});
     let prices = json!({"version": "simulated", "prices": prices}).to_string();
     Gateway::load(&[&overlay.to_string()], Some(&prices), Mode::Local, &|_| None, Rc::default())
         .unwrap_or_else(|problems| panic!("the simulation's configuration is valid: {problems:?}"))
 }
 
-fn policy(at: usize) -> String {
-    format!("p{at}")
+fn policy(at: usize, holds_back: bool) -> String {
+    format!("p{at}{}", if holds_back { "-holds" } else { "" })
+}
+
+/// The text that a request ends with in the answer's voice.
+pub fn given(body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let last = body["messages"].as_array().or(body["contents"].as_array())?.last()?;
+    match last["role"].as_str() {
+        Some("assistant") => last["content"].as_str().map(str::to_owned),
+        Some("model") => last["parts"][0]["text"].as_str().map(str::to_owned),
+        _ => None,
+    }
 }
 
 fn attempts(bounds: &Bounds) -> serde_json::Value {
@@ -121,7 +161,7 @@ fn attempts(bounds: &Bounds) -> serde_json::Value {
     })
 }
 
-/// A memory for one schedule.
+/// A memory for the requests of one schedule.
 pub fn memory(schedule: &Schedule, now_ms: u64, gateway: &mut Rc<Gateway>) {
     if let Some(gateway) = Rc::get_mut(gateway) {
         gateway.memory = Rc::new(Memory::default());
@@ -141,24 +181,26 @@ pub fn request(schedule: &Schedule) -> Request {
     let mut query = String::new();
     let parameters = r#"{"type":"object","properties":{"q":{"type":"string"}}}"#;
     let declared = |tool: String| if tools { format!(",\"tools\":[{tool}]") } else { String::new() };
+    let more = wishes(schedule);
     let (path, body) = match schedule.caller {
         Dialect::OpenAiChat => {
             let usage = if stream && schedule.asks_usage { r#","stream_options":{"include_usage":true}"# } else { "" };
             let tool =
                 declared(format!(r#"{{"type":"function","function":{{"name":"look","parameters":{parameters}}}}}"#));
             let body = format!(
-                r#"{{"model":"{first}","messages":[{{"role":"user","content":"Say it"}}],"stream":{stream}{usage}{tool}}}"#
+                r#"{{"model":"{first}","messages":[{{"role":"user","content":"Say it"}}],"stream":{stream}{usage}{tool}{more}}}"#
             );
             ("/v1/chat/completions".to_owned(), body)
         }
         Dialect::OpenAiResponses => {
             let tool = declared(format!(r#"{{"type":"function","name":"look","parameters":{parameters}}}"#));
-            ("/v1/responses".to_owned(), format!(r#"{{"model":"{first}","input":"Say it","stream":{stream}{tool}}}"#))
+            let body = format!(r#"{{"model":"{first}","input":"Say it","stream":{stream}{tool}{more}}}"#);
+            ("/v1/responses".to_owned(), body)
         }
         Dialect::AnthropicMessages => {
             let tool = declared(format!(r#"{{"name":"look","input_schema":{parameters}}}"#));
             let body = format!(
-                r#"{{"model":"{first}","max_tokens":1000,"messages":[{{"role":"user","content":"Say it"}}],"stream":{stream}{tool}}}"#
+                r#"{{"model":"{first}","max_tokens":1000,"messages":[{{"role":"user","content":"Say it"}}],"stream":{stream}{tool}{more}}}"#
             );
             ("/v1/messages".to_owned(), body)
         }
@@ -171,12 +213,21 @@ pub fn request(schedule: &Schedule) -> Request {
                 r#"{"functionDeclarations":[{"name":"look","parameters":{"type":"OBJECT","properties":{"q":{"type":"STRING"}}}}]}"#
                     .to_owned(),
             );
-            let body = format!(r#"{{"contents":[{{"role":"user","parts":[{{"text":"Say it"}}]}}]{tool}}}"#);
+            let body = format!(r#"{{"contents":[{{"role":"user","parts":[{{"text":"Say it"}}]}}]{tool}{more}}}"#);
             (format!("/v1beta/models/{first}:{method}"), body)
         }
     };
-    // What is checked ends where an answer breaks: whoever goes on with it is tested in `tests/continuing.rs`.
-    let mut headers = vec![("x-signalbox-policy", policy(schedule.policy)), ("x-signalbox-continue", "off".to_owned())];
+    let continues = match schedule.continues {
+        Continues::Off => "off",
+        Continues::Auto => "auto",
+        Continues::Restart => "restart",
+        Continues::Prefill => "prefill",
+    };
+    let policy = policy(schedule.policy, schedule.holds_back);
+    let mut headers = vec![("x-signalbox-policy", policy), ("x-signalbox-continue", continues.to_owned())];
+    if schedule.kept.is_some() {
+        headers.push(("x-signalbox-resumable", "true".to_owned()));
+    }
     if !rest.is_empty() {
         headers.push(("x-signalbox-models", rest.join(",")));
     }
@@ -184,4 +235,20 @@ pub fn request(schedule: &Schedule) -> Request {
         headers.push(("x-signalbox-explain", "true".to_owned()));
     }
     Request { method: "POST".into(), path, query, headers: headers.into_iter().collect(), body: body.into_bytes() }
+}
+
+/// Members that ask for an answer of a kind.
+fn wishes(schedule: &Schedule) -> String {
+    let (same, document) = match schedule.caller {
+        Dialect::Gemini => (r#""temperature":0"#, r#""responseMimeType":"application/json""#),
+        Dialect::OpenAiResponses => (r#""temperature":0"#, r#""text":{"format":{"type":"json_object"}}"#),
+        _ => (r#""temperature":0"#, r#""response_format":{"type":"json_object"}"#),
+    };
+    let wanted = [(schedule.deterministic, same), (schedule.json, document)];
+    let wanted: Vec<&str> = wanted.into_iter().filter_map(|(wanted, member)| wanted.then_some(member)).collect();
+    match schedule.caller {
+        _ if wanted.is_empty() => String::new(),
+        Dialect::Gemini => format!(r#","generationConfig":{{{}}}"#, wanted.join(",")),
+        _ => format!(",{}", wanted.join(",")),
+    }
 }

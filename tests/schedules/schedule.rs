@@ -1,10 +1,7 @@
-//! One schedule: who calls whom, what goes wrong and when. Drawn from a seed, shrunk by leaving out, written down as a
-//! literal: what a seed means changes with this file, a literal does not.
+//! One schedule: who calls whom, what goes wrong and when. Drawn from a seed (`draw.rs`), shrunk by leaving out
+//! (`simpler.rs`), written down as a literal: what a seed means changes with these files, a literal does not.
 
 use signalbox::dialect::Dialect;
-
-use super::random::Random;
-use super::refusals::{EVENT_ERRORS, REFUSALS};
 
 pub const DIALECTS: [Dialect; 4] =
     [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::Gemini, Dialect::OpenAiResponses];
@@ -23,6 +20,13 @@ pub struct Schedule {
     pub as_array: bool,
     /// The request declares a tool.
     pub tools: bool,
+    /// The request wants a JSON document.
+    pub json: bool,
+    /// The policy holds calls and documents back until they are whole.
+    pub holds_back: bool,
+    /// The request is to be answered the same each time.
+    pub deterministic: bool,
+    pub continues: Continues,
     pub candidates: Vec<Candidate>,
     /// When the caller leaves, ms after it came.
     pub leaves: Option<u64>,
@@ -30,19 +34,78 @@ pub struct Schedule {
     pub noticed_late: bool,
     /// How long the caller takes for what it is handed, ms.
     pub reads_slowly: u64,
-    /// The clock's jumps: after the wait of this number it stands so many ms later. Negative: it steps back.
-    pub jumps: Vec<(u32, i64)>,
+    /// What happens to time after the wait of a number.
+    pub jumps: Vec<(u32, Jump)>,
     /// The upstreams' retry budgets are used up.
     pub no_budget: bool,
     /// Index into [`super::gateway::POLICIES`].
     pub policy: usize,
+    /// The answer is kept, and what becomes of it. A kept answer's caller is its first reader.
+    pub kept: Option<Kept>,
+    /// Requests of the same isolate: ms after this one, and what they are. They have its candidates, in name.
+    pub beside: Vec<(u64, Self)>,
+    /// Whose calls fail for a while, whatever their plan says.
+    pub outages: Vec<Outage>,
+}
+
+/// What happens to time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Jump {
+    /// The runtime stands still for so many ms; the world does not.
+    Pause(u64),
+    /// The gateway's clock is set by so many ms.
+    Step(i64),
+}
+
+/// `x-signalbox-continue`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Continues {
+    Off,
+    Auto,
+    Restart,
+    Prefill,
+}
+
+/// What becomes of an answer that is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    pub readers: Vec<Reader>,
+    /// The runtime is killed so many ms after the request came, and starts anew.
+    pub killed: Option<u64>,
+    /// The stream is deleted so many ms after the request came.
+    pub cancelled: Option<u64>,
+}
+
+/// Who reads a kept answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reader {
+    /// Milliseconds after the stream began.
+    pub comes: u64,
+    /// The number of the event that it says it has.
+    pub from: u64,
+    /// It leaves when it has so many bytes, each time anew, and then no more.
+    pub cuts: Vec<usize>,
+    /// How long it stays away each time.
+    pub away: u64,
+    /// How long it takes for what it is handed, ms.
+    pub slow: u64,
+}
+
+/// All accounts of a dialect, or one, are down.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outage {
+    pub speaks: Dialect,
+    pub account: usize,
+    /// From and until, ms after the first request came.
+    pub during: (u64, u64),
+    pub fault: Fault,
 }
 
 /// One who may be called. Its place in the list is its rank.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
     pub speaks: Dialect,
-    /// Of two accounts per dialect: candidates with the same dialect and account share a key.
+    /// Of [`super::gateway::ACCOUNTS`] accounts per dialect: candidates with the same dialect and account share a key.
     pub account: usize,
     /// Window in thousands of tokens.
     pub window: Option<u64>,
@@ -81,6 +144,19 @@ pub struct Answer {
     pub counts: bool,
     /// Gemini: the last words come with the finish reason.
     pub ends_with_words: bool,
+    /// Its last call's arguments, or its document, are no whole JSON (not Gemini's, whose arguments are objects).
+    pub unsound: bool,
+    /// Where it goes on from a text, that comes first.
+    pub repeats: Repeats,
+}
+
+/// What an answer repeats of the text that it goes on from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeats {
+    Nothing,
+    All,
+    /// As much of its end as is no accident.
+    End,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -135,8 +211,17 @@ pub enum Fault {
 }
 
 impl Answer {
-    pub const PLAIN: Self =
-        Self { voice: 0, thoughts: 0, words: 4, tools: 0, cut_short: false, counts: true, ends_with_words: false };
+    pub const PLAIN: Self = Self {
+        voice: 0,
+        thoughts: 0,
+        words: 4,
+        tools: 0,
+        cut_short: false,
+        counts: true,
+        ends_with_words: false,
+        unsound: false,
+        repeats: Repeats::Nothing,
+    };
 }
 
 impl Call {
@@ -176,6 +261,10 @@ impl Schedule {
             explains: false,
             as_array: false,
             tools: false,
+            json: false,
+            holds_back: false,
+            deterministic: false,
+            continues: Continues::Off,
             candidates,
             leaves: None,
             noticed_late: false,
@@ -183,161 +272,19 @@ impl Schedule {
             jumps: Vec::new(),
             no_budget: false,
             policy: 0,
+            kept: None,
+            beside: Vec::new(),
+            outages: Vec::new(),
         }
     }
 
-    /// The schedule of a seed.
-    pub fn draw(seed: u64) -> Self {
-        let random = &mut Random(seed);
-        let caller = random.one_of(&DIALECTS);
-        let tools = random.chance(15);
-        let native = random.chance(50);
-        let count = random.one_of(&[1, 2, 2, 2, 3, 3, 4]);
-        let trouble = random.one_of(&[20, 50, 75, 90]);
-        let mut candidates: Vec<Candidate> = Vec::with_capacity(count);
-        for _ in 0..count {
-            let speaks = if native && random.chance(70) { caller } else { random.one_of(&DIALECTS) };
-            candidates.push(Candidate::draw(random, speaks, tools, trouble));
-        }
-        // Voices tell the calls apart.
-        for (at, call) in candidates.iter_mut().flat_map(|c| &mut c.calls).enumerate() {
-            call.answer.voice = at as u8;
-        }
-        Self {
-            seed: random.next(),
-            caller,
-            stream: random.chance(75),
-            asks_usage: random.chance(50),
-            explains: random.chance(15),
-            as_array: random.chance(20),
-            tools,
-            candidates,
-            leaves: random.chance(12).then(|| random.one_of(&[10, 25, 60, 200, 3_000, 20_000]) + random.below(50)),
-            noticed_late: random.chance(20),
-            reads_slowly: if random.chance(15) { random.one_of(&[1, 30, 400, 20_000]) } else { 0 },
-            jumps: if random.chance(10) { jumps(random) } else { Vec::new() },
-            no_budget: random.chance(10),
-            policy: random.below(super::gateway::POLICIES.len() as u64) as usize,
-        }
-    }
-
-    /// Simpler schedules, the boldest first; each is one step.
-    pub fn simpler(&self) -> Vec<Self> {
-        let mut list = Vec::new();
-        let mut offer = |change: &dyn Fn(&mut Self)| {
-            let mut other = self.clone();
-            change(&mut other);
-            if other != *self {
-                list.push(other);
-            }
-        };
-        for at in (0..self.candidates.len()).filter(|_| self.candidates.len() > 1) {
-            offer(&|s| drop(s.candidates.remove(at)));
-        }
-        offer(&|s| s.leaves = None);
-        offer(&|s| s.reads_slowly = 0);
-        offer(&|s| s.jumps.clear());
-        offer(&|s| s.no_budget = false);
-        offer(&|s| s.policy = 0);
-        offer(&|s| s.explains = false);
-        offer(&|s| s.asks_usage = false);
-        offer(&|s| s.as_array = false);
-        offer(&|s| s.noticed_late = false);
-        offer(&|s| {
-            s.tools = false;
-            s.candidates.iter_mut().flat_map(|c| &mut c.calls).for_each(|call| call.answer.tools = 0);
-        });
-        for (at, candidate) in self.candidates.iter().enumerate() {
-            offer(&|s| s.candidates[at].speaks = s.caller);
-            offer(&|s| s.candidates[at].window = None);
-            offer(&|s| s.candidates[at].priced = true);
-            offer(&|s| s.candidates[at].account = 0);
-            for (nth, call_plan) in candidate.calls.iter().enumerate() {
-                if candidate.calls.len() > 1 {
-                    offer(&|s| {
-                        s.candidates[at].calls.remove(nth);
-                    });
-                }
-                let mut call = |change: &dyn Fn(&mut Call)| offer(&|s| change(&mut s.candidates[at].calls[nth]));
-                call(&|c| c.fault = Fault::None);
-                if call_plan.split != Split::Events {
-                    call(&|c| c.split = Split::Events);
-                }
-                call(&|c| c.comments = false);
-                call(&|c| c.crlf = false);
-                call(&|c| (c.head_ms, c.pace_ms) = (20, 10));
-                call(&|c| c.answer.thoughts = 0);
-                call(&|c| c.answer.tools = 0);
-                call(&|c| c.answer.words = c.answer.words.min(2));
-                call(&|c| c.answer.cut_short = false);
-                call(&|c| c.answer.counts = true);
-                call(&|c| c.answer.ends_with_words = false);
-            }
-        }
-        list
+    /// This request and those beside it, each with the time at which it comes, ms after this one.
+    pub fn requests(&self) -> impl Iterator<Item = (u64, &Self)> {
+        std::iter::once((0, self)).chain(self.beside.iter().map(|(after, other)| (*after, other)))
     }
 }
 
-impl Candidate {
-    fn draw(random: &mut Random, speaks: Dialect, tools: bool, trouble: u64) -> Self {
-        let calls = (0..3).map(|_| Call::draw(random, tools, trouble)).collect();
-        let window = random.one_of(&[None, None, Some(8), Some(32)]);
-        Self { speaks, account: random.below(2) as usize, window, priced: random.chance(80), calls }
-    }
-}
-
-impl Call {
-    fn draw(random: &mut Random, tools: bool, trouble: u64) -> Self {
-        let answer = Answer {
-            voice: 0,
-            thoughts: if random.chance(20) { random.below(3) as u8 } else { 0 },
-            words: random.one_of(&[0, 1, 2, 3, 5, 9]),
-            tools: if tools { random.below(3) as u8 } else { 0 },
-            cut_short: random.chance(15),
-            counts: random.chance(85),
-            ends_with_words: random.chance(50),
-        };
-        let split = match random.below(6) {
-            0..=2 => Split::Events,
-            3 => Split::Whole,
-            4 => Split::Bytes(random.one_of(&[1, 7, 100])),
-            _ => Split::Random(random.next()),
-        };
-        Self {
-            answer,
-            fault: if random.chance(trouble) { Fault::draw(random) } else { Fault::None },
-            head_ms: random.one_of(&[0, 5, 20, 300]),
-            pace_ms: random.one_of(&[0, 1, 10, 20, 20, 250, 2_500]),
-            split,
-            comments: random.chance(10),
-            crlf: random.chance(15),
-        }
-    }
-}
-
-impl Fault {
-    fn draw(random: &mut Random) -> Self {
-        let share = random.below(1_000) as usize;
-        match random.below(24) {
-            0..=6 => Self::Refuses(random.below(REFUSALS.len() as u64) as usize),
-            7 => Self::NoConnection,
-            8 => Self::NoHeaders,
-            9 => Self::LateContent(random.one_of(&[100, 900, 9_000, 16_000, 700_000])),
-            10 | 11 => Self::Stalls(share),
-            12..=15 => Self::Cuts { at: share, clean: random.chance(40) },
-            16 => Self::Garbage { at: share, instead: random.chance(50) },
-            17 | 18 => Self::ErrorEvent { at: share, row: random.below(EVENT_ERRORS.len() as u64) as usize },
-            19 => Self::ErrorBody(random.below(EVENT_ERRORS.len() as u64) as usize),
-            20 => Self::Html,
-            21 => Self::NoTerminator,
-            22 => Self::StaysOpen,
-            _ => Self::FailedTurn,
-        }
-    }
-}
-
-fn jumps(random: &mut Random) -> Vec<(u32, i64)> {
-    (0..=random.below(2))
-        .map(|_| (random.below(12) as u32, random.one_of(&[40, 900, 5_000, 60_000, -30, -2_000])))
-        .collect()
+impl Reader {
+    /// The caller, who stays.
+    pub const PLAIN: Self = Self { comes: 0, from: 0, cuts: Vec::new(), away: 0, slow: 0 };
 }

@@ -2,13 +2,14 @@
 
 use signalbox::accounting::{Cost, Outcome, Row, Settled};
 
-use super::{fate, require, Fate};
+use super::plot::{taken, Fate, Plot};
+use super::require;
 use crate::schedules::gateway::{self, RATES};
 use crate::schedules::schedule::Schedule;
 use crate::schedules::world::{Seen, Transcript};
 use crate::schedules::Finding;
 
-pub fn check(schedule: &Schedule, transcript: &Transcript) -> Result<(), Finding> {
+pub fn check(schedule: &Schedule, transcript: &Transcript, plot: &Plot) -> Result<(), Finding> {
     let mut opens = Vec::new();
     let mut settles: Vec<(u32, &Settled)> = Vec::new();
     for row in &transcript.rows {
@@ -33,26 +34,41 @@ pub fn check(schedule: &Schedule, transcript: &Transcript) -> Result<(), Finding
             && open.model == gateway::model(candidate, call.candidate);
         require(same, rule, || format!("{open:?} for call {at} at {}", gateway::name(candidate, call.candidate)))?;
         let own: Vec<_> = settles.iter().filter(|(attempt, _)| *attempt as usize == at + 1).collect();
-        require(own.len() == 1, rule, || format!("{} settles of attempt {}", own.len(), at + 1))?;
+        // With the runtime ends what is under way in it: the ledger's alarm settles that.
+        let lost = transcript.killed.is_some() && at + 1 == opens.len();
+        require(own.len() == 1 || (lost && own.is_empty()), rule, || {
+            format!("{} settles of attempt {}", own.len(), at + 1)
+        })?;
         if let [(_, settled)] = own[..] {
-            judge(schedule, transcript, call, settled)?;
+            judge(schedule, transcript, call, plot.fates[at], settled)?;
         }
     }
-    require(settles.len() == opens.len(), rule, || format!("{} settles, {} opens", settles.len(), opens.len()))
+    let lost = usize::from(transcript.killed.is_some());
+    require((settles.len()..=settles.len() + lost).contains(&opens.len()), rule, || {
+        format!("{} settles, {} opens", settles.len(), opens.len())
+    })
 }
 
-fn judge(schedule: &Schedule, transcript: &Transcript, call: &Seen, settled: &Settled) -> Result<(), Finding> {
-    let came = fate(schedule, transcript, call);
+fn judge(
+    schedule: &Schedule,
+    transcript: &Transcript,
+    call: &Seen,
+    came: Fate,
+    settled: &Settled,
+) -> Result<(), Finding> {
     let said = &call.said;
     let priced = schedule.candidates[call.candidate].priced;
-    let shown = || format!("{settled:?} for {came:?} of {:?}", super::fault(schedule, call));
+    let shown = || format!("{settled:?} for {came:?} of {:?}", call.plan.fault);
+    let alone = transcript.gone.is_some();
+    let unsound = super::caller::unsound(schedule, call);
     // A caller who leaves may do so at any moment of an attempt's end.
     let outcomes: &[Outcome] = match came {
-        Fate::Answered if transcript.gone => &[Outcome::Completed, Outcome::ClientGone],
+        Fate::Answered if unsound => &[Outcome::Failed, Outcome::Cut, Outcome::ClientGone],
+        Fate::Answered if alone => &[Outcome::Completed, Outcome::ClientGone],
         Fate::Answered => &[Outcome::Completed],
-        _ if transcript.gone => &[Outcome::Failed, Outcome::Cut, Outcome::ClientGone],
-        Fate::Refused(..) | Fate::Broken => &[Outcome::Failed, Outcome::Cut],
-        Fate::Silent => &[Outcome::Failed, Outcome::Cut],
+        _ if alone => &[Outcome::Failed, Outcome::Cut, Outcome::ClientGone],
+        Fate::Refused(..) | Fate::Broken | Fate::Silent => &[Outcome::Failed, Outcome::Cut],
+        Fate::Differs => &[Outcome::Cut],
         Fate::Unreached => &[Outcome::Failed],
         Fate::Left => &[Outcome::ClientGone, Outcome::Failed, Outcome::Cut],
     };
@@ -63,9 +79,10 @@ fn judge(schedule: &Schedule, transcript: &Transcript, call: &Seen, settled: &Se
     let (input_rate, cached_rate, output_rate) = RATES;
     let price = usage.input_tokens * input_rate + cached * cached_rate + output * output_rate;
     let counts = said.counts;
-    let counted = said.counted_from.is_some_and(|from| call.read >= from);
+    let counted = said.counted_from.is_some_and(|from| taken(call) >= from);
     let free = settled.cost == Cost::NOTHING && price == 0;
-    if settled.outcome == Outcome::Completed && counted {
+    // Also where nobody listened to the end any more.
+    if came == Fate::Answered && !unsound && counted {
         let same = usage.input_tokens + cached == counts.input
             && cached == counts.cached
             && output == counts.output + counts.reasoning;
@@ -73,11 +90,7 @@ fn judge(schedule: &Schedule, transcript: &Transcript, call: &Seen, settled: &Se
         let exact = if priced { Cost::Exact { picousd: price } } else { Cost::UNPRICED };
         return require(settled.cost == exact, "a cost is exact where the provider counted", shown);
     }
-    let may_be_free = match came {
-        Fate::Refused(..) | Fate::Unreached => true,
-        // A page instead of an answer.
-        _ => false,
-    };
+    let may_be_free = matches!(came, Fate::Refused(..) | Fate::Unreached);
     let fits = match settled.cost {
         Cost::Exact { picousd } => (free && may_be_free) || (counted && picousd == price),
         Cost::Estimated { picousd } => priced && picousd == price && price > 0,

@@ -110,6 +110,43 @@ pub fn error(dialect: Dialect, bytes: &[u8]) -> Result<String, String> {
     }
 }
 
+/// The number of the last event that a reader has whole, who had `after` before these bytes.
+pub fn cursor(as_array: bool, bytes: &[u8], after: u64) -> u64 {
+    let text = String::from_utf8_lossy(bytes);
+    if as_array {
+        return after + ends_of_elements(&text).len() as u64;
+    }
+    let (mut last, mut id) = (after, None);
+    for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+        match line.trim_end_matches(['\r', '\n']) {
+            "" => last = id.take().unwrap_or(last),
+            field => id = field.strip_prefix("id: ").and_then(|id| id.parse().ok()).or(id),
+        }
+    }
+    last
+}
+
+/// Where the elements of an array, or of the rest of one, end.
+pub fn ends_of_elements(text: &str) -> Vec<usize> {
+    let (mut ends, mut depth, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' if !quoted => depth += 1,
+            b'}' if !quoted => {
+                depth -= 1;
+                if depth == 0 {
+                    ends.push(at + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    ends
+}
+
 /// Server-sent events by the standard's own rules.
 fn frames(bytes: &[u8], heard: &mut Heard) -> Result<Vec<Frame>, String> {
     let text = match std::str::from_utf8(bytes) {

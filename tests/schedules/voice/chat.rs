@@ -1,7 +1,6 @@
 //! OpenAI Chat Completions (`openai-node` `ChatCompletionChunk`).
 
-use super::{quoted, Event, Says, Spoken, TOOL};
-use crate::schedules::schedule::Answer;
+use super::{quoted, Event, Says, Spoken, Told, TOOL};
 
 fn chunk(delta: &str, finish: &str, says: Says) -> Event {
     let data = format!(
@@ -10,7 +9,7 @@ fn chunk(delta: &str, finish: &str, says: Says) -> Event {
     Event { name: "", data, says }
 }
 
-fn usage(answer: &Answer) -> String {
+fn usage(answer: &Told) -> String {
     let c = answer.counts_of();
     let completion = c.output + c.reasoning;
     format!(
@@ -22,7 +21,7 @@ fn usage(answer: &Answer) -> String {
     )
 }
 
-fn finish(answer: &Answer) -> &'static str {
+fn finish(answer: &Told) -> &'static str {
     match (answer.cut_short, answer.tools) {
         (true, _) => r#""length""#,
         (false, 0) => r#""stop""#,
@@ -30,12 +29,12 @@ fn finish(answer: &Answer) -> &'static str {
     }
 }
 
-pub fn stream(answer: &Answer) -> Spoken {
+pub fn stream(answer: &Told) -> Spoken {
     let mut events = vec![chunk(r#"{"role":"assistant","content":""}"#, "null", Says::Nothing)];
     for text in answer.thinking() {
         events.push(chunk(&format!(r#"{{"reasoning_content":{}}}"#, quoted(&text)), "null", Says::Thought(text)));
     }
-    for text in answer.text() {
+    for text in answer.text().iter().cloned() {
         events.push(chunk(&format!(r#"{{"content":{}}}"#, quoted(&text)), "null", Says::Text(text)));
     }
     for (at, parts) in answer.arguments().into_iter().enumerate() {
@@ -63,7 +62,7 @@ pub fn stream(answer: &Answer) -> Spoken {
     Spoken { events, completes, counts }
 }
 
-pub fn whole(answer: &Answer) -> String {
+pub fn whole(answer: &Told) -> String {
     let text = quoted(&answer.text().concat());
     let thoughts = match answer.thinking().concat() {
         text if text.is_empty() => String::new(),

@@ -1,7 +1,6 @@
 //! Gemini generateContent (`@google/genai` `GenerateContentResponse`).
 
-use super::{quoted, Event, Says, Spoken, TOOL};
-use crate::schedules::schedule::Answer;
+use super::{quoted, Event, Says, Spoken, Told, TOOL};
 
 fn body(parts: &str, finish: Option<&str>, usage: &str) -> String {
     let finish = finish.map(|word| format!(r#","finishReason":"{word}""#)).unwrap_or_default();
@@ -10,7 +9,7 @@ fn body(parts: &str, finish: Option<&str>, usage: &str) -> String {
     )
 }
 
-fn usage(answer: &Answer, last: bool) -> String {
+fn usage(answer: &Told, last: bool) -> String {
     let c = answer.counts_of();
     if !answer.counts {
         String::new()
@@ -29,7 +28,7 @@ fn usage(answer: &Answer, last: bool) -> String {
     }
 }
 
-fn finish(answer: &Answer, failed: bool) -> &'static str {
+fn finish(answer: &Told, failed: bool) -> &'static str {
     match (failed, answer.cut_short) {
         (true, _) => "MALFORMED_FUNCTION_CALL",
         (_, true) => "MAX_TOKENS",
@@ -37,12 +36,12 @@ fn finish(answer: &Answer, failed: bool) -> &'static str {
     }
 }
 
-fn parts(answer: &Answer) -> Vec<(String, Says)> {
+fn parts(answer: &Told) -> Vec<(String, Says)> {
     let mut parts = Vec::new();
     for text in answer.thinking() {
         parts.push((format!(r#"{{"text":{},"thought":true}}"#, quoted(&text)), Says::Thought(text)));
     }
-    for text in answer.text() {
+    for text in answer.text().iter().cloned() {
         parts.push((format!(r#"{{"text":{}}}"#, quoted(&text)), Says::Text(text)));
     }
     for pieces in answer.arguments() {
@@ -53,7 +52,7 @@ fn parts(answer: &Answer) -> Vec<(String, Says)> {
     parts
 }
 
-pub fn stream(answer: &Answer, failed: bool) -> Spoken {
+pub fn stream(answer: &Told, failed: bool) -> Spoken {
     let mut parts = parts(answer);
     let last = if answer.ends_with_words { parts.pop() } else { None };
     let mut events: Vec<Event> = parts
@@ -67,13 +66,13 @@ pub fn stream(answer: &Answer, failed: bool) -> Spoken {
     Spoken { events, completes, counts: answer.counts.then_some(completes) }
 }
 
-pub fn whole(answer: &Answer, failed: bool) -> String {
+pub fn whole(answer: &Told, failed: bool) -> String {
     let mut list = Vec::new();
     let thoughts = answer.thinking().concat();
     if !thoughts.is_empty() {
         list.push(format!(r#"{{"text":{},"thought":true}}"#, quoted(&thoughts)));
     }
-    if answer.words > 0 {
+    if !answer.text().is_empty() {
         list.push(format!(r#"{{"text":{}}}"#, quoted(&answer.text().concat())));
     }
     for pieces in answer.arguments() {

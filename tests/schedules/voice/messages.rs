@@ -1,13 +1,12 @@
 //! Anthropic Messages (`@anthropic-ai/sdk` `RawMessageStreamEvent`).
 
-use super::{quoted, Event, Says, Spoken, TOOL};
-use crate::schedules::schedule::Answer;
+use super::{quoted, Event, Says, Spoken, Told, TOOL};
 
 fn event(name: &'static str, rest: &str, says: Says) -> Event {
     Event { name, data: format!(r#"{{"type":"{name}"{rest}}}"#), says }
 }
 
-fn usage(answer: &Answer, output: u64) -> String {
+fn usage(answer: &Told, output: u64) -> String {
     let c = answer.counts_of();
     format!(
         r#"{{"input_tokens":{},"cache_creation_input_tokens":0,"cache_read_input_tokens":{},"output_tokens":{output}}}"#,
@@ -16,12 +15,12 @@ fn usage(answer: &Answer, output: u64) -> String {
     )
 }
 
-fn output(answer: &Answer) -> u64 {
+fn output(answer: &Told) -> u64 {
     let c = answer.counts_of();
     c.output + c.reasoning
 }
 
-fn finish(answer: &Answer) -> &'static str {
+fn finish(answer: &Told) -> &'static str {
     match (answer.cut_short, answer.tools) {
         (true, _) => "max_tokens",
         (false, 0) => "end_turn",
@@ -54,7 +53,7 @@ impl Blocks {
     }
 }
 
-pub fn stream(answer: &Answer) -> Spoken {
+pub fn stream(answer: &Told) -> Spoken {
     let message = format!(
         r#","message":{{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[],"stop_reason":null,"stop_sequence":null,"usage":{}}}"#,
         usage(answer, 1)
@@ -69,9 +68,9 @@ pub fn stream(answer: &Answer) -> Spoken {
         blocks.delta("signature_delta", "signature", "c2lnbmVk", Says::Nothing);
         blocks.end();
     }
-    if answer.words > 0 {
+    if !answer.text().is_empty() {
         blocks.begin(r#"{"type":"text","text":""}"#, Says::Nothing);
-        for text in answer.text() {
+        for text in answer.text().iter().cloned() {
             blocks.delta("text_delta", "text", &text, Says::Text(text.clone()));
         }
         blocks.end();
@@ -97,13 +96,13 @@ pub fn stream(answer: &Answer) -> Spoken {
     Spoken { events, completes, counts }
 }
 
-pub fn whole(answer: &Answer) -> String {
+pub fn whole(answer: &Told) -> String {
     let mut content = Vec::new();
     let thoughts = answer.thinking().concat();
     if !thoughts.is_empty() {
         content.push(format!(r#"{{"type":"thinking","thinking":{},"signature":"c2lnbmVk"}}"#, quoted(&thoughts)));
     }
-    if answer.words > 0 {
+    if !answer.text().is_empty() {
         content.push(format!(r#"{{"type":"text","text":{}}}"#, quoted(&answer.text().concat())));
     }
     for (at, parts) in answer.arguments().iter().enumerate() {

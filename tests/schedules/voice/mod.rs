@@ -11,7 +11,7 @@ use signalbox::dialect::Dialect;
 
 use super::random::Random;
 use super::refusals::{self, Hint, Scope};
-use super::schedule::{Answer, Call, Fault, Split};
+use super::schedule::{Answer, Call, Fault, Repeats, Split};
 use crate::support::{Head, Piece, Script};
 
 /// What an answer holds, whatever the dialect.
@@ -62,8 +62,12 @@ pub struct Said {
     pub script: Script,
     /// Events in order: where their payload ends, and all content up to there.
     pub marks: Vec<(usize, Content)>,
+    /// Where they end.
+    pub ends: Vec<usize>,
     /// From this byte on the answer is complete by its dialect's rule; `None`: never.
     pub complete_from: Option<usize>,
+    /// From this byte on the dialect's word for why it ended is known.
+    pub finish_from: Option<usize>,
     /// From this byte on the final counts are known.
     pub counted_from: Option<usize>,
     pub counts: Counts,
@@ -77,6 +81,14 @@ pub struct Said {
     pub bytes: Vec<u8>,
     /// An event that cannot be read is among them.
     pub garbage: bool,
+    /// From this byte on nothing can be added to its text: its place is closed.
+    pub text_closed_from: Option<usize>,
+    /// What the whole answer is made of is no JSON where it should be.
+    pub unsound: bool,
+    /// Its lines end in CR and LF.
+    pub crlf: bool,
+    /// What of its text, in bytes, repeats the text that it goes on from.
+    pub repeated: usize,
 }
 
 impl Content {
@@ -127,8 +139,12 @@ impl Content {
     }
 }
 
+/// What is no JSON is told as such where only an object can be.
 fn same_json(a: &str, b: &str) -> bool {
-    a == b || matches!((serde_json::from_str::<Value>(a), serde_json::from_str::<Value>(b)), (Ok(a), Ok(b)) if a == b)
+    let raw = || serde_json::from_str::<Value>(a).is_ok_and(|a| a["__raw"] == b);
+    a == b
+        || raw()
+        || matches!((serde_json::from_str::<Value>(a), serde_json::from_str::<Value>(b)), (Ok(a), Ok(b)) if a == b)
 }
 
 pub const TOOL: &str = "look";
@@ -139,7 +155,80 @@ pub fn word(voice: u8, k: u8) -> String {
     format!("{}{k}{} ", char::from(b'a' + voice % 26), DECOR[usize::from(voice.wrapping_mul(3).wrapping_add(k)) % 8])
 }
 
+/// An answer as it is told.
+#[derive(Debug, Clone)]
+struct Told {
+    answer: Answer,
+    text: Vec<String>,
+}
+
+impl std::ops::Deref for Told {
+    type Target = Answer;
+
+    fn deref(&self) -> &Answer {
+        &self.answer
+    }
+}
+
+impl Told {
+    fn text(&self) -> &[String] {
+        &self.text
+    }
+}
+
+/// What a request wants of an answer, as its provider reads it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked<'r> {
+    pub stream: bool,
+    /// A JSON document.
+    pub json: bool,
+    /// The answer goes on from this text.
+    pub given: Option<&'r str>,
+    /// Who is asked repeats such a text.
+    pub echoes: bool,
+}
+
 impl Answer {
+    /// Its text in pieces, and how many bytes of it repeat what was given.
+    fn told(&self, asked: Asked<'_>) -> (Told, usize) {
+        let (mut text, mut repeated) = (self.text(), 0);
+        if asked.json {
+            let (first, rest) = (text.is_empty(), text);
+            text = rest
+                .iter()
+                .enumerate()
+                .map(|(at, word)| format!("{}{}", if at > 0 { "," } else { "[" }, quoted(word)))
+                .collect();
+            text.push(if first { "[]" } else { "]" }.to_owned());
+            if self.unsound {
+                text.pop();
+                text.push(",".to_owned());
+            }
+        }
+        if let Some(given) = asked.given {
+            let whole = text.concat();
+            // Whoever would have said something else begins with that.
+            let rest = whole.strip_prefix(given).unwrap_or(&whole);
+            let repeats = self.repeated(given, asked.echoes);
+            repeated = repeats.len();
+            text = format!("{repeats}{rest}").split_inclusive(' ').map(str::to_owned).collect();
+        }
+        (Told { answer: self.clone(), text }, repeated)
+    }
+
+    /// The repetition that this answer begins with: none so short that it could be an accident, unless it is known for it.
+    fn repeated<'g>(&self, given: &'g str, echoes: bool) -> &'g str {
+        match self.repeats {
+            Repeats::All if echoes || given.len() >= 16 => given,
+            Repeats::End if given.len() >= 30 => {
+                let from = given.len() - 20;
+                let from = (from..given.len()).find(|at| given.is_char_boundary(*at)).unwrap_or(from);
+                &given[from..]
+            }
+            _ => "",
+        }
+    }
+
     pub fn counts_of(&self) -> Counts {
         let reasoning = if self.thoughts > 0 { 7 } else { 0 };
         Counts { input: 20 + u64::from(self.voice), cached: 5, output: 3 + u64::from(self.words), reasoning }
@@ -155,7 +244,10 @@ impl Answer {
 
     /// Arguments of each call, in two pieces.
     pub fn arguments(&self) -> Vec<[String; 2]> {
-        (0..self.tools).map(|k| ["{\"q\":".to_owned(), format!("{}}}", quoted(&word(self.voice, 200 + k)))]).collect()
+        let end = |k| if self.unsound && k + 1 == self.tools { "" } else { "}" };
+        (0..self.tools)
+            .map(|k| ["{\"q\":".to_owned(), format!("{}{}", quoted(&word(self.voice, 200 + k)), end(k))])
+            .collect()
     }
 }
 
@@ -171,7 +263,8 @@ struct Spoken {
 }
 
 /// Writes the script of a call.
-pub fn say(dialect: Dialect, call: &Call, stream: bool) -> Said {
+pub fn say(dialect: Dialect, call: &Call, asked: Asked<'_>) -> Said {
+    let stream = asked.stream;
     let whole_error = |body: &str, kind: &str, scope: Scope| {
         let mut said = one_piece(call, 200, &[("content-type", kind)], body.as_bytes().to_vec());
         said.error_from = Some(said.bytes.len());
@@ -214,22 +307,25 @@ pub fn say(dialect: Dialect, call: &Call, stream: bool) -> Said {
         }
         _ => {}
     }
-    if stream {
-        streamed(dialect, call)
-    } else {
-        whole(dialect, call)
-    }
+    // Arguments of Gemini's are objects.
+    let unsound = call.answer.unsound && (asked.json || (call.answer.tools > 0 && dialect != Dialect::Gemini));
+    let (mut told, repeated) = call.answer.told(asked);
+    told.answer.unsound = unsound;
+    let said = if stream { streamed(dialect, call, &told) } else { whole(dialect, call, &told) };
+    Said { unsound, repeated, ..said }
 }
 
-fn streamed(dialect: Dialect, call: &Call) -> Said {
+fn streamed(dialect: Dialect, call: &Call, told: &Told) -> Said {
     let failed = call.fault == Fault::FailedTurn && dialect == Dialect::Gemini;
     let spoken = match dialect {
-        Dialect::OpenAiChat => chat::stream(&call.answer),
-        Dialect::AnthropicMessages => messages::stream(&call.answer),
-        Dialect::Gemini => gemini::stream(&call.answer, failed),
-        Dialect::OpenAiResponses => responses::stream(&call.answer),
+        Dialect::OpenAiChat => chat::stream(told),
+        Dialect::AnthropicMessages => messages::stream(told),
+        Dialect::Gemini => gemini::stream(told, failed),
+        Dialect::OpenAiResponses => responses::stream(told),
     };
     let Spoken { mut events, completes, counts } = spoken;
+    // Anthropic's reason for the end stands before the event that ends the message.
+    let mut finishes = Some(if dialect == Dialect::AnthropicMessages { completes - 1 } else { completes });
     let (mut completes, mut counts) = (Some(completes).filter(|_| !failed), counts);
     let mut error = None;
     let mut garbage = false;
@@ -252,6 +348,7 @@ fn streamed(dialect: Dialect, call: &Call) -> Said {
                 let place = share(at, events.len());
                 events.insert(place, broken);
                 (completes, counts) = (later(completes, place), later(counts, place));
+                finishes = later(finishes, place);
             }
         }
         Fault::ErrorEvent { at, row } => {
@@ -260,6 +357,7 @@ fn streamed(dialect: Dialect, call: &Call) -> Said {
             events.truncate(place);
             events.push(Event { name: row.event, data: row.body.to_owned(), says: Says::Nothing });
             (error, completes) = (Some((place, row.scope)), None);
+            finishes = finishes.filter(|at| *at < place);
             counts = counts.filter(|at| *at < place);
         }
         Fault::NoTerminator => {
@@ -280,6 +378,7 @@ fn streamed(dialect: Dialect, call: &Call) -> Said {
     let mut content = Content::default();
     let end = if call.crlf || dialect == Dialect::Gemini { "\r\n" } else { "\n" };
     let mut due = 0;
+    let mut text_closed_from = None;
     for (at, event) in events.iter().enumerate() {
         if call.comments && at > 0 {
             bytes.extend_from_slice(format!(": keep-alive{end}{end}").as_bytes());
@@ -291,6 +390,10 @@ fn streamed(dialect: Dialect, call: &Call) -> Said {
         bytes.extend_from_slice(event.data.as_bytes());
         payload_ends.push(bytes.len());
         content.add(&event.says);
+        let closes = event.name == "content_block_stop" || event.name.ends_with(".done") || completes == Some(at);
+        if closes && !content.text.is_empty() {
+            text_closed_from.get_or_insert(bytes.len());
+        }
         marks.push((bytes.len(), content.clone()));
         bytes.extend_from_slice(format!("{end}{end}").as_bytes());
         due += if at == first { late } else { 0 } + if at == 0 { 0 } else { call.pace_ms };
@@ -302,7 +405,9 @@ fn streamed(dialect: Dialect, call: &Call) -> Said {
             body: Vec::new(),
         },
         marks,
+        ends: ends.iter().map(|(end, _)| *end).collect(),
         complete_from: completes.map(|at| payload_ends[at]),
+        finish_from: finishes.and_then(|at| payload_ends.get(at).copied()),
         counted_from: counts.map(|at| payload_ends[at]),
         counts: call.answer.counts_of(),
         error_from: error.map(|(at, _)| payload_ends[at]).or(payload_ends.last().copied().filter(|_| failed)),
@@ -311,26 +416,30 @@ fn streamed(dialect: Dialect, call: &Call) -> Said {
         cut_short: call.answer.cut_short,
         bytes,
         garbage,
+        text_closed_from,
+        crlf: end.len() == 2,
+        unsound: false,
+        repeated: 0,
     };
     deliver(call, &ends, &mut said, true);
     said
 }
 
-fn whole(dialect: Dialect, call: &Call) -> Said {
+fn whole(dialect: Dialect, call: &Call, told: &Told) -> Said {
     let failed = call.fault == Fault::FailedTurn && dialect == Dialect::Gemini;
     let (body, counted) = match dialect {
-        Dialect::OpenAiChat => (chat::whole(&call.answer), call.answer.counts),
-        Dialect::AnthropicMessages => (messages::whole(&call.answer), true),
-        Dialect::Gemini => (gemini::whole(&call.answer, failed), call.answer.counts),
-        Dialect::OpenAiResponses => (responses::whole(&call.answer), call.answer.counts),
+        Dialect::OpenAiChat => (chat::whole(told), call.answer.counts),
+        Dialect::AnthropicMessages => (messages::whole(told), true),
+        Dialect::Gemini => (gemini::whole(told, failed), call.answer.counts),
+        Dialect::OpenAiResponses => (responses::whole(told), call.answer.counts),
     };
     let mut said = one_piece(call, 200, &[("content-type", "application/json")], body.into_bytes());
     let mut content = Content::default();
     call.answer.thinking().iter().for_each(|text| content.thoughts.push_str(text));
-    call.answer.text().iter().for_each(|text| content.text.push_str(text));
-    content.tools.extend(call.answer.arguments().iter().map(|parts| (TOOL.to_owned(), parts.concat())));
+    told.text().iter().for_each(|text| content.text.push_str(text));
+    content.tools.extend(told.arguments().iter().map(|parts| (TOOL.to_owned(), parts.concat())));
     let end = said.bytes.len();
-    said.marks = vec![(end, content)];
+    (said.marks, said.ends) = (vec![(end, content)], vec![end]);
     said.complete_from = Some(end).filter(|_| !failed && !matches!(call.fault, Fault::Garbage { .. }));
     said.counted_from = Some(end).filter(|_| counted);
     said.counts = call.answer.counts_of();
@@ -354,7 +463,9 @@ fn one_piece(call: &Call, status: u16, headers: &[(&'static str, &str)], bytes: 
     Said {
         script: Script { head: Head::After(call.head_ms, status, headers), body },
         marks: Vec::new(),
+        ends: Vec::new(),
         complete_from: None,
+        finish_from: None,
         counted_from: None,
         counts: Counts::default(),
         error_from: None,
@@ -363,6 +474,10 @@ fn one_piece(call: &Call, status: u16, headers: &[(&'static str, &str)], bytes: 
         cut_short: false,
         bytes,
         garbage: false,
+        text_closed_from: None,
+        crlf: false,
+        unsound: false,
+        repeated: 0,
     }
 }
 

@@ -1,9 +1,8 @@
 //! OpenAI Responses (`openai-node` `ResponseStreamEvent`).
 
-use super::{quoted, Event, Says, Spoken, TOOL};
-use crate::schedules::schedule::Answer;
+use super::{quoted, Event, Says, Spoken, Told, TOOL};
 
-fn usage(answer: &Answer) -> String {
+fn usage(answer: &Told) -> String {
     let c = answer.counts_of();
     if !answer.counts {
         return "null".to_owned();
@@ -18,7 +17,7 @@ fn usage(answer: &Answer) -> String {
     )
 }
 
-fn response(answer: &Answer, status: &str, output: &str, usage: &str) -> String {
+fn response(answer: &Told, status: &str, output: &str, usage: &str) -> String {
     let details = if status == "incomplete" { r#"{"reason":"max_output_tokens"}"# } else { "null" };
     let tools = if answer.tools > 0 {
         format!(r#"[{{"type":"function","name":"{TOOL}","parameters":{{}}}}]"#)
@@ -51,13 +50,13 @@ fn call(at: usize, arguments: &str, status: &str) -> String {
     )
 }
 
-fn items(answer: &Answer) -> Vec<String> {
+fn items(answer: &Told) -> Vec<String> {
     let mut items = Vec::new();
     let thoughts = answer.thinking().concat();
     if !thoughts.is_empty() {
         items.push(reasoning(&thoughts, true));
     }
-    if answer.words > 0 {
+    if !answer.text().is_empty() {
         items.push(message(&answer.text().concat(), status(answer)));
     }
     for (at, parts) in answer.arguments().iter().enumerate() {
@@ -66,7 +65,7 @@ fn items(answer: &Answer) -> Vec<String> {
     items
 }
 
-fn status(answer: &Answer) -> &'static str {
+fn status(answer: &Told) -> &'static str {
     if answer.cut_short {
         "incomplete"
     } else {
@@ -99,7 +98,7 @@ impl Talk {
     }
 }
 
-pub fn stream(answer: &Answer) -> Spoken {
+pub fn stream(answer: &Told) -> Spoken {
     let mut talk = Talk::default();
     let begun = format!(r#""response":{}"#, response(answer, "in_progress", "", "null"));
     talk.send("response.created", &begun, Says::Nothing);
@@ -121,13 +120,13 @@ pub fn stream(answer: &Answer) -> Spoken {
         talk.item("response.output_item.done", &reasoning(&all, true), Says::Nothing);
         talk.index += 1;
     }
-    if answer.words > 0 {
+    if !answer.text().is_empty() {
         talk.item("response.output_item.added", &message("", "in_progress"), Says::Nothing);
         let part = |text: &str| {
             format!(r#""content_index":0,"part":{{"type":"output_text","text":{},"annotations":[]}}"#, quoted(text))
         };
         talk.send("response.content_part.added", &talk.at("msg_1", &part("")), Says::Nothing);
-        for text in answer.text() {
+        for text in answer.text().iter().cloned() {
             let rest = talk.at("msg_1", &format!(r#""content_index":0,"delta":{},"logprobs":[]"#, quoted(&text)));
             talk.send("response.output_text.delta", &rest, Says::Text(text));
         }
@@ -158,6 +157,6 @@ pub fn stream(answer: &Answer) -> Spoken {
     Spoken { events: talk.events, completes, counts: answer.counts.then_some(completes) }
 }
 
-pub fn whole(answer: &Answer) -> String {
+pub fn whole(answer: &Told) -> String {
     response(answer, status(answer), &items(answer).join(","), &usage(answer))
 }
