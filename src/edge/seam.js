@@ -9,6 +9,7 @@ const GATHER_AFTER_READS = 2; // reads in a row that came fast before reads are 
 const FAST_MS = 10; // what "fast" means: a provider's own pace is 20 ms, a busy isolate's turn is longer than the network's
 const GATHER_MS = 15; // how long a burst is gathered: less than any provider takes from token to token
 const AHEAD_BYTES = 16 * 1024; // how far the gathering pump may run ahead of the reader
+const READ_BYTES = 32 * 1024; // a read of a tee branch: what a pump that has just run ahead can have left there
 const WATCH_TICK_MS = 1000; // how often a pumped stream is looked at
 
 const KEPT = 'x-signalbox-kept'; // what an answer's keeper made of a visit
@@ -413,12 +414,28 @@ class Call {
   }
 }
 
+/**
+ * Reads into one buffer, again and again: a buffer for each read is more than the collector takes away in time. A piece is
+ * of use until the next one is asked for.
+ */
+class Pieces {
+  constructor(body) {
+    this.reader = body.getReader({ mode: 'byob' });
+  }
+
+  async next() {
+    const { done, value } = await this.reader.read(this.view ?? new Uint8Array(READ_BYTES));
+    this.view = done ? undefined : new Uint8Array(value.buffer);
+    return done ? null : value;
+  }
+}
+
 /** Reads a fast stream in larger pieces: only a tee branch gathers, and only while its sibling is pulled. */
 class Gatherer {
   constructor(body) {
     const [pulled, read] = body.tee();
     const between = new IdentityTransformStream();
-    this.reader = read.getReader({ mode: 'byob' });
+    this.pieces = new Pieces(read);
     this.ahead = 0;
     this.ended = false;
     pulled.pipeTo(between.writable).catch(() => {});
@@ -454,9 +471,9 @@ class Gatherer {
       });
       this.wake = undefined;
     }
-    const { done, value } = await this.reader.read(new Uint8Array(64 * 1024));
+    const value = await this.pieces.next();
     this.last = Date.now();
-    if (done) return null;
+    if (value === null) return null;
     this.ahead -= value.byteLength;
     this.resume?.();
     return value;
@@ -468,7 +485,7 @@ class Watcher {
   constructor(body) {
     const [moved, seen] = body.tee();
     this.moved = moved;
-    this.reader = seen.getReader({ mode: 'byob' });
+    this.pieces = new Pieces(seen);
     this.pumping = false;
     this.ended = false;
   }
@@ -496,8 +513,7 @@ class Watcher {
       });
       this.wake = undefined;
     }
-    const { done, value } = await this.reader.read(new Uint8Array(64 * 1024));
-    return done ? null : value;
+    return this.pieces.next();
   }
 }
 
