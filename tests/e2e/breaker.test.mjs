@@ -1,13 +1,16 @@
 // A provider that is down for a while: callers are served by the next candidate, the provider is left alone but for a probe now
 // and then, and it is used again within seconds of its recovery. The same across isolates, which tell each other.
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, test } from 'node:test';
+import { after, before, beforeEach, test } from 'node:test';
 import { capital } from './clients.mjs';
+import { DIALECTS } from './dialects.mjs';
 import { startHarness, until } from './harness.mjs';
 import { send } from './wire.mjs';
 
 const PATH = '/v1/chat/completions';
-const ROWS = ['down', 'hinted', 'alone', 'off', 'refused', 'shared'];
+const ROWS = ['hinted', 'alone', 'off', 'refused', 'backup'];
+const FORMS = { 'whole answers': false, streams: true };
+const account = (caller, form, what) => `${caller}-${form.split(' ')[0]}-${what}`.toLowerCase();
 
 let gateway;
 before(async () => {
@@ -15,8 +18,11 @@ before(async () => {
   gateway = await startHarness({
     config: sim => ({
       policies: { balanced: { attempts } },
-      providers: Object.fromEntries([...ROWS, 'backup'].map(name => [name, {
-        kind: 'openai-chat', base_url: sim.baseUrl('openai'), api_key: 'sim-breaker',
+      providers: Object.fromEntries([
+        ...ROWS.map(name => [name, DIALECTS.OpenAI]),
+        ...Object.entries(DIALECTS).flatMap(([caller, wire]) => Object.keys(FORMS).flatMap(form => ['down', 'sound'].map(what => [account(caller, form, what), wire]))),
+      ].map(([name, { kind, provider }]) => [name, {
+        kind, base_url: sim.baseUrl(provider), api_key: 'sim-breaker',
         breaker: { ejection_ms: 200, max_ejection_ms: 1000, ...(name === 'off' ? { enabled: false } : {}) },
       }])),
     }),
@@ -30,13 +36,16 @@ const ask = (provider, { backup = true, ...more } = {}) => send(`${gateway.url}$
 });
 const callsTo = model => gateway.sim.log.all().filter(call => call.model === model).length;
 
-for (const stream of [false, true]) {
-  describe(stream ? 'streams' : 'whole answers', () => {
-    test('a primary that is down costs a few tries, then probes, and comes back by itself', async () => {
-      const provider = stream ? 'shared' : 'down';
+for (const [caller, wire] of Object.entries(DIALECTS)) {
+  for (const [form, stream] of Object.entries(FORMS)) {
+    test(`${caller}, ${form}: a primary that is down costs a few tries, then probes, and comes back by itself`, async () => {
+      const provider = account(caller, form, 'down');
+      const ask = () => send(`${gateway.url}${wire.path(`${provider}/m`, stream)}`, {
+        headers: { 'x-signalbox-models': `${account(caller, form, 'sound')}/sound` }, body: wire.body(`${provider}/m`, stream),
+      });
       gateway.sim.behave('m', { fault: 'status-503' });
       for (let n = 0; n < 20; n++) {
-        const answer = await ask(provider, { stream });
+        const answer = await ask();
         assert.equal(answer.status, 200);
         await answer.text();
       }
@@ -46,16 +55,16 @@ for (const stream of [false, true]) {
       gateway.sim.reset();
       const began = Date.now();
       await until(async () => {
-        const answer = await ask(provider, { stream });
+        const answer = await ask();
         await answer.text();
         return answer.headers['x-signalbox-model'] === `${provider}/m`;
       }, { timeout: 5_000, what: 'the primary to answer again' });
       assert.ok(Date.now() - began < 3_000, 'within seconds');
-      const again = await ask(provider, { stream });
+      const again = await ask();
       assert.equal(again.headers['x-signalbox-attempts'], `${provider}/m:200`, 'and from then on always');
       await again.text();
     });
-  });
+  }
 }
 
 test('where rate limits follow each other, the Retry-After is how long nobody asks', async () => {
