@@ -101,7 +101,9 @@ const EMPTY: &str = r#"{"version":"none","prices":{}}"#;
 fn wanted(options: &Options, table: &Prices, sources: &[Source]) -> Result<Wanted, (u8, String)> {
     let mut models: BTreeSet<String> = table.ids().map(str::to_owned).chain(options.add.iter().cloned()).collect();
     let shipped: serde_json::Value = serde_json::from_str(catalogue::SNAPSHOT).unwrap_or_default();
-    models.extend(shipped["models"].as_object().into_iter().flatten().map(|(id, _)| id.clone()));
+    models.extend(
+        shipped.get("models").and_then(serde_json::Value::as_object).into_iter().flatten().map(|(id, _)| id.clone()),
+    );
     if options.all {
         models.extend(sources.iter().flat_map(|source| source.list.ids()));
     }
@@ -120,7 +122,7 @@ fn wanted(options: &Options, table: &Prices, sources: &[Source]) -> Result<Wante
 fn compare(current: &str, proposal: &Proposal, day: &str, options: &Options) -> Result<Review, (u8, String)> {
     let mut before: serde_json::Value = serde_json::from_str(current).unwrap_or_default();
     for id in &options.drop {
-        if let Some(prices) = before["prices"].as_object_mut() {
+        if let Some(prices) = before.get_mut("prices").and_then(serde_json::Value::as_object_mut) {
             prices.remove(id);
         }
     }
@@ -243,6 +245,7 @@ fn options(arguments: Vec<String>) -> Result<Options, String> {
     Ok(options)
 }
 
+#[allow(clippy::disallowed_methods)] // a command of the shell: its day is today's
 fn today() -> String {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     signalbox::accounting::day::day_of(u64::try_from(since.as_millis()).unwrap_or_default())

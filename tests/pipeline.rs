@@ -106,7 +106,7 @@ fn an_answer_is_charged_at_the_service_tier_that_made_it() {
         ("scale", Cost::Estimated { picousd: 2_550_000 }),
     ] {
         let said = format!(r#"{{"service_tier":"{tier}","#);
-        let fake = Fake::new([Script::json(200, &WHOLE.replacen('{', &said, 1))]);
+        let fake = Fake::new([Script::json(200, WHOLE.replacen('{', &said, 1))]);
         serve(&fake, post("/v1/chat/completions", &chat("openai/gpt-4o-mini", false, ""), &[]));
         assert_eq!(settled(&fake, 1).1, cost, "{tier}");
         let streamed = |event: &str| event.replacen('{', &said, 1);
