@@ -91,7 +91,7 @@ function inBooks({ problem, begun, requests, open, exact }) {
   return `${requests} of ${begun} requests entered, ${open} still open, ${exact} with exact cost`;
 }
 
-function table(rows) {
+export function table(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.slice(1).map(row => row[column].length)));
   const cells = rows.slice(1).map(row => row.map((cell, column) => (column ? cell.padStart(widths[column]) : cell.padEnd(widths[column]))).join('  '));
   return [heading(rows[0], widths), ...cells];

@@ -16,14 +16,16 @@ import { check, effort, measure } from './measure.mjs';
 import { busySeconds, loadAverage, machine, residentMb } from './procfs.mjs';
 import { render, sizeOf, summarize } from './report.mjs';
 import { chosen } from './scenarios.mjs';
+import { collector, compare, render as renderTelemetry, settings as both } from './telemetry.mjs';
 import { firstLine, runtime, startBare, startGateway, workerSettings } from './workerd.mjs';
 
-const USAGE = `usage: npm run bench -- [--quick] [--rounds N] [--only NAME]... [--json FILE] [--build FOLDER]
+const USAGE = `usage: npm run bench -- [--quick] [--rounds N] [--only NAME]... [--json FILE] [--build FOLDER] [--telemetry]
   --quick         fewer and shorter rounds, for a first look
   --rounds N      rounds, also of the paced streams
   --only NAME     only this scenario; may be given several times
   --json FILE     also writes the figures there, the single rounds included
-  --build FOLDER  measures that build as it is, instead of build/ brought up to date`;
+  --build FOLDER  measures that build as it is, instead of build/ brought up to date
+  --telemetry     what telemetry costs: the gateway with all of it, as a multiple of the gateway with none`;
 const EXIT = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 const ended = new Promise(end => onEnd(end));
 let folder;
@@ -39,7 +41,7 @@ await main(async () => {
 process.exit(); // a signal leaves requests under way
 
 async function run() {
-  const { plan, scenarios, json, from } = options();
+  const { plan, scenarios, json, from, telemetry } = options();
   needProcfs();
   await setup();
   if (!from) await build();
@@ -52,6 +54,7 @@ async function run() {
   const upstream = `${origin}/v1`;
   const config = { identity: { mode: 'none' }, providers: { openai: { base_url: upstream, api_key: 'bench' } } };
   const gatewayOf = (name, config) => startGateway({ folder: join(folder, name), buildDir: from ?? buildDir, settings, config });
+  if (telemetry) return whatTelemetryCosts({ plan, scenarios, json, config, gatewayOf, upstream: child });
   const bare = { name: 'bare Worker', ...(await startBare({ folder: join(folder, 'bare'), settings, upstream })) };
   const gateway = { name: 'gateway', ...(await gatewayOf('gateway', config)) };
   const ours = [process.pid, child.pid, bare.pid, gateway.pid];
@@ -86,12 +89,29 @@ async function run() {
   }
 }
 
+async function whatTelemetryCosts({ plan, scenarios, json, config, gatewayOf, upstream }) {
+  const loadBefore = loadAverage();
+  const sink = await collector();
+  const targets = [];
+  for (const [name, told] of Object.entries(both(config, sink.url))) targets.push({ name: `telemetry ${name}`, ...(await gatewayOf(name, told)) });
+  const results = await measure(targets, scenarios.filter(({ paced, token }) => !paced && !token), plan, [process.pid, upstream.pid, ...targets.map(({ pid }) => pid)]);
+  const stats = await (await fetch(`http://127.0.0.1:${targets[1].port}/v1/stats`)).json();
+  sink.close();
+  const report = {
+    about: { date: new Date().toISOString().slice(0, 16).replace('T', ' ') + ' UTC', ...machine(), rounds: plan.rounds, loadBefore, loadAfter: loadAverage() },
+    scenarios: results.map(compare), register: `${stats.total.requests} of ${begun.get(targets[1].port)}`, got: sink.got,
+  };
+  console.log(renderTelemetry(report));
+  if (json) write(json, report);
+  note(`done (${elapsed()})`);
+}
+
 function options() {
   let values;
   try {
     ({ values } = parseArgs({ options: {
       quick: { type: 'boolean', default: false }, rounds: { type: 'string' }, only: { type: 'string', multiple: true, default: [] },
-      json: { type: 'string' }, build: { type: 'string' },
+      json: { type: 'string' }, build: { type: 'string' }, telemetry: { type: 'boolean', default: false },
     } }));
   } catch (error) {
     throw new Problem(`${error.message}\n${USAGE}`);
@@ -104,7 +124,7 @@ function options() {
   }
   // npm runs us in the repository; paths are the caller's.
   const path = value => value && resolve(process.env.INIT_CWD ?? process.cwd(), value);
-  return { plan, scenarios: chosen(values.only), json: path(values.json), from: path(values.build) };
+  return { plan, scenarios: chosen(values.only), json: path(values.json), from: path(values.build), telemetry: values.telemetry };
 }
 
 /** A folder for this run; those of runs that died without cleaning up go. */
