@@ -28,7 +28,8 @@ pub async fn stats<P: Platform>(exchange: &Exchange<'_, P>) -> Result<u16, Gatew
 /// # Errors
 /// As [`stats`].
 pub async fn metrics<P: Platform>(exchange: &Exchange<'_, P>) -> Result<u16, GatewayError> {
-    let register = whole::<Rest, P>(exchange, "/register/metrics").await?;
+    let mut register = whole::<Rest, P>(exchange, "/register/metrics").await?;
+    register.meter.begin();
     let text = prometheus::text(&register.meter, &register.gauges());
     let mut head: ResponseHead = reply::json_head(exchange, 200);
     head.headers.set("content-type", prometheus::CONTENT_TYPE);

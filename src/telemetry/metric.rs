@@ -66,7 +66,8 @@ impl Meter {
     /// As the caller saw it.
     fn count_answer(&mut self, record: &RequestRecord) {
         let answering = record.attempts.iter().rev().find(|attempt| attempt.answered());
-        let (provider, model) = answering.map_or(("", ""), labels);
+        let provider = answering.map_or("", well_known);
+        let model = answering.map_or("", |attempt| labels(attempt).1);
         let error = record.error.as_deref().unwrap_or(if record.status == 499 { "client_disconnected" } else { "" });
         self.spread(id::SERVER_DURATION, &[&record.operation, provider, model, error], record.duration_ms);
         if let (Some(ttft), true) = (record.ttft_ms, error.is_empty()) {
@@ -84,15 +85,16 @@ impl Meter {
         let outcome = attempt.class.as_deref().unwrap_or(if attempt.answered() { "ok" } else { "cancelled" });
         let error = if attempt.answered() { "" } else { outcome };
         self.add(id::ATTEMPTS, &[provider, model, &attempt.role, outcome], 1);
-        self.spread(id::CLIENT_DURATION, &[&record.operation, provider, model, error], attempt.duration_ms);
+        let told = well_known(attempt);
+        self.spread(id::CLIENT_DURATION, &[&record.operation, told, model, error], attempt.duration_ms);
         if let (Some(ttft), true) = (attempt.ttft_ms, record.stream) {
-            self.spread(id::CLIENT_TTFT, &[&record.operation, provider, model], ttft);
+            self.spread(id::CLIENT_TTFT, &[&record.operation, told, model], ttft);
         }
         let usage = &attempt.usage;
         if attempt.answered() && usage.prompt_tokens() + usage.completion_tokens() > 0 {
             let (input, output) = (usage.prompt_tokens(), usage.completion_tokens());
-            self.spread(id::CLIENT_TOKENS, &[&record.operation, provider, model, "input"], input);
-            self.spread(id::CLIENT_TOKENS, &[&record.operation, provider, model, "output"], output);
+            self.spread(id::CLIENT_TOKENS, &[&record.operation, told, model, "input"], input);
+            self.spread(id::CLIENT_TOKENS, &[&record.operation, told, model, "output"], output);
         }
         for (kind, count) in [
             ("input", usage.input_tokens),
@@ -120,7 +122,30 @@ impl Meter {
         }
     }
 
-    /// Spans or metrics that no collector got.
+    /// Counts what only the newest conventions have: tokens of every call, failed ones included, by counters of which some are
+    /// parts of others. Nothing tells us how many of them were text or sound in all dialects, so none is said to be.
+    pub fn count_for_latest(&mut self, record: &RequestRecord) {
+        for attempt in &record.attempts {
+            let usage = &attempt.usage;
+            for (kind, count) in [
+                ("input_tokens", usage.prompt_tokens()),
+                ("output_tokens", usage.completion_tokens()),
+                ("cache_read.input_tokens", usage.cached_input_tokens.unwrap_or(0)),
+                ("cache_write.input_tokens", usage.cache_write_tokens()),
+                ("reasoning.output_tokens", usage.reasoning_tokens.unwrap_or(0)),
+            ] {
+                let labels = [record.operation.as_str(), well_known(attempt), labels(attempt).1, "unknown", kind];
+                self.add(id::USAGE, &labels, count);
+            }
+        }
+    }
+
+    /// Begins counters that have to be there before their first reading: one that appears with it shows no increase.
+    pub fn begin(&mut self) {
+        ["traces", "metrics", "records"].into_iter().for_each(|signal| self.dropped(signal, 0));
+    }
+
+    /// Spans, metrics or records that nobody got.
     pub fn dropped(&mut self, signal: &'static str, count: u64) {
         self.add(id::DROPPED, &[signal], count);
     }
@@ -156,9 +181,10 @@ impl Meter {
     pub fn to_otlp(&self, profile: Profile) -> Vec<otlp::Metric> {
         let mut metrics: Vec<otlp::Metric> = Vec::new();
         for (instrument, labels, reading) in self.series() {
-            let mut attributes: Vec<_> = instrument.labels.iter().copied().zip(labels.iter().cloned()).collect();
-            attributes.retain(|(_, value)| !value.is_empty());
-            let name = name_under(profile, instrument, &mut attributes);
+            let mut told: Vec<_> = instrument.labels.iter().copied().zip(labels.iter().map(String::as_str)).collect();
+            told.retain(|(_, value)| !value.is_empty());
+            let Some(name) = name_under(profile, instrument, &mut told) else { continue };
+            let attributes = told.into_iter().map(|(label, value)| (label, typed(label, value))).collect();
             let at = metrics.iter().position(|metric| metric.name == name).unwrap_or_else(|| {
                 let points = match instrument.shape {
                     Shape::Sum => otlp::Points::Sums(Vec::new()),
@@ -216,16 +242,35 @@ fn labels(attempt: &AttemptRecord) -> (&str, &str) {
     (&attempt.provider, if attempt.listed { &attempt.model } else { OTHER })
 }
 
-/// The newer conventions tell tokens in and out by two histograms in place of one with a label
-/// (semantic-conventions-genai, read 2026-11).
-fn name_under(profile: Profile, instrument: &Instrument, attributes: &mut Vec<(&'static str, String)>) -> &'static str {
-    if profile == Profile::V141 || instrument.name != "gen_ai.client.token.usage" {
-        return instrument.name;
-    }
-    let at = attributes.iter().position(|(key, _)| *key == names::TOKEN_TYPE.under(profile));
-    match at.map(|at| attributes.remove(at).1).as_deref() {
-        Some("output") => "gen_ai.client.inference.operation.output_tokens",
-        _ => "gen_ai.client.inference.operation.input_tokens",
+/// The provider as the conventions call it.
+fn well_known(attempt: &AttemptRecord) -> &str {
+    names::provider(&attempt.provider, &attempt.profile)
+}
+
+/// The newer conventions tell tokens in and out by two histograms in place of one with a label, and count them
+/// (semantic-conventions-genai, `model/gen-ai/token-metrics.yaml` at 066d4a7). `None`: not under this profile.
+fn name_under(
+    profile: Profile,
+    instrument: &Instrument,
+    labels: &mut Vec<(&'static str, &str)>,
+) -> Option<&'static str> {
+    let is_latest = profile == Profile::Latest;
+    let by = match instrument.name {
+        instruments::USAGE_NAME if is_latest => instruments::USAGE_KIND,
+        instruments::USAGE_NAME => return None,
+        "gen_ai.client.token.usage" if is_latest => names::TOKEN_TYPE.under(profile),
+        name => return Some(name),
+    };
+    let at = labels.iter().position(|(key, _)| *key == by)?;
+    let kind = labels.remove(at).1;
+    names::LATEST_TOKENS.iter().find(|(of, word, _)| *of == instrument.name && *word == kind).map(|(.., name)| *name)
+}
+
+/// A label's value as the conventions type it.
+fn typed(label: &str, value: &str) -> otlp::Value {
+    match value.parse() {
+        Ok(number) if label == names::HTTP_STATUS.under(Profile::V141) => otlp::Value::Int(number),
+        _ => otlp::Value::Text(value.to_owned()),
     }
 }
 

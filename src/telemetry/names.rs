@@ -96,6 +96,29 @@ names! {
     URL_SCHEME = "url.scheme";
 }
 
+/// Names of the newest conventions' metrics of tokens: our instrument, the label value that becomes part of the name, the name.
+pub const LATEST_TOKENS: &[(&str, &str, &str)] = &[
+    ("gen_ai.client.token.usage", "input", "gen_ai.client.inference.operation.input_tokens"),
+    ("gen_ai.client.token.usage", "output", "gen_ai.client.inference.operation.output_tokens"),
+    ("gen_ai.client.inference.usage", "input_tokens", "gen_ai.client.inference.usage.input_tokens"),
+    ("gen_ai.client.inference.usage", "output_tokens", "gen_ai.client.inference.usage.output_tokens"),
+    (
+        "gen_ai.client.inference.usage",
+        "cache_read.input_tokens",
+        "gen_ai.client.inference.usage.cache_read.input_tokens",
+    ),
+    (
+        "gen_ai.client.inference.usage",
+        "cache_write.input_tokens",
+        "gen_ai.client.inference.usage.cache_write.input_tokens",
+    ),
+    (
+        "gen_ai.client.inference.usage",
+        "reasoning.output_tokens",
+        "gen_ai.client.inference.usage.reasoning.output_tokens",
+    ),
+];
+
 /// Our own attributes, documented in docs/telemetry.md.
 pub mod own {
     /// Our id of the request.
@@ -165,3 +188,6 @@ pub fn provider<'n>(name: &'n str, profile: &'n str) -> &'n str {
     // A provider of one's own that only behaves like OpenAI is not OpenAI.
     known(name).or_else(|| known(profile).filter(|_| profile != "openai")).unwrap_or(name)
 }
+
+#[cfg(test)]
+mod tests;

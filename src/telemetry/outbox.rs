@@ -10,7 +10,7 @@ use super::otlp::{self, Attributes, Value};
 use super::record::RequestRecord;
 use super::register::{Register, Slice};
 use super::{names, sampling, span};
-use crate::config::telemetry::{Collector, Encoding, Telemetry};
+use crate::config::telemetry::{Collector, Encoding, Profile, Telemetry};
 
 /// Records that wait; beyond it the oldest are left out.
 const MOST_RECORDS: usize = 2_000;
@@ -98,20 +98,25 @@ impl Outbox {
     /// Records since the last flush become exports of spans and a message to the register.
     pub fn flush(&mut self, settings: &Telemetry, now_ms: u64) -> (Vec<Export>, Option<Push>) {
         let records: Vec<RequestRecord> = std::mem::take(&mut self.records).into();
-        let mut counted = self.unsent.take().map_or_else(Register::default, Register::from);
-        let unsent = counted.meter.clone();
+        let mut counted = Register::default();
         records.iter().for_each(|record| counted.count(record));
-        if self.left_out > 0 {
-            counted.meter.dropped("records", std::mem::take(&mut self.left_out));
-        }
         if !records.is_empty() && settings.otlp.iter().any(|collector| collector.metrics) {
             if self.metrics.is_empty() {
                 self.metrics_since_ms = records.iter().map(|record| record.started_ms).min().unwrap_or(now_ms);
             }
-            records.iter().for_each(|record| self.metrics.count(record));
+            self.metrics.merge(counted.meter.clone());
+            if settings.otlp.iter().any(|collector| collector.metrics && collector.profile == Profile::Latest) {
+                records.iter().for_each(|record| self.metrics.count_for_latest(record));
+            }
         }
+        if self.left_out > 0 {
+            counted.meter.dropped("records", std::mem::take(&mut self.left_out));
+        }
+        let unsent = self.unsent.take();
+        let nothing = records.is_empty() && unsent.is_none();
+        unsent.into_iter().for_each(|part| counted.merge(part.into()));
         let exports = traces(&records, settings);
-        if !settings.register || (records.is_empty() && unsent.is_empty()) {
+        if !settings.register || nothing {
             return (exports, None);
         }
         let listed: Vec<RequestRecord> = records.into_iter().filter(RequestRecord::is_listed).collect();
@@ -200,18 +205,22 @@ fn traces(records: &[RequestRecord], settings: &Telemetry) -> Vec<Export> {
     let sampled: Vec<&RequestRecord> = records.iter().filter(|record| sampling::exported(record, settings)).collect();
     for (at, collector) in settings.otlp.iter().enumerate().filter(|(_, collector)| collector.traces) {
         let reader = span::Reader { profile: collector.profile, flavour: collector.flavour };
-        let spans: Vec<otlp::Span> = sampled.iter().flat_map(|record| span::spans(record, reader)).collect();
-        for spans in spans.chunks(MOST_SPANS) {
+        let mut spans = sampled.iter().flat_map(|record| span::spans(record, reader));
+        loop {
             let message = otlp::Traces {
                 resource: resource(settings),
                 schema_url: names::schema_url(collector.profile),
-                spans: spans.to_vec(),
+                spans: spans.by_ref().take(MOST_SPANS).collect(),
             };
+            let items = message.spans.len() as u64;
+            if items == 0 {
+                break;
+            }
             let body = match collector.encoding {
                 Encoding::Protobuf => otlp::protobuf::traces(&message),
                 Encoding::Json => otlp::json::traces(&message),
             };
-            exports.push(to(collector, at, "traces", body, spans.len() as u64));
+            exports.push(to(collector, at, "traces", body, items));
         }
     }
     exports
@@ -222,7 +231,11 @@ fn to(collector: &Collector, at: usize, signal: &'static str, body: Vec<u8>, ite
         Encoding::Protobuf => "application/x-protobuf",
         Encoding::Json => "application/json",
     };
-    Export { collector: at, url: format!("{}/v1/{signal}", collector.endpoint), content_type, body, signal, items }
+    let url = match &collector.path {
+        Some(path) => format!("{}{path}", collector.endpoint),
+        None => format!("{}/v1/{signal}", collector.endpoint),
+    };
+    Export { collector: at, url, content_type, body, signal, items }
 }
 
 fn resource(settings: &Telemetry) -> Attributes {

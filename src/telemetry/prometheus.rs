@@ -111,41 +111,4 @@ fn whole(count: u64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::telemetry::record::RequestRecord;
-
-    #[test]
-    fn buckets_are_cumulative_and_labels_are_escaped() {
-        let mut meter = Meter::default();
-        for ms in [3, 5, 6, 20_000] {
-            let record = RequestRecord {
-                method: "GET".into(),
-                route: "/a\"b\\c\nd".into(),
-                status: 200,
-                duration_ms: ms,
-                ..RequestRecord::default()
-            };
-            meter.count(&record);
-        }
-        let text = text(&meter, &[]);
-        let labels = r#"http_request_method="GET",http_route="/a\"b\\c\nd",http_response_status_code="200""#;
-        for line in [
-            "# TYPE http_server_request_duration_seconds histogram".to_owned(),
-            format!("http_server_request_duration_seconds_bucket{{{labels},le=\"0.005\"}} 2"),
-            format!("http_server_request_duration_seconds_bucket{{{labels},le=\"0.01\"}} 3"),
-            format!("http_server_request_duration_seconds_bucket{{{labels},le=\"+Inf\"}} 4"),
-            format!("http_server_request_duration_seconds_sum{{{labels}}} 20.014"),
-            format!("http_server_request_duration_seconds_count{{{labels}}} 4"),
-            "# TYPE signalbox_requests_total counter".to_owned(),
-        ] {
-            assert!(text.lines().any(|found| found == line), "{line}\nis missing in\n{text}");
-        }
-    }
-
-    #[test]
-    fn a_gauge_without_points_still_says_what_it_is() {
-        let gauge = Gauge { name: "up", help: "h", points: vec![(vec![("m", "x".into())], 1.0)] };
-        assert_eq!(text(&Meter::default(), &[gauge]), "# HELP up h\n# TYPE up gauge\nup{m=\"x\"} 1\n");
-    }
-}
+mod tests;

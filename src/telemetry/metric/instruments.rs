@@ -55,6 +55,11 @@ const OPERATION: &str = "gen_ai.operation.name";
 const GEN_AI_PROVIDER: &str = "gen_ai.provider.name";
 const REQUEST_MODEL: &str = "gen_ai.request.model";
 const TOKEN_TYPE: &str = "gen_ai.token.type";
+/// Counters of the newest conventions: one instrument here, told apart by its last label, which goes into their names.
+pub(super) const USAGE_NAME: &str = "gen_ai.client.inference.usage";
+/// That label.
+pub(super) const USAGE_KIND: &str = "signalbox.token.kind";
+const MODALITY: &str = "gen_ai.token.modality";
 const ERROR_TYPE: &str = "error.type";
 const PROVIDER: &str = "signalbox.provider";
 const MODEL: &str = "signalbox.model";
@@ -66,7 +71,7 @@ const ONE: f64 = 1.0;
 const NANO: f64 = 1e-9;
 
 macro_rules! instruments {
-    ($($id:ident = $name:literal, $unit:literal, $scale:ident, $shape:expr, [$($label:expr),*], $description:literal;)*) => {
+    ($($id:ident = $name:expr, $unit:literal, $scale:ident, $shape:expr, [$($label:expr),*], $description:literal;)*) => {
         #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
         enum At { $($id),* }
         $(pub(super) const $id: usize = At::$id as usize;)*
@@ -105,7 +110,9 @@ instruments! {
     LOSSES = "signalbox.losses", "{field}", ONE, Sum, ["signalbox.dialect"], "Fields of requests and answers that were not carried exactly.";
     SEAMS = "signalbox.seams", "{seam}", ONE, Sum, ["signalbox.seam.mode"], "Answers gone on with after a break.";
     BREAKERS = "signalbox.breaker.changes", "{change}", ONE, Sum, [PROVIDER, MODEL, "signalbox.breaker.state"], "Circuits that opened or closed.";
-    DROPPED = "signalbox.export.dropped", "{item}", ONE, Sum, ["signalbox.signal"], "Spans and metrics that no collector got.";
+    DROPPED = "signalbox.export.dropped", "{item}", ONE, Sum, ["signalbox.signal"], "Spans, metrics and records that nobody got.";
+    USAGE = USAGE_NAME, "{token}", ONE, Sum, [OPERATION, GEN_AI_PROVIDER, REQUEST_MODEL, MODALITY, USAGE_KIND],
+        "Tokens of calls to providers; cached and reasoning tokens are parts of the others.";
 }
 
 impl Instrument {

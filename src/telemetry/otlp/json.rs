@@ -59,14 +59,14 @@ fn metric(metric: &Metric, of: &Metrics) -> Json {
     let (since, until) = (nanos(of.since_ms).to_string(), nanos(of.until_ms).to_string());
     let (kind, data) = match &metric.points {
         Points::Sums(points) => {
-            let point = |point: &super::Sum| json!({ "attributes": labels(&point.attributes), "startTimeUnixNano": since, "timeUnixNano": until, "asDouble": point.value });
+            let point = |point: &super::Sum| json!({ "attributes": attributes(&point.attributes), "startTimeUnixNano": since, "timeUnixNano": until, "asDouble": point.value });
             let points: Vec<Json> = points.iter().map(point).collect();
             ("sum", json!({ "dataPoints": points, "aggregationTemporality": 1, "isMonotonic": true }))
         }
         Points::Histograms(bounds, points) => {
             let point = |point: &super::Distribution| {
                 json!({
-                    "attributes": labels(&point.attributes), "startTimeUnixNano": since, "timeUnixNano": until,
+                    "attributes": attributes(&point.attributes), "startTimeUnixNano": since, "timeUnixNano": until,
                     "count": point.counts.iter().sum::<u64>().to_string(), "sum": point.sum,
                     "bucketCounts": point.counts.iter().map(u64::to_string).collect::<Vec<_>>(), "explicitBounds": bounds,
                 })
@@ -80,10 +80,6 @@ fn metric(metric: &Metric, of: &Metrics) -> Json {
 
 fn attributes(attributes: &Attributes) -> Vec<Json> {
     attributes.iter().map(|(key, value)| json!({ "key": key, "value": any(value) })).collect()
-}
-
-fn labels(labels: &[(&'static str, String)]) -> Vec<Json> {
-    labels.iter().map(|(key, value)| json!({ "key": key, "value": { "stringValue": value } })).collect()
 }
 
 fn any(value: &Value) -> Json {

@@ -96,7 +96,7 @@ pub enum Points {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sum {
     /// Its series.
-    pub attributes: Vec<(&'static str, String)>,
+    pub attributes: Attributes,
     /// How much since the last export.
     pub value: f64,
 }
@@ -105,7 +105,7 @@ pub struct Sum {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Distribution {
     /// Its series.
-    pub attributes: Vec<(&'static str, String)>,
+    pub attributes: Attributes,
     /// Sum of the values.
     pub sum: f64,
     /// By bucket, one more than there are bounds.

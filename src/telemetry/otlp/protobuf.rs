@@ -108,7 +108,7 @@ fn sum(out: &mut Writer, point: &Sum, of: &Metrics) {
     out.fixed64(2, nanos(of.since_ms));
     out.fixed64(3, nanos(of.until_ms));
     out.double(4, point.value);
-    labels(out, 7, &point.attributes);
+    attributes(out, 7, &point.attributes);
 }
 
 fn distribution(out: &mut Writer, point: &Distribution, bounds: &[f64], of: &Metrics) {
@@ -118,7 +118,7 @@ fn distribution(out: &mut Writer, point: &Distribution, bounds: &[f64], of: &Met
     out.double(5, point.sum);
     out.packed(6, point.counts.iter().map(|count| count.to_le_bytes()));
     out.packed(7, bounds.iter().map(|bound| bound.to_le_bytes()));
-    labels(out, 9, &point.attributes);
+    attributes(out, 9, &point.attributes);
 }
 
 fn attributes(out: &mut Writer, field: u64, attributes: &Attributes) {
@@ -126,15 +126,6 @@ fn attributes(out: &mut Writer, field: u64, attributes: &Attributes) {
         out.message(field, |out| {
             out.text(1, key);
             out.message(2, |out| any(out, value));
-        });
-    }
-}
-
-fn labels(out: &mut Writer, field: u64, labels: &[(&'static str, String)]) {
-    for (key, value) in labels {
-        out.message(field, |out| {
-            out.text(1, key);
-            out.message(2, |out| out.bytes(1, value.as_bytes()));
         });
     }
 }

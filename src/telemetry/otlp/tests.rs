@@ -68,7 +68,11 @@ fn sums_and_histograms_are_deltas() {
                 unit: "s",
                 points: Points::Histograms(
                     &[0.5],
-                    vec![Distribution { attributes: vec![("a", "b".into())], sum: 0.25, counts: vec![1, 0] }],
+                    vec![Distribution {
+                        attributes: vec![("a", Value::Text("b".into()))],
+                        sum: 0.25,
+                        counts: vec![1, 0],
+                    }],
                 ),
             },
         ],
