@@ -169,6 +169,11 @@ pub trait Platform: SignatureVerifier + JwksSource {
     /// Whether anybody reads records of requests.
     fn wants_records(&self) -> bool;
 
+    /// Names of bindings that are not bound: what needs them is switched off.
+    fn unbound(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// A page of a shard of the register, as JSON; `None` where there is none or it cannot be reached.
     async fn register(&self, shard: u64, path: &str) -> Option<String>;
 

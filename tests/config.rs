@@ -188,6 +188,7 @@ fn every_mistake_is_refused_with_its_path() {
         (json!({"capture": {"redaction": {"patterns": {"a": "x*"}}}}), "capture.redaction.patterns.a"),
         (json!({"capture": {"redaction": {"deny": ["a..b"]}}}), "capture.redaction.deny[0]"),
         (json!({"capture": {"encryption_key_env": "not a name"}}), "capture.encryption_key_env"),
+        (json!({"telemetry": {"otlp": [{"endpoint": "https://a.example", "path": "x"}]}}), "telemetry.otlp[0].path"),
         (json!({"identity": {"mode": "jwt"}}), "identity.issuers"),
         (json!({"identity": {"modes": "jwt"}}), "identity"),
         (json!({"max_body_bytes": 0}), "max_body_bytes"),

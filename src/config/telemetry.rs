@@ -46,8 +46,10 @@ pub struct Tail {
 /// An OTLP/HTTP collector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Collector {
-    /// Base address without trailing slash; `/v1/traces` and `/v1/metrics` follow.
+    /// Base address without trailing slash.
     pub endpoint: String,
+    /// What follows it in place of `/v1/traces` and `/v1/metrics`.
+    pub path: Option<String>,
     /// Headers of every export. Values may be secret.
     pub headers: Vec<(String, Secret)>,
     /// Which attribute names it reads.
@@ -122,8 +124,18 @@ pub const TELEMETRY: &[&str] = &[
 /// Members of `telemetry.tail`.
 pub const TAIL: &[&str] = &["errors", "slow_ms", "cost_usd"];
 /// Members of a collector.
-pub const COLLECTOR: &[&str] =
-    &["endpoint", "headers", "headers_env", "profile", "encoding", "flavour", "signals", "content", "timeout_ms"];
+pub const COLLECTOR: &[&str] = &[
+    "endpoint",
+    "path",
+    "headers",
+    "headers_env",
+    "profile",
+    "encoding",
+    "flavour",
+    "signals",
+    "content",
+    "timeout_ms",
+];
 /// Words in a collector's `signals`.
 pub const SIGNALS: [&str; 2] = ["traces", "metrics"];
 
@@ -153,6 +165,7 @@ fn collector(item: &Item<'_>, mode: Mode, environment: &Environment<'_>) -> Opti
     let url = base_url(endpoint.text()?, mode == Mode::Local).map_err(|why| endpoint.problem(why)).ok()?;
     Some(Collector {
         endpoint: url,
+        path: object.member("path").map_or(Some(None), |v| path(&v).map(Some))?,
         headers: headers(&object, environment, true),
         profile: object.member("profile").map_or(Some(Profile::V141), |v| v.word(&TELEMETRY_PROFILES))?,
         encoding: object.member("encoding").map_or(Some(Encoding::Protobuf), |v| v.word(&ENCODINGS))?,
@@ -162,6 +175,16 @@ fn collector(item: &Item<'_>, mode: Mode, environment: &Environment<'_>) -> Opti
         content: object.member("content").map_or(Some(false), |v| v.flag())?,
         timeout_ms: object.member("timeout_ms").map_or(Some(2_000), |v| v.count(1, 30_000))?,
     })
+}
+
+/// Empty, or from a slash on.
+fn path(item: &Item<'_>) -> Option<String> {
+    let path = item.text()?;
+    if path.is_empty() || path.starts_with('/') {
+        return Some(path.to_owned());
+    }
+    item.problem("must be empty or begin with a slash");
+    None
 }
 
 fn tail(item: &Item<'_>) -> Option<Tail> {

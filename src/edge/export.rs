@@ -1,7 +1,8 @@
 //! Records of this isolate on their way to collectors and to the register, beside requests. The rules are in
 //! `telemetry::outbox`; here are the waits and the calls.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use wasm_bindgen::JsValue;
@@ -14,12 +15,14 @@ use crate::telemetry::record::RequestRecord;
 
 thread_local! {
     static OUTBOX: RefCell<Outbox> = RefCell::new(Outbox::new(random()));
-    static UNDER_WAY: Cell<u32> = const { Cell::new(0) };
+    /// Exports under way, by the collector's place in the configuration.
+    static UNDER_WAY: RefCell<BTreeMap<usize, u32>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// How long one request's background work flushes; the platform ends it half a minute after its answer.
 const DUTY_MS: u64 = 12_000;
-/// Exports under way; beyond it new ones are given up at once: a collector is slow, and memory is not its queue.
+/// Exports to one collector under way; beyond it new ones are given up at once: it is slow or dead, and memory is not its
+/// queue. Others go on getting theirs.
 const MOST_UNDER_WAY: u32 = 16;
 
 /// The name of a shard of the register among the `Health` objects: no provider's name has a slash in it.
@@ -65,11 +68,11 @@ async fn flush_while_there_is_something(health: JsValue, ctx: Rc<Context>, gatew
 }
 
 fn dispatch(export: Export, ctx: &Rc<Context>, gateway: &Rc<Gateway>) {
-    if UNDER_WAY.get() >= MOST_UNDER_WAY {
+    if under_way(export.collector, |count| count) >= MOST_UNDER_WAY {
         OUTBOX.with(|outbox| outbox.borrow_mut().dropped(&export));
         return;
     }
-    UNDER_WAY.set(UNDER_WAY.get() + 1);
+    under_way(export.collector, |count| count.saturating_add(1));
     let gateway = Rc::clone(gateway);
     ctx.wait_until(async move {
         if !delivered(&export, &gateway).await {
@@ -80,8 +83,18 @@ fn dispatch(export: Export, ctx: &Rc<Context>, gateway: &Rc<Gateway>) {
                 export.collector
             );
         }
-        UNDER_WAY.set(UNDER_WAY.get().saturating_sub(1));
+        under_way(export.collector, |count| count.saturating_sub(1));
     });
+}
+
+/// Changes and tells how many exports to a collector are under way.
+fn under_way(collector: usize, change: impl FnOnce(u32) -> u32) -> u32 {
+    UNDER_WAY.with(|counts| {
+        let mut counts = counts.borrow_mut();
+        let count = counts.entry(collector).or_default();
+        *count = change(*count);
+        *count
+    })
 }
 
 async fn delivered(export: &Export, gateway: &Gateway) -> bool {

@@ -10,6 +10,7 @@ use wasm_bindgen::JsValue;
 use worker::Context;
 
 use crate::accounting::gather::{Gatherer, WINDOW_MS};
+use crate::accounting::ledger::shard::SHARD_MARK;
 use crate::accounting::ledger::Reserved;
 use crate::accounting::limit::{Ask, Verdict};
 use crate::accounting::report::{Range, Sums};
@@ -42,9 +43,6 @@ pub fn object(principal: &str, shard: u32) -> Cow<'_, str> {
         shard => Cow::Owned(format!("{principal}{SHARD_MARK}{shard}")),
     }
 }
-
-/// Stands between a principal's id and the number of a shard; no id has it.
-pub const SHARD_MARK: char = '~';
 
 /// Adds a row; if nobody is about to send this principal's rows, sends them after the gathering window, and what gathers
 /// meanwhile after the next one.

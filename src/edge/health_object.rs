@@ -14,7 +14,8 @@ use worker::{durable_object, DurableObject, Env, Method, Request, Response, SqlS
 use crate::edge::platform::{call_object, now_ms};
 use crate::health::share::Board;
 use crate::telemetry::outbox::Push;
-use crate::telemetry::register::{stored, Register};
+use crate::telemetry::register::ledgers::{self, RollUp};
+use crate::telemetry::register::{day_name, stored, Register};
 use crate::telemetry::stats::Query;
 
 /// Objects that remember what has been used are as many as base64url has letters: each its share of the hashes.
@@ -75,6 +76,14 @@ impl DurableObject for Health {
                 }
                 Response::ok("")
             }
+            (Method::Post, "/register/ledger") => {
+                let body = request.bytes().await?;
+                let Ok(told) = serde_json::from_slice::<RollUp>(&body) else {
+                    return Response::error("invalid_message", 400);
+                };
+                self.tables()?.exec(ledgers::UPSERT, vec![SqlStorageValue::String(told.rows())])?;
+                Response::ok("")
+            }
             (Method::Get, "/register/metrics") => {
                 let page = self.at_register(|register| register.metrics())?;
                 Response::from_json(&page)
@@ -84,7 +93,10 @@ impl DurableObject for Health {
                 let Ok(query) = Query::read(url.query().unwrap_or_default()) else {
                     return Response::error("invalid_query", 400);
                 };
-                let page = self.at_register(|register| register.slice(query, now_ms()))?;
+                let mut page = self.at_register(|register| register.slice(query, now_ms()))?;
+                let first_day = vec![SqlStorageValue::String(query.first_day(now_ms()))];
+                let rows = texts(&self.tables()?, ledgers::SELECT, Some(first_day))?;
+                page.ledgers = rows.iter().filter_map(|row| serde_json::from_str(row).ok()).collect();
                 Response::from_json(&page)
             }
             (Method::Post, "/used") => {
@@ -110,6 +122,7 @@ impl DurableObject for Health {
         for (statement, parameter) in stored::statements(&changed, first_day) {
             sql.exec(statement, vec![SqlStorageValue::String(parameter)])?;
         }
+        sql.exec(ledgers::DELETE, vec![SqlStorageValue::String(day_name(first_day))])?;
         Response::empty()
     }
 }
@@ -120,14 +133,7 @@ impl Health {
         let mut held = self.register.borrow_mut();
         if held.is_none() {
             let sql = self.tables()?;
-            let read = |statement: &str| -> worker::Result<Vec<String>> {
-                let rows = sql.exec(statement, None)?.raw();
-                rows.map(|row| match row?.into_iter().next() {
-                    Some(SqlStorageValue::String(text)) => Ok(text),
-                    _ => Ok(String::new()),
-                })
-                .collect()
-            };
+            let read = |statement: &str| texts(&sql, statement, None);
             *held = Some(stored::restored(
                 &read(stored::SELECT_DAYS)?,
                 &read(stored::SELECT_MINUTES)?,
@@ -156,6 +162,17 @@ impl Health {
     fn tables(&self) -> worker::Result<SqlStorage> {
         let sql = self.state.storage().sql();
         sql.exec(stored::SCHEMA, None)?;
+        sql.exec(ledgers::SCHEMA, None)?;
         Ok(sql)
     }
+}
+
+/// The first column of every row; what is no text is an empty one, which nobody can read.
+fn texts(sql: &SqlStorage, statement: &str, parameters: Option<Vec<SqlStorageValue>>) -> worker::Result<Vec<String>> {
+    let rows = sql.exec(statement, parameters)?.raw();
+    rows.map(|row| match row?.into_iter().next() {
+        Some(SqlStorageValue::String(text)) => Ok(text),
+        _ => Ok(String::new()),
+    })
+    .collect()
 }

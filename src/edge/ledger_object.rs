@@ -14,13 +14,14 @@ use std::panic::AssertUnwindSafe;
 use worker::{durable_object, Date, DurableObject, Env, Method, Request, Response, SqlStorage, SqlStorageValue, State};
 
 use crate::accounting::day::day_of;
-use crate::accounting::ledger::shard::{Answer, Lease, Report, BUSY_PER_SECOND};
+use crate::accounting::ledger::shard::{Answer, Lease, Report, BUSY_PER_SECOND, SHARD_MARK};
 use crate::accounting::ledger::{store, Batch, Book, Place, Receipt};
 use crate::accounting::limit::{Ask, Bound, Refused, Verdict};
 use crate::accounting::report::{Range, Sums};
-use crate::edge::binding;
-use crate::edge::gather::SHARD_MARK;
+use crate::edge::export::register_name;
 use crate::edge::platform::{call_object, sleep};
+use crate::edge::{binding, text};
+use crate::telemetry::register::ledgers::{days_told, RollUp};
 
 /// Alarms are not set for less than this, so that a clock that lags does not spin.
 const SOONEST_MS: u64 = 1_000;
@@ -30,6 +31,11 @@ const LEASING_MS: u64 = 4_000;
 /// How long a shard believes the first ledger's refusal without asking again.
 const REFUSED_MS: u64 = 250;
 const LOOK_AGAIN_MS: u32 = 5;
+
+/// How long after a change the register is told the sums of its day.
+const ROLL_UP_MS: u64 = 60_000;
+/// The var that shortens it, in milliseconds. It lengthens nothing.
+const ROLL_UP_VAR: &str = "SIGNALBOX_ROLL_UP_MS";
 
 /// A principal's ledger, or a shard of it.
 #[durable_object(alarm)]
@@ -44,6 +50,8 @@ pub struct Ledger {
     refused: AssertUnwindSafe<RefCell<Option<(Refused, u64)>>>,
     /// When the alarm rings, Unix ms, as far as this instance knows.
     alarm_ms: AssertUnwindSafe<Cell<Option<u64>>>,
+    /// When the register is to be told of what has changed, Unix ms. What an eviction forgets of it the alarm knows.
+    roll_up_ms: AssertUnwindSafe<Cell<Option<u64>>>,
     /// What has been read or written lately. Nobody else writes, so it need not be read again.
     desk: AssertUnwindSafe<RefCell<Book>>,
 }
@@ -57,6 +65,7 @@ impl DurableObject for Ledger {
             leasing_until_ms: AssertUnwindSafe::default(),
             refused: AssertUnwindSafe::default(),
             alarm_ms: AssertUnwindSafe(Cell::new(None)),
+            roll_up_ms: AssertUnwindSafe(Cell::new(None)),
             desk: AssertUnwindSafe::default(),
         }
     }
@@ -78,6 +87,7 @@ impl DurableObject for Ledger {
 
     async fn alarm(&self) -> worker::Result<Response> {
         self.alarm_ms.set(None);
+        self.roll_up_ms.set(None);
         // An error makes the runtime ring again, later and later.
         self.sweep().await.map_err(|failure| worker::Error::RustError(failure.code.to_owned()))?;
         Response::empty()
@@ -116,7 +126,8 @@ impl Ledger {
             let shards = Some(book.shards()).filter(|shards| *shards > 0);
             Ok(Receipt { shards, ..book.enter(batch, now_ms()) })
         })?;
-        self.arm(&sql, due_ms).await?;
+        let roll_up_ms = self.roll_up_due();
+        self.arm(&sql, Some(due_ms.map_or(roll_up_ms, |due_ms| due_ms.min(roll_up_ms)))).await?;
         serde_json::to_string(&receipt).map(|body| (200, body)).map_err(|_| Failure::STORE)
     }
 
@@ -279,7 +290,37 @@ impl Ledger {
                 let _ = self.tell_first(&sql, &first, &report, None).await;
             }
         }
+        self.roll_up(&sql, now).await?;
         self.arm(&sql, Some(0)).await
+    }
+
+    /// When the register is to be told of a change that is made now.
+    fn roll_up_due(&self) -> u64 {
+        if let Some(due_ms) = self.roll_up_ms.get() {
+            return due_ms;
+        }
+        let asked: Option<u64> = text(&self.env, ROLL_UP_VAR).and_then(|ms| ms.parse().ok());
+        let due_ms = now_ms().saturating_add(asked.map_or(ROLL_UP_MS, |ms| ms.min(ROLL_UP_MS)));
+        self.roll_up_ms.set(Some(due_ms));
+        due_ms
+    }
+
+    /// Tells the register the sums of today and yesterday, whole. If it is not reached, later.
+    async fn roll_up(&self, sql: &SqlStorage, now: u64) -> Result<(), Failure> {
+        let health = binding(&self.env, "HEALTH");
+        let Some(name) = self.state.id().name().filter(|_| !health.is_undefined()) else { return Ok(()) };
+        let rows = texts(sql, store::SELECT_RANGE, days_told(now).into())?;
+        let sums: Result<Vec<_>, _> = rows.iter().map(|row| store::read_counters(row)).collect();
+        let told = RollUp::of(name, sums.map_err(|_| Failure::STORED)?);
+        if told.days.is_empty() {
+            return Ok(());
+        }
+        let body = serde_json::to_string(&told).map_err(|_| Failure::STORE)?;
+        let answer = call_object(&health, &register_name(0), "POST", "/register/ledger", &body).await;
+        if answer.is_none_or(|(status, _)| status != 200) {
+            self.roll_up_due();
+        }
+        Ok(())
     }
 
     /// Sums up what is too old to be kept by the day.
@@ -337,13 +378,20 @@ impl Ledger {
     /// alarm before that stays, because it is early enough for all others already.
     async fn arm(&self, sql: &SqlStorage, changed_ms: Option<u64>) -> Result<(), Failure> {
         let Some(changed_ms) = changed_ms else { return Ok(()) };
+        if self.alarm_ms.get().is_none() {
+            // Set before an eviction: one that would be put off at each change of an object that sleeps between them.
+            let set = self.state.storage().get_alarm().await.map_err(|_| Failure::STORE)?;
+            self.alarm_ms.set(set.and_then(|ms| u64::try_from(ms).ok()));
+        }
         if self.alarm_ms.get().is_some_and(|alarm_ms| alarm_ms <= changed_ms) {
             return Ok(());
         }
         let senders = first(sql, store::SELECT_NEXT_DUE, None)?;
         let senders: Option<u64> = senders.map(|due| due.parse()).transpose().map_err(|_| Failure::STORED)?;
         let (attempts, _) = self.at_desk(sql, |book| Ok(book.first_due_ms()))?;
-        let Some(due_ms) = senders.into_iter().chain(attempts).min() else { return Ok(()) };
+        let Some(due_ms) = senders.into_iter().chain(attempts).chain(self.roll_up_ms.get()).min() else {
+            return Ok(());
+        };
         let now = now_ms();
         let ring_ms = due_ms.max(now.saturating_add(SOONEST_MS));
         let wait = i64::try_from(ring_ms - now).map_err(|_| Failure::STORED)?;

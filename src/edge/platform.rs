@@ -28,6 +28,7 @@ use crate::identity::jwks::MAX_BODY_BYTES;
 use crate::identity::ports::{Fetcher, JwksSource, PortFailure, Served, SignatureVerifier};
 use crate::identity::Algorithm;
 use crate::ports::{Awaited, CallerSink, Interrupt, Kept, Platform, Side, UpstreamCall};
+use crate::telemetry::events::{point, Point};
 use crate::telemetry::record::RequestRecord;
 
 #[wasm_bindgen(module = "/src/edge/seam.js")]
@@ -104,6 +105,8 @@ extern "C" {
     fn js_call_object(namespace: &JsValue, name: &str, method: &str, path: &str, body: &str) -> Promise;
     #[wasm_bindgen(js_name = postExport)]
     fn js_post_export(url: &str, headers: &str, body: &[u8], ms: f64) -> Promise;
+    #[wasm_bindgen(js_name = writePoint)]
+    fn js_write_point(dataset: &JsValue, index: &str, blobs: &str, doubles: &[f64]);
     #[wasm_bindgen(js_name = getDocument)]
     fn js_get_document(url: &str, ms: f64, limit: f64) -> Promise;
     #[wasm_bindgen(js_name = readKeys)]
@@ -224,6 +227,8 @@ pub struct Bindings {
     pub health: JsValue,
     /// A rate limit of the platform's, by principal.
     pub rate_limit: JsValue,
+    /// Analytics Engine: a data point per request.
+    pub events: JsValue,
 }
 
 impl Bindings {
@@ -236,6 +241,7 @@ impl Bindings {
             ai: binding(env, AI_BINDING),
             health: binding(env, "HEALTH"),
             rate_limit: binding(env, "RATE_LIMIT"),
+            events: binding(env, "EVENTS"),
         }
     }
 }
@@ -276,13 +282,18 @@ impl EdgePlatform {
     pub fn serves_under(&self, gateway: &Gateway) {
         let telemetry = &gateway.config.telemetry;
         let registers = telemetry.register && !self.bindings.health.is_undefined();
-        self.wants_records.set(registers || !telemetry.otlp.is_empty());
+        let points = !self.bindings.events.is_undefined();
+        self.wants_records.set(registers || points || !telemetry.otlp.is_empty());
     }
 
     /// The request is over: what has been seen of providers goes to their boards, and its record on its way.
     pub fn tell(&self, gateway: &Rc<Gateway>) {
         boards::sync(&self.bindings.health, &self.ctx, gateway);
         if let Some(record) = self.record.take() {
+            if !self.bindings.events.is_undefined() {
+                let Point { index, blobs, doubles } = point(&record);
+                js_write_point(&self.bindings.events, &index, &blobs.join("\n"), &doubles);
+            }
             export::send(record, &self.bindings.health, &self.ctx, gateway);
         }
     }
@@ -455,6 +466,19 @@ impl Platform for EdgePlatform {
 
     fn record_request(&self, record: RequestRecord) {
         self.record.set(Some(record));
+    }
+
+    fn unbound(&self) -> Vec<&'static str> {
+        let Bindings { ledgers, streams, ai, health, rate_limit, events } = &self.bindings;
+        let optional = [
+            (AI_BINDING, ai),
+            ("EVENTS", events),
+            ("HEALTH", health),
+            ("LEDGER", ledgers),
+            ("RATE_LIMIT", rate_limit),
+            ("STREAMS", streams),
+        ];
+        optional.into_iter().filter(|(_, bound)| bound.is_undefined()).map(|(name, _)| name).collect()
     }
 
     async fn register(&self, shard: u64, path: &str) -> Option<String> {

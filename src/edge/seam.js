@@ -630,6 +630,15 @@ export async function callObject(namespace, name, method, path, body) {
   }
 }
 
+/** Writes a data point of Analytics Engine; blobs are lines. It is sent after the answer; a failure must not be the request's. */
+export function writePoint(dataset, index, blobs, doubles) {
+  try {
+    dataset.writeDataPoint({ indexes: [index], blobs: blobs.split('\n'), doubles: [...doubles] });
+  } catch (error) {
+    console.warn(JSON.stringify({ message: 'data point refused', level: 'warn', why: String(error) }));
+  }
+}
+
 /** POSTs an export to a collector; resolves to "STATUS\nRETRY-AFTER", or "reset". */
 export async function postExport(url, headers, body, ms) {
   const controller = new AbortController();

@@ -43,6 +43,7 @@ fn details<P: Platform>(exchange: &Exchange<'_, P>, word: &str) -> Value {
         "status": word,
         "providers": config.providers.values().map(provider).collect::<Vec<_>>(),
         "auto": covered_by_auto(exchange),
+        "unbound": exchange.platform.unbound(),
         "refused": *gateway.memory.refused.borrow(),
         "prices": prices(exchange),
         "versions": { "config": config.version, "catalogue": config.catalogue.version, "prices": gateway.prices.version },

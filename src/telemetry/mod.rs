@@ -1,5 +1,6 @@
 //! What is told about a request: ids, the log line, spans, metrics, the register of requests that are over. No prompts, no
 //! keys (DESIGN invariant 8). Read `record` first: all but the log line is made from it.
+pub mod events;
 pub mod log;
 pub mod metric;
 pub mod names;

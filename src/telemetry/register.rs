@@ -15,6 +15,7 @@ use crate::accounting::day::{day_of, DAY_MS};
 use crate::accounting::{Certainty, Cost};
 use crate::health::histogram::Histogram;
 
+pub mod ledgers;
 pub mod stored;
 
 /// Requests in the ring.
@@ -117,6 +118,8 @@ pub struct Register {
     days: BTreeMap<RowKey, Sums>,
     minutes: BTreeMap<u64, Sums>,
     changes: VecDeque<Change>,
+    /// What ledgers told, in the answer to a query: the keeper has it as rows alone.
+    pub ledgers: Vec<ledgers::Row>,
     told: BTreeMap<u64, u64>,
     dirty: BTreeSet<RowKey>,
     dirty_minutes: BTreeSet<u64>,
@@ -179,7 +182,12 @@ impl Register {
     #[must_use]
     pub fn into_part(self) -> Slice {
         let rest = Rest { meter: self.meter, recent: self.recent, changes: self.changes, told: BTreeMap::new() };
-        Slice { days: self.days.into_iter().collect(), minutes: self.minutes.into_iter().collect(), rest }
+        Slice {
+            days: self.days.into_iter().collect(),
+            minutes: self.minutes.into_iter().collect(),
+            ledgers: self.ledgers,
+            rest,
+        }
     }
 
     /// Forgets days and minutes that are too long ago; the days' keys, for the keeper to delete.
@@ -265,6 +273,7 @@ impl Register {
         Slice {
             days: self.days.range((first_day, By::All, String::new())..).map(|(k, s)| (k.clone(), s.clone())).collect(),
             minutes: self.minutes.range(first_minute..).map(|(at, sums)| (*at, sums.clone())).collect(),
+            ledgers: Vec::new(),
             rest: Rest { recent, changes: self.changes.clone(), ..Rest::default() },
         }
     }
@@ -293,6 +302,7 @@ impl Register {
             self.minutes.entry(minute).or_default().plus(&sums);
             self.dirty_minutes.insert(minute);
         }
+        self.ledgers.extend(other.ledgers);
         self.recent.extend(other.recent);
         self.recent.make_contiguous().sort_by_key(RequestRecord::ended_ms);
         self.recent.drain(..self.recent.len().saturating_sub(MOST_RECENT));
@@ -330,6 +340,9 @@ pub struct Changed {
 pub struct Slice {
     days: Vec<(RowKey, Sums)>,
     minutes: Vec<(u64, Sums)>,
+    /// What ledgers told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ledgers: Vec<ledgers::Row>,
     rest: Rest,
 }
 
@@ -369,7 +382,7 @@ impl Rest {
 
 impl From<Slice> for Register {
     fn from(slice: Slice) -> Self {
-        Self::restored(slice.days, slice.minutes, slice.rest)
+        Self { ledgers: slice.ledgers, ..Self::restored(slice.days, slice.minutes, slice.rest) }
     }
 }
 

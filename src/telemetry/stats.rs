@@ -2,7 +2,9 @@
 
 use serde_json::{json, Map, Value};
 
+use super::register::ledgers::{by_principal, Row};
 use super::register::{day_name, By, Register, Sums};
+use crate::accounting::counters::Counters;
 use crate::accounting::day::DAY_MS;
 use crate::health::histogram::Histogram;
 use crate::money::usd;
@@ -49,6 +51,12 @@ impl Query {
         }
         Ok(read)
     }
+
+    /// The first of its days, `YYYY-MM-DD`.
+    #[must_use]
+    pub fn first_day(&self, now_ms: u64) -> String {
+        day_name((now_ms / DAY_MS).saturating_sub(self.days.saturating_sub(1)))
+    }
 }
 
 /// The document.
@@ -83,6 +91,7 @@ pub fn document(register: &Register, query: Query, now_ms: u64) -> Value {
         "total": told(json!({}), &total),
         "days": days,
         "by": by,
+        "ledgers": in_books(&register.ledgers),
         "minutes": minutes.map(|(minute, sums)| told(json!({ "at_ms": minute * 60_000 }), sums)).collect::<Vec<_>>(),
         "breakers": register.changes().collect::<Vec<_>>(),
         "recent": register.recent(query.since_ms).take(query.limit).collect::<Vec<_>>(),
@@ -97,6 +106,50 @@ fn grouped(register: &Register, dimension: By, first: u64) -> Value {
     let mut groups: Vec<(&str, Sums)> = groups.into_iter().collect();
     groups.sort_by(|(a, x), (b, y)| y.picousd.cmp(&x.picousd).then(y.requests.cmp(&x.requests)).then(a.cmp(b)));
     groups.iter().map(|(key, sums)| told(json!({ "key": key }), sums)).collect()
+}
+
+/// Principals as their ledgers have them, the dearest first; days newest first.
+fn in_books(rows: &[Row]) -> Value {
+    let principals = by_principal(rows);
+    let mut principals: Vec<_> = principals
+        .into_iter()
+        .map(|(key, days)| {
+            let mut total = Counters::default();
+            days.values().for_each(|sums| total.add(sums));
+            (total.picousd(), booked(json!({ "key": key }), &total), days)
+        })
+        .collect();
+    principals.sort_by(|(a, ..), (b, ..)| b.cmp(a));
+    let told = principals.into_iter().map(|(_, mut told, days)| {
+        let days = days.iter().rev().map(|(day, sums)| booked(json!({ "day": day }), sums)).collect();
+        if let Some(members) = told.as_object_mut() {
+            members.insert("days".to_owned(), days);
+        }
+        told
+    });
+    told.collect()
+}
+
+fn booked(mut head: Value, sums: &Counters) -> Value {
+    let body = json!({
+        "requests": sums.requests,
+        "attempts": sums.attempts,
+        "tokens": {
+            "input": sums.input_tokens,
+            "cache_read": sums.cached_input_tokens,
+            "cache_write": sums.cache_write_5m_tokens.saturating_add(sums.cache_write_1h_tokens),
+            "output": sums.output_tokens,
+            "reasoning": sums.reasoning_tokens,
+        },
+        "cost_usd": sums.picousd().usd(),
+        "cost_picousd": sums.picousd(),
+        "estimated_picousd": sums.estimated_picousd,
+        "unpriced": sums.unpriced_attempts,
+    });
+    if let (Some(head), Value::Object(body)) = (head.as_object_mut(), body) {
+        head.extend(body);
+    }
+    head
 }
 
 fn told(mut head: Value, sums: &Sums) -> Value {

@@ -17,6 +17,9 @@ use crate::config::choice::Pattern;
 use crate::identity::limits::Period;
 use crate::money::PicoSum;
 
+/// Stands between a principal and the number of a shard in the shard's name; a principal's id has none.
+pub const SHARD_MARK: char = '~';
+
 /// Calls a second from which on a ledger wants shards, and more of them.
 pub const BUSY_PER_SECOND: u64 = 400;
 /// The most there are.
