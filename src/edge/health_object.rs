@@ -78,7 +78,7 @@ impl DurableObject for Health {
             }
             (Method::Post, "/register/ledger") => {
                 let body = request.bytes().await?;
-                let Ok(told) = serde_json::from_slice::<RollUp>(&body) else {
+                let Ok(told) = crate::json::from_slice::<RollUp>(&body) else {
                     return Response::error("invalid_message", 400);
                 };
                 self.tables()?.exec(ledgers::UPSERT, vec![SqlStorageValue::String(told.rows())])?;

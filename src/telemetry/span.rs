@@ -154,6 +154,7 @@ fn events(record: &RequestRecord) -> Vec<Event> {
             "retry" => Some("signalbox.retry"),
             "fallback" => Some("signalbox.fallback"),
             "hedge" => Some("signalbox.hedge"),
+            "resume" => Some("signalbox.resume"),
             _ => None,
         };
         events.extend(name.map(|name| named(name, attempt.started_ms, why().into_iter().collect())));

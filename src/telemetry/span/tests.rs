@@ -148,6 +148,18 @@ fn breakers_and_seams_are_events() {
 }
 
 #[test]
+fn each_way_to_call_again_is_an_event_of_its_own() {
+    let roles = ["first", "retry", "fallback", "hedge", "resume"];
+    let attempts = roles.iter().zip(1..).map(|(role, at)| attempt(role, "200", None, at)).collect();
+    let spans = spans(&record(attempts), reader(Flavour::Otel));
+    let names: Vec<&str> = spans[0].events.iter().map(|event| event.name).collect();
+    assert_eq!(
+        names,
+        ["signalbox.retry", "signalbox.fallback", "signalbox.hedge", "signalbox.resume", "signalbox.commit"]
+    );
+}
+
+#[test]
 fn instants_are_written_as_langfuse_reads_them() {
     assert_eq!(rfc3339(1_800_000_000_123), "2027-01-15T08:00:00.123Z");
 }
