@@ -1,5 +1,7 @@
 // The gateway as its user sees it. A token lives in this object and nowhere else: closing the page forgets it.
 
+import type { Health } from './types';
+
 /** An answer that is an error, or none at all (status 0). */
 export class ApiError extends Error {
   constructor(readonly status: number, message: string, readonly code: string | undefined = undefined) {
@@ -26,6 +28,11 @@ export class Api {
 
   async get<T>(path: string, signal?: AbortSignal): Promise<T> {
     return (await this.answer(path, { headers: this.headers(), ...(signal ? { signal } : {}) })).json() as Promise<T>;
+  }
+
+  /** What it says of itself, which it also says with a 503. */
+  async health(): Promise<Health> {
+    return (await fetch('/healthz', { headers: this.headers() })).json() as Promise<Health>;
   }
 
   async post<T>(path: string, body: unknown, more: Record<string, string> = {}): Promise<T> {

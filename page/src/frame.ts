@@ -2,10 +2,12 @@
 
 import { fill, h, svg, text, unique } from './dom';
 import { time } from './format';
-import { state, type Tone } from './ui/parts';
+import { section, state, type Tone } from './ui/parts';
 import type { App } from './views/view';
 
 const RANGES: [days: number, name: string][] = [[1, 'Today'], [7, '7 days'], [31, '31 days']];
+/** Why there are no figures, where the gateway is there. */
+const REFUSALS: Record<number, string> = { 401: 'signed out', 403: 'no operator' };
 const HEALTH: Record<string, [Tone, string]> = { ok: ['good', 'healthy'], degraded: ['warn', 'degraded'], unconfigured: ['bad', 'unconfigured'] };
 
 export class Frame {
@@ -20,6 +22,7 @@ export class Frame {
   private readonly pause = h('button', { type: 'button', class: 'quiet', click: () => this.app.live.setPaused(!this.app.live.paused) }, 'Pause');
   private readonly range: HTMLElement;
   private readonly caller = h('div', { class: 'caller' });
+  private readonly door = h('div', {});
 
   constructor(private readonly app: App, places: { name: string; title: string }[]) {
     this.links = new Map(places.map(({ name, title }) => [name, h('a', { href: `#${name}` }, title)]));
@@ -33,7 +36,7 @@ export class Frame {
         this.caller),
       h('div', { class: 'body' },
         h('div', { class: 'bar' }, this.heading, h('div', { class: 'tools' }, this.range, this.health, this.fresh, this.pause)),
-        this.main),
+        this.door, this.main),
     ];
     this.update();
   }
@@ -61,7 +64,7 @@ export class Frame {
     const { stats, error, paused, health } = this.app.live;
     text(this.pause, paused ? 'Go on' : 'Pause');
     fill(this.health, health ? state(...(HEALTH[health.status] ?? (['idle', health.status] as const))) : undefined);
-    const word = paused ? 'paused' : error ? 'not reached' : stats ? `live, ${time(stats.now_ms)}` : 'loading';
+    const word = paused ? 'paused' : error ? (REFUSALS[error.status] ?? 'not reached') : stats ? `live, ${time(stats.now_ms)}` : 'loading';
     text(this.fresh, word);
     this.fresh.className = `fresh ${paused || !stats || error ? 'off' : 'on'}`;
     this.pause.hidden = !stats;
@@ -83,13 +86,16 @@ export class Frame {
     const want = this.app.api.hasToken ? 'out' : status === 401 || status === 403 ? 'in' : 'nothing';
     if (this.caller.dataset['shows'] === want) return;
     this.caller.dataset['shows'] = want;
-    if (want === 'nothing') return this.caller.replaceChildren();
-    if (want === 'out') return this.caller.replaceChildren(h('button', { type: 'button', class: 'quiet', click: () => this.use(undefined) }, 'Forget the token'));
+    fill(this.caller, want === 'out' && h('button', { type: 'button', class: 'quiet', click: () => this.use(undefined) }, 'Forget the token'));
+    fill(this.door, want === 'in' && this.form());
+  }
+
+  private form(): HTMLElement {
     const id = unique('token');
     const token = h('input', { id, type: 'password', autocomplete: 'off', spellcheck: 'false', required: true });
-    return this.caller.replaceChildren(h('form', { submit: event => (event.preventDefault(), this.use(token.value.trim())) },
-      h('label', { for: id }, 'Token'), token, h('button', { type: 'submit', class: 'primary' }, 'Sign in'),
-      h('p', { class: 'hint' }, 'From your identity provider. It stays in this tab’s memory: a reload forgets it.')));
+    return section('Sign in', h('form', { class: 'fields', submit: event => (event.preventDefault(), this.use(token.value.trim())) },
+      h('p', { class: 'field' }, h('label', { for: id }, 'Token'), token), h('button', { type: 'submit', class: 'primary' }, 'Sign in')),
+    h('p', { class: 'lead' }, 'From your identity provider, as your programs send it. It stays in this tab’s memory: a reload forgets it.'));
   }
 
   private use(token: string | undefined): void {

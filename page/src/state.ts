@@ -4,6 +4,7 @@ import { Api, ApiError } from './api';
 import type { Health, RequestRecord, Stats } from './types';
 
 const EVERY_MS = 3_000;
+const HEALTH_MS = 30_000;
 const MOST_RECENT = 500;
 /** Isolates tell of their requests about a second late, so the last ones are asked for again. */
 const OVERLAP_MS = 15_000;
@@ -21,6 +22,7 @@ export class Live {
   private readonly listeners = new Set<Listener>();
   private asked = 0;
   private running = false;
+  private healthUntil = 0;
 
   constructor(private readonly api: Api) {}
 
@@ -31,7 +33,9 @@ export class Live {
 
   start(): void {
     setInterval(() => {
-      if (!this.paused && document.visibilityState === 'visible') void this.refresh();
+      // A refusal stands until another credential is used: to ask again would only be refused again.
+      const refused = this.error?.status === 401 || this.error?.status === 403;
+      if (!this.paused && !refused && document.visibilityState === 'visible') void this.refresh();
     }, EVERY_MS);
     void this.refresh();
   }
@@ -41,6 +45,7 @@ export class Live {
     this.asked += 1;
     this.stats = this.error = this.health = undefined;
     this.recent = [];
+    this.healthUntil = 0;
     this.running = false;
     this.tell();
     void this.refresh();
@@ -71,10 +76,11 @@ export class Live {
       const since = this.recent[0] ? ended(this.recent[0]) - OVERLAP_MS : 0;
       const [stats, health] = await Promise.all([
         this.api.get<Stats>(`/v1/stats?days=${this.days}&minutes=60&limit=${MOST_RECENT}&since_ms=${Math.max(0, since)}`),
-        this.health?.providers ? this.health : this.api.get<Health>('/healthz').catch(() => undefined),
+        performance.now() < this.healthUntil ? this.health : this.api.health().catch(() => undefined),
       ]);
       if (asked !== this.asked) return;
       this.stats = stats;
+      if (health !== this.health) this.healthUntil = performance.now() + HEALTH_MS;
       this.health = health;
       this.error = undefined;
       this.recent = merged(stats.recent, this.recent);

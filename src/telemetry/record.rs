@@ -214,11 +214,11 @@ impl RequestRecord {
         !self.operation.is_empty()
     }
 
-    /// Whether it is one of those that are added up and listed: a model was asked, or nothing was, because of an error. A page
-    /// that was read is not: whoever watches them once a second would see little but themselves.
+    /// Whether it is one of those that are added up and listed: a model was asked, or would have been but for an error. Pages
+    /// that are read, or looked for in vain, are not: whoever watches them once a second would see little but themselves.
     #[must_use]
     pub fn is_listed(&self) -> bool {
-        self.asked_a_model() || self.error.is_some()
+        self.asked_a_model() || (self.error.is_some() && self.method == "POST")
     }
 
     /// When it was over, Unix ms.

@@ -53,11 +53,11 @@ export async function open(browser, url, { path = '/', width = 1280, height = 90
       await page.evaluate(to => (location.hash = to), hash);
       await page.getByRole('heading', { level: 1, name: title, exact: true }).waitFor();
     },
-    shot: name => page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true }),
-    /** Nothing serious for users of assistive technology. */
-    async accessible(what) {
-      await page.evaluate(AXE);
-      const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+    shot: name => page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true, animations: 'disabled' }),
+    /** Nothing serious for users of assistive technology: by all rules, or by some. */
+    async accessible(what, rules) {
+      if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(AXE);
+      const { violations } = await page.evaluate(runOnly => globalThis.axe.run(document, { resultTypes: ['violations'], ...(runOnly ? { runOnly } : {}) }), rules);
       const bad = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
       assert.deepEqual(bad.map(({ id, nodes }) => `${what}: ${id} at ${nodes.slice(0, 3).map(node => `${node.target} ${node.failureSummary}`).join(' | ')}`), []);
     },

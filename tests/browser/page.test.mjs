@@ -35,13 +35,12 @@ describe('the page', needsBrowser, () => {
     const tab = await open(browser, gateway.url, { allowed: [404] });
     await tab.page.getByText('No requests yet.').waitFor();
     await tab.page.getByText('No requests in the last hour.').waitFor();
+    await tab.page.getByRole('main').getByRole('link', { name: 'playground' }).click();
+    await tab.page.getByRole('heading', { level: 1, name: 'Playground' }).waitFor();
     for (const [hash, title] of VIEWS) {
       await tab.go(hash, title);
       await tab.accessible(`${title}, empty`);
     }
-    await tab.go('overview', 'Overview');
-    await tab.page.getByRole('main').getByRole('link', { name: 'playground' }).click();
-    await tab.page.getByRole('heading', { level: 1, name: 'Playground' }).waitFor();
     await tab.close();
   });
 
@@ -144,20 +143,28 @@ describe('the page', needsBrowser, () => {
       await tab.close();
     });
 
-    test('fits a phone, in the dark too, and every view is accessible there', async () => {
-      for (const [scheme, width] of [['light', 360], ['dark', 1280], ['dark', 360]]) {
-        const tab = await open(browser, gateway.url, { scheme, width, height: width === 360 ? 740 : 900, allowed: [404] });
-        await tab.page.getByRole('table', { name: 'The newest requests' }).waitFor();
-        for (const [hash, title] of [...VIEWS, [`request/${rescued}`, 'Request']]) {
-          await tab.go(hash, title);
-          await tab.page.locator('.notice.loading').waitFor({ state: 'detached' });
-          await tab.fits(`${title}, ${scheme} at ${width} px`);
-          await tab.accessible(`${title}, ${scheme} at ${width} px`);
-          await tab.shot(`${hash.split('/')[0]}-${scheme}-${width}`);
-        }
-        await tab.close();
+    /** Opens every view in turn, with what it has to show. */
+    const inTurn = async (options, look) => {
+      const tab = await open(browser, gateway.url, { ...options, allowed: [404] });
+      await tab.page.getByRole('table', { name: 'The newest requests' }).waitFor();
+      for (const [hash, title] of [...VIEWS, [`request/${rescued}`, 'Request']]) {
+        await tab.go(hash, title);
+        await tab.page.locator('.notice.loading').waitFor({ state: 'detached' });
+        await look(tab, hash.split('/')[0]);
       }
-    });
+      await tab.close();
+    };
+
+    test('fits a phone', () => inTurn({ width: 360, height: 740 }, async (tab, view) => {
+      await tab.fits(view);
+      if (view === 'overview' || view === 'playground') await tab.accessible(`${view} on a phone`);
+      await tab.shot(`${view}-phone`);
+    }));
+
+    test('is legible in the dark', () => inTurn({ scheme: 'dark' }, async (tab, view) => {
+      await tab.accessible(`${view} in the dark`, ['color-contrast']);
+      await tab.shot(`${view}-dark`);
+    }));
   });
 
   test('the playground streams, loses its connection, and goes on where it was', async () => {
@@ -182,6 +189,10 @@ describe('the page', needsBrowser, () => {
     assert.equal(gateway.sim.log.all(attempt => attempt.provider === 'openai' && attempt.path.includes('/fault/slow')).length, 1, 'one call to the provider');
     await tab.accessible('playground');
     await tab.shot('playground-light');
+    const asked = (await fact('Request')).trim();
+    await listed(asked);
+    await tab.page.getByRole('link', { name: asked }).click();
+    await tab.page.getByRole('table', { name: 'Attempts in order' }).getByRole('rowheader', { name: '1. first' }).waitFor();
     await tab.close();
   });
 
@@ -249,7 +260,7 @@ describe('the page where callers are asked who they are', needsBrowser, () => {
 
   test('takes a token into memory and nowhere else', async () => {
     const tab = await open(browser, gateway.url, { allowed: [401] });
-    await tab.page.getByText('Sign in to see figures.').waitFor();
+    await tab.page.getByText('This gateway asks who you are.').waitFor();
     await tab.accessible('signed out');
     await tab.shot('signed-out-light');
     const token = issuer.token('ada', { groups: ['ops'] });
@@ -259,7 +270,9 @@ describe('the page where callers are asked who they are', needsBrowser, () => {
     const kept = await tab.page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href, history.state, document.documentElement.outerHTML]));
     assert.ok(!kept.includes(token.slice(0, 20)));
     await tab.page.reload();
-    await tab.page.getByText('Sign in to see figures.').waitFor();
+    await tab.page.getByText('This gateway asks who you are.').waitFor();
+    await signIn(tab.page, `${token.slice(0, -4)}AAAA`);
+    await tab.page.getByText('This token does not hold.').waitFor();
     await tab.close();
   });
 

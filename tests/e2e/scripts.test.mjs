@@ -76,6 +76,8 @@ describe('npm start', async () => {
     assert.ok(signalbox.decision.candidates.length > 1);
     assert.match(fallback.stdout, /^x-signalbox-attempts: flaky\/gpt-5-mini:503,.*anthropic\/claude-sonnet-4-6:200/im);
     assert.match(fallback.stdout, /Paris/);
+    const [, page] = /The page: (\S+)/.exec(started.stdout);
+    assert.match(await (await fetch(page)).text(), /<title>Signalbox<\/title>/);
     const [, last] = /(curl \S+\/v1\/usage)/.exec(started.stdout);
     const { totals } = await until(async () => {
       const usage = JSON.parse((await run('bash', ['-c', last])).stdout);

@@ -17,6 +17,8 @@ export interface Spec {
   format: (value: number) => string;
   /** What stands under the bars that mark `at`. */
   place: (at: number) => string;
+  /** The same, shorter, for the axis. */
+  tick?: (at: number) => string;
   /** How a figure of the table's first column is called. */
   unit: string;
   height?: number;
@@ -93,14 +95,14 @@ export class Chart {
       width: this.host.clientWidth,
       height: this.height,
       legend: { show: false },
-      padding: [8, 4, 0, 0],
+      padding: [8, 18, 0, 0],
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
       scales: {
         x: { time: false, range: (_, low, high) => this.range(low, high) },
         y: { range: (_, _low, high) => [0, high > 0 ? high * 1.08 : 1] },
       },
       axes: [
-        { ...axis, size: 28, grid: { show: false }, values: (_, splits) => splits.map(at => (this.data[0].includes(at) || spec.axis === 'time' ? spec.place(at) : '')), ...(spec.axis === 'names' ? { incrs: [1, 2, 4, 8] } : { incrs: [60, 300, 600, 900, 1800, 3600] }), space: 64 },
+        { ...axis, size: 28, grid: { show: false }, values: (_, splits) => splits.map(at => (this.data[0].includes(at) || spec.axis === 'time' ? (spec.tick ?? spec.place)(at) : '')), ...(spec.axis === 'names' ? { incrs: [1, 2, 4, 8] } : { incrs: [60, 300, 600, 900, 1800, 3600] }), space: 64 },
         { ...axis, size: 58, space: 36, values: (_, splits) => splits.map(spec.format) },
       ],
       series: [{}, ...spec.series.map(one => ({ label: one.name, fill: color(one.color), stroke: color(one.color), width: 0, ...(bars ? { paths: bars } : {}), points: { show: false } }))],

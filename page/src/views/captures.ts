@@ -43,7 +43,7 @@ function list(app: App): { el: HTMLElement } {
       shown.hidden = false;
       fill(instead);
     } catch (error) {
-      fill(instead, off(error));
+      fill(instead, off(app, error));
     }
   };
   void load();
@@ -53,7 +53,7 @@ function list(app: App): { el: HTMLElement } {
 function one(app: App, id: string): { el: HTMLElement } {
   const el = h('div', { class: 'view' }, notice('loading', 'Loading the capture…'));
   const path = `/v1/captures/${encodeURIComponent(id)}`;
-  app.api.get<Capture>(path).then(capture => fill(el, ...parts(app, path, capture)), error => fill(el, off(error)));
+  app.api.get<Capture>(path).then(capture => fill(el, ...parts(app, path, capture)), error => fill(el, off(app, error)));
   return { el };
 }
 
@@ -99,8 +99,8 @@ function replay(app: App, path: string, capture: Capture): HTMLElement {
 }
 
 /** Why there is nothing to see. An endpoint that is not there and one that is switched off look alike: there are no captures. */
-function off(error: unknown): HTMLElement {
+function off(app: App, error: unknown): HTMLElement {
   if (!(error instanceof ApiError)) return notice('error', 'The captures could not be loaded.', String(error));
-  if (error.status !== 404) return refused(error.status, error.message);
+  if (error.status !== 404) return refused(app, error.status, error.message);
   return notice('empty', 'Captures are not switched on.', 'No request’s payload is kept here: prompts and answers pass through and are gone. An operator can keep redacted ones with the configuration’s member “capture” and a bucket.');
 }

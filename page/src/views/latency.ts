@@ -47,7 +47,7 @@ const EDGES = Array.from({ length: 72 }, (_, at) => (2 ** (3 + Math.floor(at / 4
 function histogram(title: string, color: string): { el: HTMLElement; set: (times: Times | null) => void } {
   const chart = new Chart({
     title, quiet: true, axis: 'names', unit: 'Up to', series: [{ name: 'answers', color }], empty: 'Nothing measured in this range.',
-    format: value => (Number.isInteger(value) ? count(value) : ''), place: at => `≤ ${brief(EDGES[at] ?? 0)}`,
+    format: value => (Number.isInteger(value) ? count(value) : ''), place: at => `≤ ${brief(EDGES[at] ?? 0)}`, tick: at => brief(EDGES[at] ?? 0),
   });
   const set = (times: Times | null): void => {
     const counts = new Map(times?.buckets ?? []);

@@ -12,7 +12,7 @@ import { ofStats, type Make } from './view';
 const SHOWN = 25;
 
 export const overview: Make = app => {
-  const tiles = new Tiles(['Requests', 'Failed', 'Cost', 'First content, median', 'Rescued', 'Prompt cache']);
+  const tiles = new Tiles(['Requests', 'Failed', 'Cost', 'First content', 'Rescued', 'Prompt cache']);
   const line = new Chart({
     title: 'Requests per minute, last hour', quiet: true, axis: 'time', unit: 'Minute', format: value => (Number.isInteger(value) ? count(value) : ''),
     place: at => new Date(at * 1000).toTimeString().slice(0, 5), empty: 'No requests in the last hour.',
@@ -43,9 +43,9 @@ export const overview: Make = app => {
       [count(total.requests), `${count(total.attempts)} calls to providers`],
       [share(total.failed, total.requests), `${count(total.failed)} failed, ${count(total.refused)} refused`],
       [money(picousd(total.cost_picousd)), total.unpriced ? `and ${count(total.unpriced)} unpriced calls` : `${count(total.tokens.output + total.tokens.reasoning)} tokens written`],
-      [duration(total.ttft_ms?.p50), total.ttft_ms ? `p95 ${duration(total.ttft_ms.p95)}` : 'nothing measured'],
-      [count(total.rescued), 'answered by another attempt'],
-      [share(total.tokens.cache_read, prompt), prompt ? `of ${count(prompt)} prompt tokens` : NONE],
+      [duration(total.ttft_ms?.p50), total.ttft_ms ? `median; p95 ${duration(total.ttft_ms.p95)}` : 'nothing measured'],
+      [count(total.rescued), 'by another attempt'],
+      [share(total.tokens.cache_read, prompt), prompt ? `of ${count(prompt)} tokens` : NONE],
     ]);
     showMinutes(line, stats);
     requests.set(app.live.recent.slice(0, SHOWN));

@@ -106,9 +106,9 @@ export class Answer {
     if (chunk.error) throw new ApiError(200, chunk.error.message);
     const piece = chunk.choices?.[0]?.delta?.content;
     if (piece) {
+      if (this.firstMs === undefined) this.tell.progress('Streaming…');
       this.firstMs ??= this.elapsed();
       this.tell.text(piece);
-      this.tell.progress(`Streaming: event ${this.events}`);
     }
     this.usage = chunk.usage ?? this.usage;
     if (chunk.signalbox) {

@@ -44,7 +44,7 @@ export const playground: Make = app => {
     fill(decision);
     const own = (answer = new Answer(app.api, asked(), {
       text: piece => output.append(piece),
-      event: (at, what) => log.append(h('li', {}, h('span', { class: 'at' }, duration(at)), what)),
+      event: (at, what) => log.append(h('li', {}, h('span', { class: 'at' }, duration(at)), h('span', {}, what))),
       progress: word => text(status, word),
     }));
     try {
@@ -92,9 +92,9 @@ export const playground: Make = app => {
         h('p', { class: 'field wide' }, h('label', { for: ids.prompt }, 'Prompt'), prompt),
         h('p', { class: 'examples' }, ...EXAMPLES.map(example => h('button', { type: 'button', class: 'quiet', click: () => ((prompt.value = example), prompt.focus()) }, example))),
         h('p', { class: 'check' }, keep, h('label', { for: ids.keep }, 'Keep the stream, so that it survives its connection')),
-        h('p', { class: 'actions' }, send, dry, stop, drop)),
-        h('h3', {}, 'Connection'), h('p', { class: 'lead' }, 'Each event has a number. After a broken connection the rest is asked for from the last one on.'), log),
-      section('Answer', status, output, told)),
+        h('p', { class: 'actions' }, send, dry, stop, drop))),
+      section('Answer', status, output, told,
+        h('h3', {}, 'Connection'), h('p', { class: 'lead' }, 'Each event has a number. After a broken connection the rest is asked for from the last one on.'), log)),
       section('Decision', decision)),
     close: () => answer?.stop(),
   };

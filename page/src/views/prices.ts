@@ -47,7 +47,7 @@ export const prices: Make = app => {
       show();
       update();
     } catch (error) {
-      fill(instead, error instanceof ApiError ? refused(error.status, error.message) : notice('error', 'The prices could not be loaded.', String(error)));
+      fill(instead, error instanceof ApiError ? refused(app, error.status, error.message) : notice('error', 'The prices could not be loaded.', String(error)));
     }
   };
   const update = (): void => {

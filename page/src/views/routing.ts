@@ -1,7 +1,7 @@
 // Who was chosen, and why: decisions of the newest requests with the terms of their scores.
 
 import { h } from '../dom';
-import { count, money, moneyColumn, NONE, picousd, time } from '../format';
+import { count, money, moneyDigits, NONE, picousd, time } from '../format';
 import type { Group, RequestRecord, ScoreTerms, Sums } from '../types';
 import { section, Tiles } from '../ui/parts';
 import { Table, type Column } from '../ui/table';
@@ -30,21 +30,21 @@ export const routing: Make = app => {
     ],
   });
   const groups = (caption: string, head: string): { el: HTMLElement; set: (rows: Group[]) => void } => {
-    let dollars = { cost: (_: Sums) => '', expected: (_: Sums) => '', best: (_: Sums) => '' };
+    let digits = 2;
+    const dollars = (title: string, of: (row: Sums) => string): Column<Group> => ({ head: title, figure: true, cell: row => money(picousd(of(row)), digits), sort: row => picousd(of(row)) });
     const table = new Table<Group>({
       caption, quiet: true, key: row => row.key, empty: 'Nothing in this range.',
       columns: [
         { head, name: true, cell: row => row.key, sort: row => row.key },
         { head: 'Requests', figure: true, cell: row => count(row.requests), sort: row => row.requests },
-        { head: 'Cost', figure: true, cell: row => dollars.cost(row), sort: row => picousd(row.cost_picousd) },
-        { head: 'Expected', figure: true, cell: row => dollars.expected(row), sort: row => picousd(row.expected_picousd) },
-        { head: 'Always the best', figure: true, cell: row => dollars.best(row), sort: row => picousd(row.best_picousd) },
+        dollars('Cost', row => row.cost_picousd), dollars('Expected', row => row.expected_picousd), dollars('Always the best', row => row.best_picousd),
       ],
     });
     return {
       el: table.el,
       set: rows => {
-        dollars = { cost: moneyColumn<Sums>(rows, row => picousd(row.cost_picousd)), expected: moneyColumn<Sums>(rows, row => picousd(row.expected_picousd)), best: moneyColumn<Sums>(rows, row => picousd(row.best_picousd)) };
+        const all = rows.flatMap(row => [row.cost_picousd, row.expected_picousd, row.best_picousd].map(picousd));
+        digits = moneyDigits(all.reduce((most, amount) => (amount > most ? amount : most), 0n));
         table.set(rows);
       },
     };

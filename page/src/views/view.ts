@@ -32,7 +32,7 @@ export function ofStats(app: App, update: (stats: Stats) => void, ...body: Child
     update: () => {
       const { stats, error } = app.live;
       shown.hidden = !stats;
-      fill(instead, stats ? undefined : error ? refused(error.status, error.message) : notice('loading', 'Loading figures…'));
+      fill(instead, stats ? undefined : error ? refused(app, error.status, error.message) : notice('loading', 'Loading figures…'));
       fill(stale, stats && error ? notice('error', 'These figures are no longer fresh.', error.message) : undefined);
       if (stats) update(stats);
     },
@@ -40,8 +40,9 @@ export function ofStats(app: App, update: (stats: Stats) => void, ...body: Child
 }
 
 /** Why there are no figures. */
-export function refused(status: number, message: string): HTMLElement {
-  if (status === 401) return notice('error', 'Sign in to see figures.', message);
+export function refused(app: App, status: number, message: string): HTMLElement {
+  if (status === 401 && !app.api.hasToken) return notice('empty', 'This gateway asks who you are.', 'Sign in to see what it knows.');
+  if (status === 401) return notice('error', 'This token does not hold.', message);
   if (status === 403) return notice('error', 'These figures are for operators.', 'Your credential is good, but it has not the operator’s role. Prices and the playground are open to you.');
   if (status === 503) return notice('error', 'The gateway has no figures now.', message);
   return notice('error', 'The figures could not be loaded.', message);
