@@ -83,7 +83,8 @@ export class Frame {
 
   /** A form where the gateway wants a credential, and a way out where one is used; nothing where it wants none. */
   private signIn(status: number | undefined): void {
-    const want = this.app.api.hasToken ? 'out' : status === 401 || status === 403 ? 'in' : 'nothing';
+    const { hasToken } = this.app.api;
+    const want = status === 401 || (status === 403 && !hasToken) ? 'in' : hasToken ? 'out' : 'nothing';
     if (this.caller.dataset['shows'] === want) return;
     this.caller.dataset['shows'] = want;
     fill(this.caller, want === 'out' && h('button', { type: 'button', class: 'quiet', click: () => this.use(undefined) }, 'Forget the token'));

@@ -10,6 +10,28 @@ import { launch, needsBrowser, open } from './browser.mjs';
 const PROMPT = 'The launch code is swordfish-8841.';
 const VIEWS = [['overview', 'Overview'], ['cost', 'Cost'], ['latency', 'Latency'], ['providers', 'Providers'], ['routing', 'Routing'], ['captures', 'Captures'], ['prices', 'Prices'], ['playground', 'Playground']];
 
+const MARKUP = '<img src=x onerror=alert(1)>';
+
+/** A capture, the list's line of it, and a replay with another answer, as docs/schemas has them. */
+function captured(requestId) {
+  const now = Date.now();
+  const meta = {
+    object: 'capture', id: 'cap_1', captured_ms: now - 60_000, expires_ms: now + 86_400_000, why: 'sample', request_id: requestId, trace_id: 'a'.repeat(32), principal: 'p', dialect: 'openai-chat',
+    route: '/v1/chat/completions', stream: true, requested_model: MODELS.OpenAI, model: MODELS.OpenAI, policy: 'balanced', task: 'qa', status: 200, error: null, attempts: `${MODELS.OpenAI}:200`,
+    duration_ms: 800, ttft_ms: 200, cost_usd: '0.000123', cost_certainty: 'exact', bytes: 1234, redacted: 2, truncated: false, encrypted: true,
+  };
+  const outcome = (model, text) => ({ status: 200, model, error: null, text, reasoning: '', tool_calls: [], stop_reason: 'stop', usage: null, cost_usd: '0.000123', cost_certainty: 'exact', ttft_ms: 200, duration_ms: 800, attempts: `${model}:200` });
+  return {
+    meta,
+    capture: {
+      ...meta, version: 1, redactions: { email: 2 }, decision: null,
+      request: { method: 'POST', path: '/v1/chat/completions', query: '', headers: {}, body: { form: 'text', text: JSON.stringify({ messages: [{ role: 'user', content: `${MARKUP} [email]` }] }), bytes: 90, truncated: false } },
+      answer: { status: 200, payload: { form: 'events', events: [{ at_ms: 200, data: '{"choices":[{"delta":{"content":"Lyon"}}]}' }, { at_ms: 800, data: '[DONE]' }], bytes: 60, truncated: false } },
+    },
+    replay: { object: 'capture.replay', id: meta.id, request_id: 'req_2', redacted: true, truncated: false, same_request: false, original: outcome(MODELS.OpenAI, 'Lyon'), replay: outcome(MODELS.Gemini, 'Paris'), differs: ['model', 'text'] },
+  };
+}
+
 describe('the page', needsBrowser, () => {
   let gateway;
   let browser;
@@ -143,6 +165,34 @@ describe('the page', needsBrowser, () => {
       await tab.close();
     });
 
+    test('a capture shows its payloads as text, and what differs when it is sent again', async () => {
+      const tab = await open(browser, gateway.url);
+      const { meta, capture, replay } = captured(rescued);
+      const asked = [];
+      await tab.page.route('**/v1/captures**', route => {
+        const { pathname } = new URL(route.request().url());
+        if (route.request().method() === 'POST') asked.push([pathname, route.request().postDataJSON()]);
+        return route.fulfill({ json: pathname.endsWith('/replay') ? replay : pathname.endsWith(meta.id) ? capture : { object: 'list', data: [meta], has_more: false, next_cursor: null } });
+      });
+      await tab.go('captures', 'Captures');
+      const row = tab.page.getByRole('table', { name: 'Captures, newest first' }).getByRole('row').nth(1);
+      await row.getByText('2', { exact: true }).waitFor();
+      await tab.accessible('captures');
+      await row.getByRole('link').click();
+      await tab.page.getByText('email 2').waitFor();
+      assert.ok((await tab.page.locator('pre').first().textContent()).includes(MARKUP));
+      assert.equal(await tab.page.locator('img').count(), 0, 'what a caller wrote stays text');
+      await tab.page.getByLabel('Model', { exact: true }).fill(MODELS.Gemini);
+      await tab.page.getByRole('button', { name: 'Send it again' }).click();
+      const outcome = tab.page.getByRole('table', { name: 'What came then, and what comes now' });
+      await outcome.getByRole('row', { name: /^Text Lyon Paris/ }).waitFor();
+      assert.deepEqual(asked, [[`/v1/captures/${meta.id}/replay`, { model: MODELS.Gemini }]]);
+      await tab.page.getByText('2 parts differ: model, text.').waitFor();
+      await tab.accessible('capture');
+      await tab.shot('capture-light');
+      await tab.close();
+    });
+
     /** Opens every view in turn, with what it has to show. */
     const inTurn = async (options, look) => {
       const tab = await open(browser, gateway.url, { ...options, allowed: [404] });
@@ -273,6 +323,8 @@ describe('the page where callers are asked who they are', needsBrowser, () => {
     await tab.page.getByText('This gateway asks who you are.').waitFor();
     await signIn(tab.page, `${token.slice(0, -4)}AAAA`);
     await tab.page.getByText('This token does not hold.').waitFor();
+    await signIn(tab.page, token);
+    await tab.page.getByText(/^live, /).waitFor();
     await tab.close();
   });
 
