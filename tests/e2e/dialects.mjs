@@ -5,10 +5,12 @@ const words = [{ role: 'user', content: 'Count to four' }];
 /**
  * path, body: of a request. textOf: of one event. first: index of the provider's first event with text. ends: whether the
  * events are a whole answer's. error: the typed error among them, if any. whole, usageOf: of a whole answer; streamUsage: of
- * events, [prompt, completion]. finishOf: why an answer ended, of a whole one or of events.
+ * events, [prompt, completion]. finishOf: why an answer ended, of a whole one or of events. official: whether an error, a reply's
+ * with its status or one among events, is in the dialect's own words.
  */
 export const DIALECTS = {
   OpenAI: {
+    official: ofOpenAi,
     kind: 'openai-chat', provider: 'openai', first: 1,
     path: () => '/v1/chat/completions',
     body: (model, stream) => ({ model, messages: words, ...(stream ? { stream, stream_options: { include_usage: true } } : {}) }),
@@ -21,6 +23,7 @@ export const DIALECTS = {
     finishOf: items => items.map(item => item.choices?.[0]?.finish_reason).filter(Boolean).at(-1),
   },
   Responses: {
+    official: (error, status) => (status ? ofOpenAi(error, status) : typeof error.code === 'string' && Boolean(error.message)),
     kind: 'openai-responses', provider: 'openai', first: 4,
     path: () => '/v1/responses',
     body: (model, stream) => ({ model, input: 'Count to four', stream }),
@@ -33,6 +36,7 @@ export const DIALECTS = {
     finishOf: items => (({ status, incomplete_details }) => incomplete_details?.reason ?? status)(items.at(-1).response ?? items.at(-1)),
   },
   Anthropic: {
+    official: ({ type, message }, status) => Boolean(message) && (ANTHROPIC[status] ?? Object.values(ANTHROPIC).flat()).includes(type),
     kind: 'anthropic-messages', provider: 'anthropic', first: 3,
     path: () => '/v1/messages',
     body: (model, stream) => ({ model, max_tokens: 100, messages: words, stream }),
@@ -45,6 +49,7 @@ export const DIALECTS = {
     finishOf: items => items.map(item => item.delta?.stop_reason ?? item.stop_reason).filter(Boolean).at(-1),
   },
   Gemini: {
+    official: ({ code, message, status: word }, status = code) => Boolean(message) && code === status && GOOGLE[status].includes(word),
     kind: 'gemini', provider: 'gemini', first: 0,
     path: (model, stream) => `/v1beta/models/${model}:${stream ? 'streamGenerateContent?alt=sse' : 'generateContent'}`,
     body: () => ({ contents: [{ role: 'user', parts: [{ text: 'Count to four' }] }] }),
@@ -57,6 +62,20 @@ export const DIALECTS = {
     finishOf: items => items.map(item => item.candidates?.[0]?.finishReason).filter(Boolean).at(-1),
   },
 };
+
+/** Types of an error by its status: of OpenAI's, whose errors have all their members; of Anthropic's; and google.rpc codes. */
+const OPENAI = {
+  400: ['invalid_request_error'], 429: ['rate_limit_error', 'insufficient_quota'], 502: ['server_error'], 503: ['service_unavailable_error', 'server_error'], 504: ['server_error'],
+};
+const ANTHROPIC = {
+  400: ['invalid_request_error'], 429: ['rate_limit_error'], 502: ['api_error'], 503: ['overloaded_error', 'api_error'], 504: ['timeout_error'], 529: ['overloaded_error'],
+};
+const GOOGLE = {
+  400: ['INVALID_ARGUMENT', 'FAILED_PRECONDITION'], 429: ['RESOURCE_EXHAUSTED'], 500: ['INTERNAL'], 502: ['UNAVAILABLE'], 503: ['UNAVAILABLE'], 504: ['DEADLINE_EXCEEDED'],
+};
+function ofOpenAi({ type, message, ...more }, status) {
+  return Boolean(message) && 'code' in more && 'param' in more && (OPENAI[status] ?? Object.values(OPENAI).flat()).includes(type);
+}
 
 /** What each dialect's providers refuse with, by what it means: [status, body]. */
 export const REFUSALS = {

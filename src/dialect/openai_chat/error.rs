@@ -134,7 +134,7 @@ pub fn encode_event(error: &GatewayError, request_id: &str, signalbox: Option<&s
 fn members(top: &mut Object<'_>, error: &GatewayError, request_id: &str) {
     top.object("error", |out| {
         out.text("message", &error.message);
-        out.text("type", error.provider_type.as_deref().unwrap_or_else(|| kind_word(error.kind)));
+        out.text("type", own_word(error).unwrap_or_else(|| kind_word(error.kind)));
         match &error.param {
             Some(param) => out.text("param", param),
             None => out.raw("param", "null"),
@@ -144,6 +144,13 @@ fn members(top: &mut Object<'_>, error: &GatewayError, request_id: &str) {
             out.raw("metadata", &metadata);
         }
     });
+}
+
+/// The provider's word, where it may be one of this dialect's: its many servers have words of their own, but none like
+/// Google's `INVALID_ARGUMENT`.
+fn own_word(error: &GatewayError) -> Option<&str> {
+    let of_google = |word: &&str| word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    error.provider_type.as_deref().filter(|word| !of_google(word))
 }
 
 /// The error's own metadata with the request's id in it.

@@ -133,6 +133,9 @@ fn field_provider_words_and_metadata_are_kept() {
     assert_eq!(body["error"]["type"], "invalid_request_prompt");
     assert_eq!(body["error"]["code"], "3210");
     assert_eq!(body["error"]["metadata"], serde_json::json!({"attempts": [1], "request_id": "r1"}));
+    let of_google = GatewayError { provider_type: Some("INVALID_ARGUMENT".into()), ..error };
+    let body: Value = serde_json::from_slice(&encode(&of_google, "r1")).unwrap();
+    assert_eq!(body["error"]["type"], "invalid_request_error", "no word of this dialect");
     let bare: Value = serde_json::from_slice(&encode(&GatewayError::new(ErrorKind::Internal, "m"), "")).unwrap();
     assert!(bare["error"].get("metadata").is_none());
 }
