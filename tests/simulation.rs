@@ -10,6 +10,7 @@ mod support;
 use std::cell::RefCell;
 
 use signalbox::accounting::{Cost, Row};
+use signalbox::dialect::Dialect;
 use signalbox::dialect::Dialect::{AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
 
 use schedules::check::verdict;
@@ -34,7 +35,8 @@ fn any_schedule_keeps_the_invariants() {
     }
     let often = [tally.rescued, tally.refused, tally.broken, tally.gone, tally.pumped, tally.readers, tally.held];
     assert!(often.iter().all(|times| *times > 100), "the schedules must bring every kind of end: {tally}");
-    let seldom = [tally.restarted, tally.prefilled, tally.drained, tally.killed, tally.deleted, tally.passed_over];
+    let seldom =
+        [tally.restarted, tally.prefilled, tally.drained, tally.killed, tally.deleted, tally.passed_over, tally.hedged];
     assert!(seldom.iter().all(|times| *times > 0), "the schedules must bring every kind of end: {tally}");
 }
 
@@ -193,6 +195,50 @@ fn a_clock_that_is_set_shortens_no_wait_that_it_can_help() {
     }
 }
 
+#[test]
+fn an_answer_that_came_while_the_runtime_stood_still_is_read_for_a_caller_who_left_meanwhile() {
+    for caller in schedules::schedule::DIALECTS {
+        let left = Schedule::plain(caller, vec![Candidate::plain(caller)]);
+        keeps(&Schedule { stream: false, leaves: Some(20_022), jumps: vec![(1, Jump::Pause(60_000))], ..left });
+    }
+}
+
+/// A first candidate, and one of another dialect that is asked beside it when it is late.
+fn racing(caller: Dialect, first: Call, second: Call) -> Schedule {
+    let candidates = vec![Candidate::with(OpenAiChat, vec![first]), Candidate::with(AnthropicMessages, vec![second])];
+    Schedule { hedges: Some(60), ..Schedule::plain(caller, candidates) }
+}
+
+#[test]
+fn of_two_calls_at_once_one_answers_and_the_other_is_stopped_whatever_becomes_of_either() {
+    /// Rows of the refusals: a wrong request, 429 in 2 s.
+    const WRONG: usize = 0;
+    const LIMITED: usize = 8;
+    let ends = [
+        Fault::None,
+        Fault::Refuses(WRONG),
+        Fault::Refuses(LIMITED),
+        Fault::NoConnection,
+        Fault::NoHeaders,
+        Fault::Stalls(200),
+        Fault::Cuts { at: 200, clean: true },
+        Fault::NoTerminator,
+    ];
+    for caller in [OpenAiChat, Gemini] {
+        for (first_ms, second_ms) in [(61, 300), (100, 20), (500, 20), (500, 440)] {
+            for (fault, others) in ends.iter().flat_map(|one| ends.iter().map(move |other| (*one, *other))) {
+                let first = Call { head_ms: first_ms, fault, ..Call::PLAIN };
+                let second = Call { head_ms: second_ms, fault: others, ..Call::PLAIN };
+                let schedule = racing(caller, first, second);
+                for leaves in [None, Some(90)] {
+                    keeps(&Schedule { leaves, stream: leaves.is_none(), ..schedule.clone() });
+                    keeps(&Schedule { leaves, continues: Continues::Auto, ..schedule.clone() });
+                }
+            }
+        }
+    }
+}
+
 /// A kept answer of every dialect, whose runtime is killed, or which is deleted, at any time; read by three.
 #[test]
 fn a_kept_answer_has_one_end_whatever_becomes_of_its_keeper() {
@@ -296,6 +342,24 @@ fn a_bad_seam_is_seen() {
             "{given}"
         );
     }
+}
+
+#[test]
+fn a_race_that_breaks_its_rules_is_seen() {
+    let slow = Call { head_ms: 500, ..Call::PLAIN };
+    let outrun = racing(OpenAiChat, slow, Call::PLAIN);
+    assert_eq!(rule_seen(&outrun, |t| t.calls[1].at_ms -= 1), "a second candidate is asked when the first is late");
+    assert_eq!(rule_seen(&outrun, |t| t.calls[1].candidate = 0), "who is asked beside another was not asked before");
+    let accounted = "a call that is stopped for another one is accounted as that";
+    assert_eq!(rule_seen(&outrun, |t| drop(t.rows.remove(2))), accounted);
+    let unstopped = rule_seen(&outrun, |t| t.calls[0].aborted_at = None);
+    assert_eq!(unstopped, "a cut answer does not look complete");
+    let late = rule_seen(&outrun, |t| t.calls[0].aborted_at = t.calls[0].aborted_at.map(|at| at + 7));
+    assert_eq!(late, "the ledger says how an attempt ended");
+    let transcripts = on_stage(|stage| stage.play(&outrun));
+    let alone = Schedule { hedges: None, ..outrun };
+    let rule = verdict(&alone, &transcripts).unwrap_err().rule;
+    assert_eq!(rule, "one call at a time, or two where the policy says so");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use signalbox::dialect::Dialect;
 
-use super::gateway::{ACCOUNTS, POLICIES};
+use super::gateway::{ACCOUNTS, HEDGES, POLICIES};
 use super::random::Random;
 use super::refusals::{EVENT_ERRORS, REFUSALS};
 use super::schedule::{
@@ -22,6 +22,8 @@ impl Schedule {
         } else if schedule.stream && random.chance(12) {
             schedule.kept = Some(Kept::draw(random));
             schedule.leaves = None;
+            // One call is under way when the runtime is killed.
+            schedule.hedges = None;
         }
         schedule
     }
@@ -64,6 +66,8 @@ impl Schedule {
             holds_back,
             deterministic: continues != Continues::Off && random.chance(30),
             continues,
+            // Which of two calls was first with what is held back nobody sees from outside.
+            hedges: (count > 1 && !holds_back && random.chance(20)).then(|| random.one_of(&HEDGES)),
             candidates,
             leaves: random.chance(12).then(|| random.one_of(&[10, 25, 60, 200, 3_000, 20_000]) + random.below(50)),
             noticed_late: random.chance(20),
@@ -183,10 +187,15 @@ impl Call {
             answer,
             fault: match random.chance(drawn.trouble) {
                 true if drawn.breaks && random.chance(60) => Fault::draw_break(random),
-                true => Fault::draw(random),
+                true => match Fault::draw(random) {
+                    // What is left of a document without one of its events may be one or none.
+                    Fault::Garbage { at, .. } if drawn.unsound => Fault::Garbage { at, instead: false },
+                    fault => fault,
+                },
                 false => Fault::None,
             },
-            head_ms: random.one_of(&[0, 5, 20, 300]),
+            // Nothing comes at the very instant at which it is asked for.
+            head_ms: random.one_of(&[1, 5, 20, 300]),
             pace_ms: random.one_of(&[0, 1, 10, 20, 20, 250, 2_500]),
             split,
             comments: random.chance(10),

@@ -61,6 +61,9 @@ pub const POLICIES: [Bounds; 4] = [
     Bounds { total_ms: 40_000, max_attempts: 3, first_content_ms: 400, idle_ms: 300, max_wait_ms: 30_000, ..STANDARD },
 ];
 
+/// After how many ms without content a second candidate is asked, in policies that do so.
+pub const HEDGES: [u64; 2] = [60, 700];
+
 /// Picodollars per token: input, cached input, output.
 pub const RATES: (u64, u64, u64) = (2_000_000, 500_000, 8_000_000);
 
@@ -126,18 +129,27 @@ pub fn load() -> Gateway {
             }
         }
     }
-    let policies: serde_json::Map<_, _> = (0..POLICIES.len())
-        .flat_map(|at| [false, true].map(|holds| (at, holds)))
-        .map(|(at, holds)| (policy(at, holds), json!({ "attempts": attempts(&POLICIES[at]), "hold_back": holds })))
-        .collect();
+    let mut policies = serde_json::Map::new();
+    for (at, bounds) in POLICIES.iter().enumerate() {
+        for holds in [false, true] {
+            for hedges in HEDGES.map(Some).into_iter().chain([None]) {
+                let mut entry = json!({ "attempts": attempts(bounds), "hold_back": holds });
+                if let Some(after_ms) = hedges {
+                    entry["hedge"] = json!({"mode": "fixed", "after_ms": after_ms, "max_share": 1, "max_cost_usd": 1});
+                }
+                policies.insert(policy(at, holds, hedges), entry);
+            }
+        }
+    }
     let overlay = json!({"identity": {"mode": "none"}, "providers": providers, "models": models, "policies": policies});
     let prices = json!({"version": "simulated", "prices": prices}).to_string();
     Gateway::load(&[&overlay.to_string()], Some(&prices), Mode::Local, &|_| None, Rc::default())
         .unwrap_or_else(|problems| panic!("the simulation's configuration is valid: {problems:?}"))
 }
 
-fn policy(at: usize, holds_back: bool) -> String {
-    format!("p{at}{}", if holds_back { "-holds" } else { "" })
+fn policy(at: usize, holds_back: bool, hedges: Option<u64>) -> String {
+    let after = hedges.map_or(String::new(), |ms| format!("-{ms}"));
+    format!("p{at}{}{after}", if holds_back { "-holds" } else { "" })
 }
 
 /// The text that a request ends with in the answer's voice.
@@ -223,7 +235,7 @@ pub fn request(schedule: &Schedule) -> Request {
         Continues::Restart => "restart",
         Continues::Prefill => "prefill",
     };
-    let policy = policy(schedule.policy, schedule.holds_back);
+    let policy = policy(schedule.policy, schedule.holds_back, schedule.hedges);
     let mut headers = vec![("x-signalbox-policy", policy), ("x-signalbox-continue", continues.to_owned())];
     if schedule.kept.is_some() {
         headers.push(("x-signalbox-resumable", "true".to_owned()));

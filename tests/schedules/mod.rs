@@ -151,6 +151,8 @@ pub struct Tally {
     pub deleted: u64,
     /// Complete answers that were held back.
     pub held: u64,
+    /// Calls that were stopped because another one had content first.
+    pub hedged: u64,
     /// Candidates that were passed over because of what other requests had met.
     pub passed_over: u64,
 }
@@ -164,7 +166,10 @@ impl Tally {
     }
 
     fn add_one(&mut self, schedule: &Schedule, transcript: &Transcript) {
+        let apart = check::race::apart(schedule, transcript);
+        let transcript = apart.as_deref().unwrap_or(transcript);
         let plot = Plot::of(schedule, transcript);
+        self.hedged += transcript.outrun.len() as u64;
         self.requests += 1;
         self.calls += transcript.calls.len() as u64;
         self.pumped += u64::from(transcript.calls.iter().any(|call| call.pumped));
@@ -208,8 +213,8 @@ impl fmt::Display for Tally {
         )?;
         write!(
             f,
-            "{} streams untouched; {} gone on with by restart, {} by prefill; {} held back; {} kept ({} connections, {} killed, {} deleted); {} candidates passed over",
-            self.pumped, self.restarted, self.prefilled, self.held, self.kept, self.readers, self.killed, self.deleted, self.passed_over
+            "{} streams untouched; {} gone on with by restart, {} by prefill; {} held back; {} kept ({} connections, {} killed, {} deleted); {} stopped for another; {} candidates passed over",
+            self.pumped, self.restarted, self.prefilled, self.held, self.kept, self.readers, self.killed, self.deleted, self.hedged, self.passed_over
         )
     }
 }

@@ -27,6 +27,9 @@ pub struct Schedule {
     /// The request is to be answered the same each time.
     pub deterministic: bool,
     pub continues: Continues,
+    /// The policy asks a second candidate when the first has brought nothing for so many ms: one of
+    /// [`super::gateway::HEDGES`].
+    pub hedges: Option<u64>,
     pub candidates: Vec<Candidate>,
     /// When the caller leaves, ms after it came.
     pub leaves: Option<u64>,
@@ -144,7 +147,7 @@ pub struct Answer {
     pub counts: bool,
     /// Gemini: the last words come with the finish reason.
     pub ends_with_words: bool,
-    /// Its last call's arguments, or its document, are no whole JSON (not Gemini's, whose arguments are objects).
+    /// Its last call's arguments, or its document, are no whole JSON (not where arguments are objects).
     pub unsound: bool,
     /// Where it goes on from a text, that comes first.
     pub repeats: Repeats,
@@ -265,6 +268,7 @@ impl Schedule {
             holds_back: false,
             deterministic: false,
             continues: Continues::Off,
+            hedges: None,
             candidates,
             leaves: None,
             noticed_late: false,

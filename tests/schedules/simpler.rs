@@ -29,6 +29,7 @@ impl Schedule {
             offer(&|s| drop(s.outages.remove(at)));
         }
         offer(&|s| s.continues = Continues::Off);
+        offer(&|s| s.hedges = None);
         offer(&|s| s.deterministic = false);
         offer(&|s| s.holds_back = false);
         offer(&|s| s.json = false);

@@ -278,7 +278,7 @@ fn told(schedule: &Schedule, transcript: &Transcript, plot: &Plot, last: &Seen, 
             let member = heard.member.as_ref();
             let model = member.and_then(|member| member["model"].as_str());
             let attempts = member.and_then(|member| member["attempts"].as_array()).map_or(0, Vec::len);
-            let same = model == Some(name.as_str()) && attempts == all.len();
+            let same = model == Some(name.as_str()) && attempts == all.len() + transcript.outrun.len();
             require(same, rule, || format!("{member:?} instead of {names:?}, faults {:?}", last.plan.fault))
         }
     }

@@ -1,5 +1,5 @@
 //! What must hold after every schedule: invariants 2 (`caller.rs`, `kept.rs`), 3 (`ledger.rs`) and 4 (`provider.rs`,
-//! `isolate.rs`) of the design. `plot.rs` is what they all judge by.
+//! `isolate.rs`, `race.rs`) of the design. `plot.rs` is what they all judge by.
 
 pub mod plot;
 
@@ -8,6 +8,7 @@ mod isolate;
 mod kept;
 mod ledger;
 mod provider;
+pub mod race;
 
 use super::schedule::Schedule;
 use super::voice::Content;
@@ -30,6 +31,7 @@ pub fn verdict(schedule: &Schedule, transcripts: &[Transcript]) -> Result<(), Fi
         if let Some(what) = transcript.objections.first() {
             return Err(Finding { rule: "the platform's rules are kept", what: what.clone() });
         }
+        let transcript = &*race::apart(one, transcript)?;
         let plot = Plot::of(one, transcript);
         caller::check(one, transcript, &plot)?;
         kept::check(one, transcript)?;

@@ -37,7 +37,8 @@ pub fn check(schedule: &Schedule, transcript: &Transcript, plot: &Plot, isolate:
         };
         calls.iter().zip(&plot.fates).map(one).collect()
     };
-    require(calls.len() <= bounds.max_attempts, "attempts are bounded", shown)?;
+    let made = calls.len() + transcript.outrun.len();
+    require(made <= bounds.max_attempts, "attempts are bounded", shown)?;
     let end = transcript.began + bounds.total_ms;
     require(calls.iter().all(|call| call.at_ms < end), "nobody is called after the deadline", shown)?;
     let alone = transcript.gone.is_some() || transcript.killed.is_some();
@@ -94,7 +95,12 @@ fn in_order(
     let first = earlier.iter().all(|other| other.candidate != call.candidate);
     let name = gateway::name(&schedule.candidates[call.candidate], call.candidate);
     let last = || isolate.may_be_open(&name, transcript.began);
+    // Who has no price is asked beside nobody.
+    let skipped = schedule.hedges.is_some() && !schedule.candidates[call.candidate].priced;
     !first
+        || skipped
+        || transcript.outrun.contains(&call.candidate)
+        || transcript.outlasted.is_some_and(|(first, _)| first == call.candidate)
         || (call.candidate..schedule.candidates.len()).all(|later| earlier.iter().all(|o| o.candidate != later))
         || last()
 }
@@ -111,6 +117,9 @@ fn follows(
     let own = &schedule.candidates[call.candidate];
     let other = &schedule.candidates[later.candidate];
     let same = call.candidate == later.candidate;
+    if later.real_at < call.ended_at() {
+        return Ok(()); // asked beside it
+    }
     match came {
         Fate::Answered if super::caller::unsound(schedule, call) => Ok(()),
         Fate::Answered => Err("nobody is asked after an answer"),
@@ -121,6 +130,12 @@ fn follows(
             let useless = match scope {
                 // Somebody has taken the request already: it is wrong for this one, or what was added to it is.
                 Scope::Never if goes_on => same,
+                // What the second of two refuses, the first may still answer.
+                Scope::Never | Scope::Verdict
+                    if transcript.outlasted.is_some_and(|(_, second)| second == call.candidate) =>
+                {
+                    same
+                }
                 Scope::Never | Scope::Verdict => true,
                 Scope::Elsewhere => same,
                 Scope::OtherKey => same_key(own, other),
@@ -209,7 +224,12 @@ fn gave_up_too_early(
     let failed = matches!(transcript.end, End::Whole | End::Closed) && !answered;
     let out_of_time = transcript.over_at >= transcript.began + bounds.total_ms || !schedule.jumps.is_empty();
     let alone = transcript.gone.is_some() || transcript.killed.is_some();
-    if !failed || alone || out_of_time || plot.first.is_some() || calls.len() >= bounds.max_attempts {
+    if !failed
+        || alone
+        || out_of_time
+        || plot.first.is_some()
+        || calls.len() + transcript.outrun.len() >= bounds.max_attempts
+    {
         return None;
     }
     // An open stream without a model in its headers may have committed as well.
@@ -231,7 +251,8 @@ fn broke_off_too_early(
     let alone = transcript.gone.is_some() || transcript.killed.is_some();
     let ended = transcript.end != End::Closed || alone || !schedule.jumps.is_empty();
     let in_time = transcript.over_at + bounds.backoff_cap_ms < transcript.began + bounds.total_ms;
-    let out = ended || !in_time || transcript.calls.len() >= bounds.max_attempts || !Plot::may_go_on(schedule);
+    let made = transcript.calls.len() + transcript.outrun.len();
+    let out = ended || !in_time || made >= bounds.max_attempts || !Plot::may_go_on(schedule);
     let broke = matches!(
         plot.fates.last(),
         Some(Fate::Broken | Fate::Silent | Fate::Unreached | Fate::Refused(Scope::Again, _))
@@ -266,6 +287,7 @@ fn unasked(schedule: &Schedule, transcript: &Transcript, plot: &Plot, isolate: &
     let mut left = candidates.filter(|(at, candidate)| {
         let open = isolate.may_be_open(&gateway::name(candidate, *at), transcript.began);
         !open
+            && !transcript.outrun.contains(at)
             && transcript.calls.iter().zip(&plot.fates).all(|(call, came)| {
                 let own = &schedule.candidates[call.candidate];
                 call.candidate != *at

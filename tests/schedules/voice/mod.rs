@@ -308,7 +308,8 @@ pub fn say(dialect: Dialect, call: &Call, asked: Asked<'_>) -> Said {
         _ => {}
     }
     // Arguments of Gemini's are objects.
-    let unsound = call.answer.unsound && (asked.json || (call.answer.tools > 0 && dialect != Dialect::Gemini));
+    let is_object = dialect == Dialect::Gemini || (dialect == Dialect::AnthropicMessages && !asked.stream);
+    let unsound = call.answer.unsound && (asked.json || (call.answer.tools > 0 && !is_object));
     let (mut told, repeated) = call.answer.told(asked);
     told.answer.unsound = unsound;
     let said = if stream { streamed(dialect, call, &told) } else { whole(dialect, call, &told) };

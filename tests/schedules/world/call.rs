@@ -26,6 +26,8 @@ pub struct Call {
     sample: Option<u64>,
     /// The caller has left, and this call has told so.
     alone: bool,
+    /// What has come of a whole body: a wait that is interrupted loses none of it.
+    gathered: Vec<u8>,
 }
 
 struct Pieces {
@@ -44,7 +46,7 @@ enum Last {
 impl Call {
     pub fn new(world: World, index: usize, said: Rc<Said>) -> Self {
         let began = world.0.real.get();
-        Self { world, index, said, began, pieces: None, sample: None, alone: false }
+        Self { world, index, said, began, pieces: None, sample: None, alone: false, gathered: Vec::new() }
     }
 
     fn seen<T>(&self, change: impl FnOnce(&mut Seen) -> T) -> T {
@@ -129,15 +131,22 @@ impl Call {
     }
 
     fn took(&self, bytes: Vec<u8>) -> Option<Vec<u8>> {
+        let now = self.now();
         self.seen(|seen| {
             seen.read += bytes.len();
             seen.reads.push(seen.read);
+            seen.read_at.push(now);
         });
         Some(bytes)
     }
 
+    fn saw_end(&self) {
+        let now = self.now();
+        self.seen(|seen| (seen.over, seen.over_at) = (true, seen.over_at.or(Some(now))));
+    }
+
     fn ended(&self, how: Last) -> Result<Option<Vec<u8>>, Interrupt> {
-        self.seen(|seen| seen.over = true);
+        self.saw_end();
         if how == Last::Eof {
             Ok(None)
         } else {
@@ -209,7 +218,7 @@ impl UpstreamCall for Call {
             }
             Head::Refused(ms) => {
                 self.wait(Some(self.began + ms), until).await?;
-                self.seen(|seen| seen.over = true);
+                self.saw_end();
                 Err(Interrupt::Connect)
             }
             Head::Never => self.wait(None, until).await.and(Err(Interrupt::Timeout)),
@@ -218,14 +227,13 @@ impl UpstreamCall for Call {
 
     async fn whole(&mut self, until_ms: u64, limit: usize) -> Result<Vec<u8>, Interrupt> {
         let until = self.held(until_ms).await?;
-        let mut all = Vec::new();
         while let Some(bytes) = self.read_piece(until, true).await? {
-            all.extend_from_slice(&bytes);
-            if all.len() > limit {
+            self.gathered.extend_from_slice(&bytes);
+            if self.gathered.len() > limit {
                 return Err(Interrupt::TooLarge);
             }
         }
-        Ok(all)
+        Ok(std::mem::take(&mut self.gathered))
     }
 
     async fn read(&mut self, until_ms: u64) -> Result<Option<Vec<u8>>, Interrupt> {

@@ -73,13 +73,24 @@ pub struct Seen {
     /// Bytes that the gateway has read, and how many it had after each read.
     pub read: usize,
     pub reads: Vec<usize>,
+    /// When each of them was, by the world's time.
+    pub read_at: Vec<u64>,
     /// The gateway has seen the end, or the break.
     pub over: bool,
+    /// When that was, by the world's time.
+    pub over_at: Option<u64>,
     pub aborted_at: Option<u64>,
     /// Its bytes went to the caller by themselves.
     pub pumped: bool,
     /// It goes on without its caller.
     pub outlives: bool,
+}
+
+impl Seen {
+    /// When it was over, or stopped, by the world's time.
+    pub fn ended_at(&self) -> u64 {
+        self.over_at.into_iter().chain(self.aborted_at).min().unwrap_or(u64::MAX)
+    }
 }
 
 /// Everything that can be known of a request after it was played.
@@ -96,6 +107,11 @@ pub struct Transcript {
     /// When its caller left, as far as the gateway knows.
     pub gone: Option<u64>,
     pub calls: Vec<Seen>,
+    /// Candidates of calls that were made beside another one and stopped for it, where they are told apart from the rest
+    /// (`check/race.rs`).
+    pub outrun: Vec<usize>,
+    /// The candidates of two calls of which the one that was made first went on alone: as if it had been made second.
+    pub outlasted: Option<(usize, usize)>,
     pub rows: Vec<Row>,
     pub over_at: u64,
     /// When the runtime was killed while it was under way.
@@ -243,6 +259,8 @@ impl World {
             end: state.end.get(),
             gone: state.gone.get(),
             calls: state.calls.take(),
+            outrun: Vec::new(),
+            outlasted: None,
             rows: state.rows.take(),
             over_at,
             killed: state.killed_at.filter(|_| state.killed.get()),
@@ -456,7 +474,9 @@ impl Platform for World {
             said: said.clone(),
             read: 0,
             reads: Vec::new(),
+            read_at: Vec::new(),
             over: false,
+            over_at: None,
             aborted_at: None,
             pumped: false,
             outlives: false,
