@@ -10,6 +10,9 @@ export interface Times {
   buckets: [edge: number, count: number][];
 }
 
+/** What the books have of an attempt's sums. */
+export type Booked = Pick<Sums, 'requests' | 'attempts' | 'tokens' | 'cost_picousd' | 'estimated_picousd' | 'unpriced'>;
+
 export interface Sums {
   requests: number;
   failed: number;
@@ -38,6 +41,8 @@ export interface Stats {
   total: Sums;
   days: (Sums & { day: string })[];
   by: Record<Dimension, Group[]>;
+  /** What the ledgers' books say of callers, told about a minute after a change. */
+  ledgers: (Booked & { key: string })[];
   minutes: (Sums & { at_ms: number })[];
   breakers: { at_ms: number; candidate: string; state: 'opened' | 'closed' }[];
   recent: RequestRecord[];
@@ -123,6 +128,8 @@ export interface Health {
   providers?: { name: string; kind: string; state: string; region: string | null; reseller: boolean; trains_on_data: boolean | null }[];
   versions?: { config: string; catalogue: string; prices: string };
   refused?: { path: string; message: string }[];
+  /** Optional bindings that are not there. */
+  unbound?: string[];
 }
 
 /** A line of GET /v1/models. */

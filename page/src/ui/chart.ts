@@ -103,7 +103,7 @@ export class Chart {
       },
       axes: [
         { ...axis, size: 28, grid: { show: false }, values: (_, splits) => splits.map(at => (this.data[0].includes(at) || spec.axis === 'time' ? (spec.tick ?? spec.place)(at) : '')), ...(spec.axis === 'names' ? { incrs: [1, 2, 4, 8] } : { incrs: [60, 300, 600, 900, 1800, 3600] }), space: 64 },
-        { ...axis, size: 58, space: 36, values: (_, splits) => splits.map(spec.format) },
+        { ...axis, size: (_, labels) => 16 + 7 * Math.max(4, ...(labels ?? []).map(label => label.length)), space: 36, values: (_, splits) => splits.map(spec.format) },
       ],
       series: [{}, ...spec.series.map(one => ({ label: one.name, fill: color(one.color), stroke: color(one.color), width: 0, ...(bars ? { paths: bars } : {}), points: { show: false } }))],
       hooks: { setCursor: [plot => this.tell(plot.cursor.idx ?? null)] },

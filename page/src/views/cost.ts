@@ -1,8 +1,8 @@
 // What was spent: by day, by caller, by model.
 
 import { h } from '../dom';
-import { count, money, moneyColumn, moneyDigits, picousd, share, short } from '../format';
-import type { Group, Sums } from '../types';
+import { count, money, moneyColumn, moneyDigits, NONE, picousd, share, short } from '../format';
+import type { Group, Stats, Sums } from '../types';
 import { Chart } from '../ui/chart';
 import { meter, section, Tiles } from '../ui/parts';
 import { Table, type Column } from '../ui/table';
@@ -30,9 +30,13 @@ export const cost: Make = app => {
   });
   let names: string[] = [];
   let dearest = 0;
-  const group = (caption: string, head: string, name: (key: string) => string): Table<Group> =>
-    new Table<Group>({ caption, quiet: true, key: row => row.key, empty: 'Nothing in this range.', columns: [{ head, name: true, cell: row => h('span', { class: 'mono', title: row.key }, name(row.key)), sort: row => row.key }, ...columns] });
-  const users = group('Cost by caller', 'Caller', key => short(key, 14));
+  const group = (caption: string, head: string, name: (key: string) => string, more: Column<Group>[] = []): Table<Group> =>
+    new Table<Group>({ caption, quiet: true, key: row => row.key, empty: 'Nothing in this range.', columns: [{ head, name: true, cell: row => h('span', { class: 'mono', title: row.key }, name(row.key)), sort: row => row.key }, ...columns, ...more] });
+  let books = new Map<string, bigint>();
+  const users = group('Cost by caller', 'Caller', key => short(key, 14), [
+    { head: 'In the books', figure: true, cell: ({ key }) => (books.has(key) ? booked(books.get(key) ?? 0n) : NONE), sort: ({ key }) => books.get(key) ?? -1n },
+  ]);
+  let booked = (amount: bigint): string => money(amount);
   const models = group('Cost by model', 'Model', key => key);
   const byDay = new Table<Sums & { day: string }>({ caption: 'Cost by day', quiet: true, key: row => row.day, empty: 'Nothing in this range.', columns: [{ head: 'Day (UTC)', name: true, cell: row => row.day, sort: row => row.day }, ...columns] });
 
@@ -48,10 +52,13 @@ export const cost: Make = app => {
     ]);
     names = range(stats.from, stats.to);
     const known = new Map(stats.days.map(day => [day.day, day]));
-    const figures = names.map(day => Number((known.has(day) ? spent(known.get(day)!) : 0n) / MICRO));
+    const figures = names.map(day => Number(((known.has(day) ? spent(known.get(day)!) : 0n) + MICRO / 2n) / MICRO));
     dearest = Math.max(0, ...figures);
     days.set(names.map((_, at) => at), [figures], `${money(all)} from ${stats.from} to ${stats.to}.`);
-    for (const [table, rows] of [[users, stats.by.principal], [models, stats.by.model]] as const) {
+    books = new Map(stats.ledgers.map(row => [row.key, picousd(row.cost_picousd)]));
+    const digits = moneyDigits([...books.values()].reduce((most, amount) => (amount > most ? amount : most), 0n));
+    booked = amount => money(amount, digits);
+    for (const [table, rows] of [[users, callers(stats)], [models, stats.by.model]] as const) {
       shown = moneyColumn<Sums>(rows, spent);
       table.set(rows);
     }
@@ -60,9 +67,16 @@ export const cost: Make = app => {
   },
   tiles.el,
   section('Cost by day', days.el, byDay.el),
-  section('Cost by caller', h('p', { class: 'lead' }, 'Callers are keyed hashes; no name is kept here.'), users.el),
+  section('Cost by caller', h('p', { class: 'lead' }, 'Callers are keyed hashes; no name is kept here. The books are the ledgers’ own sums, told about a minute later: bills are made from them.'), users.el),
   section('Cost by model', h('p', { class: 'lead' }, 'Each call to a provider counts where it was made, failed ones included.'), models.el));
 };
+
+/** Those whose requests were told, and those whom only the books know: the isolate that would have told of them has died. */
+function callers(stats: Stats): Group[] {
+  const told = new Set(stats.by.principal.map(row => row.key));
+  const untold = stats.ledgers.filter(row => !told.has(row.key));
+  return [...stats.by.principal, ...untold.map(row => ({ ...row, failed: 0, refused: 0, left: 0, rescued: 0, expected_picousd: '0', best_picousd: '0', ttft_ms: null, duration_ms: null }))];
+}
 
 const prompt = ({ tokens }: Sums): number => tokens.input + tokens.cache_read + tokens.cache_write;
 

@@ -3,7 +3,7 @@
 import { fill, h } from '../dom';
 import { count, dateTime, duration, moneyColumn, NONE, picousd, share } from '../format';
 import type { Group, Health, Stats } from '../types';
-import { section, state, type Tone } from '../ui/parts';
+import { facts, notice, section, state, type Tone } from '../ui/parts';
 import { Table } from '../ui/table';
 import { Strips, type Strip } from '../ui/strips';
 import { ofStats, type Make } from './view';
@@ -40,6 +40,7 @@ export const providers: Make = app => {
     ],
   });
   const without = h('p', { class: 'lead' });
+  const force = h('div', {});
   const strips = new Strips('No circuit has opened in the last 24 hours.');
   const changes = new Table<Stats['breakers'][number]>({
     caption: 'Changes of circuits, newest first', key: change => `${change.at_ms} ${change.candidate} ${change.state}`, empty: '',
@@ -62,14 +63,30 @@ export const providers: Make = app => {
     fill(without, keyless.length ? `Without a secret, and so no candidates: ${keyless.join(', ')}.` : undefined);
     const day = stats.now_ms - 24 * 3_600_000;
     const first = Math.min(...stats.breakers.filter(change => change.at_ms > day).map(change => change.at_ms));
+    fill(force, ...inForce(app.live.health));
     const begin = stats.now_ms - (HOURS.find(hours => first > stats.now_ms - hours * 3_600_000) ?? 24) * 3_600_000;
     strips.set(intervals(stats, begin), begin, stats.now_ms);
     changes.set([...stats.breakers].reverse());
     changes.el.hidden = stats.breakers.length === 0;
   },
   section('Availability', table.el, without),
-  section('Circuits', h('p', { class: 'lead' }, 'A circuit opens where a candidate keeps failing; it is passed over until a trial call succeeds.'), strips.el, changes.el));
+  section('Circuits', h('p', { class: 'lead' }, 'A circuit opens where a candidate keeps failing; it is passed over until a trial call succeeds.'), strips.el, changes.el),
+  section('In force', force));
 };
+
+/** Which documents decide, which of them were refused, and what is switched off. */
+function inForce(health: Health | undefined): HTMLElement[] {
+  const { versions, refused = [], unbound = [] } = health ?? {};
+  return [
+    facts([
+      ['Configuration', h('span', { class: 'mono' }, versions?.config ?? NONE)],
+      ['Catalogue', h('span', { class: 'mono' }, versions?.catalogue ?? NONE)],
+      ['Prices', h('span', { class: 'mono' }, versions?.prices ?? NONE)],
+      ['Not bound', unbound.length ? unbound.join(', ') : 'nothing'],
+    ]),
+    ...refused.map(({ path, message }) => notice('error', 'A newer document was refused.', `${path}: ${message}`)),
+  ];
+}
 
 function availability(sums: Group | undefined): string {
   return sums && sums.attempts ? share(sums.attempts - sums.failed, sums.attempts) : NONE;
