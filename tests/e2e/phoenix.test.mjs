@@ -23,7 +23,7 @@ async function freePorts(count) {
   return ports;
 }
 
-describe('Arize Phoenix', present ? { timeout: 180_000 } : missingPeer('arize-phoenix (PyPI)', 'run .ci/run once, which installs it'), () => {
+describe('Arize Phoenix', present ? { timeout: 300_000 } : missingPeer('arize-phoenix (PyPI)', 'run .ci/run once, which installs it'), () => {
   let gateway;
   let folder;
   let child;
@@ -37,8 +37,8 @@ describe('Arize Phoenix', present ? { timeout: 180_000 } : missingPeer('arize-ph
     const env = Object.fromEntries(Object.entries(settings).map(([name, value]) => [`PHOENIX_${name}`, String(value)]));
     child = spawn(join(venv, 'bin', 'phoenix'), ['serve'], { env: { ...scrubbed(), ...env, NO_PROXY: '127.0.0.1' }, stdio: 'ignore' });
     gateway = await startHarness({ config: { telemetry: { flush_ms: 20, otlp: [{ endpoint: base, signals: ['traces'], flavour: 'openinference' }] } } });
-    await until(async () => (await fetch(`${base}/healthz`).catch(() => ({ ok: false }))).ok, { timeout: 120_000, every: 200, what: 'Phoenix' });
-  }, { timeout: 150_000 });
+    await until(async () => (await fetch(`${base}/healthz`).catch(() => ({ ok: false }))).ok, { timeout: 240_000, every: 200, what: 'Phoenix' });
+  }, { timeout: 270_000 }); // it migrates an empty database first: some twenty seconds of CPU time
   after(async () => {
     if (child) {
       const gone = new Promise(resolve => child.once('exit', resolve));
