@@ -146,10 +146,18 @@ fn price_document(pool: &Pool, prices: &[[f64; 2]], date: &str) -> Value {
         (format!("{PROVIDER}/{model}"), json!({"input": decimal(*input), "output": decimal(*output), "source": "pool"}))
     };
     json!({
-        "version": format!("pool {} {date}", pool.name), "date": date, "currency": "USD", "unit": "per_million_tokens",
+        "version": version(&pool.name, date), "date": date, "currency": "USD", "unit": "per_million_tokens",
         "sources": {"pool": {"name": format!("the pool {}", pool.name)}},
         "prices": pool.models.iter().zip(prices).map(entry).collect::<Map<String, Value>>(),
     })
+}
+
+/// Versions of prices are parts of keys: a pool of any name gets one that can be.
+fn version(pool: &str, date: &str) -> String {
+    let word = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '-' };
+    let end = format!("-{date}");
+    let name = format!("pool-{pool}").chars().map(word).take(64 - end.len()).collect::<String>();
+    name + &end
 }
 
 fn close(a: &[f64], b: &[f64]) -> bool {

@@ -250,9 +250,12 @@ proptest! {
         let mut events = deltas(dialect, &split(&text, &cuts));
         Redactor::new(&settings(), []).events(&mut events);
         let kept = joined(&events);
-        prop_assert!(kept.starts_with("Here: ") && kept.ends_with(" it is."), "{kept}");
+        prop_assert!(kept.starts_with("Here: "), "{kept}");
+        // A block's end that the text beside it may have torn is looked for in vain: what follows is masked too.
+        let whole = kept.ends_with(" it is.");
+        prop_assert!(whole || secret.contains("PRIVATE KEY"), "{kept}");
         prop_assert!(kept.contains("[redacted:"), "{kept}");
-        let middle = &kept["Here: ".len()..kept.len() - " it is.".len()];
+        let middle = &kept["Here: ".len()..kept.len() - if whole { " it is.".len() } else { 0 }];
         prop_assert!(!middle.chars().any(|c| c.is_ascii_digit()), "{kept}");
     }
 
