@@ -37,10 +37,13 @@ async function deployed() {
   return JSON.parse(stdout);
 }
 
-/** What is deployed has every binding of the Worker that runs locally, and Workers AI, which nothing local may have. */
+/** Bindings that a deployment may do without: what needs them is then switched off. */
+const OPTIONAL = ['CAPTURES'];
+
+/** What is deployed has every other binding of the Worker that runs locally, and Workers AI, which nothing local may have. */
 function checkBindings(environments) {
   const [local, production] = [null, PRODUCTION].map(env => environments.find(environment => environment.env === env)?.bindings ?? []);
-  const wanted = [...local, 'AI'].filter(name => !production.includes(name));
+  const wanted = [...local, 'AI'].filter(name => !production.includes(name) && !OPTIONAL.includes(name));
   return [
     ...wanted.map(name => `wrangler.toml, environment ${PRODUCTION}: the binding ${name} is missing`),
     ...(local.includes('AI') ? ['wrangler.toml binds AI at its top: local commands would need a Cloudflare account'] : []),

@@ -24,6 +24,7 @@ pub mod attempt; // 6 attempt: the state machine that gets the answer through
 pub mod accounting; // 8 account: usage × price → cost, the ledger's books
 pub mod stream; // 7 transform: bytes from a provider → bytes for a caller
 pub mod telemetry; // 9 tell: ids, the log line
+pub mod capture; // 9 keep: requests with their payloads, masked
 pub mod resume; // 7 keep: one answer's log and its readers
 pub mod ports; // what the core asks of the world
 pub mod gateway; // what an isolate knows: configuration in force, memory of providers

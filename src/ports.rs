@@ -6,6 +6,8 @@ use std::fmt;
 use crate::accounting::limit::{Ask, Verdict};
 use crate::accounting::report::{Range, Sums};
 use crate::accounting::Row;
+use crate::capture::Stored;
+use crate::config::provider::Secret;
 use crate::http::{Headers, ResponseHead, UpstreamRequest};
 use crate::identity::ports::{JwksSource, SignatureVerifier};
 use crate::telemetry::record::RequestRecord;
@@ -172,6 +174,30 @@ pub trait Platform: SignatureVerifier + JwksSource {
     /// Names of bindings that are not bound: what needs them is switched off.
     fn unbound(&self) -> Vec<&'static str> {
         Vec::new()
+    }
+
+    /// Whether there is a place for captures.
+    fn keeps_captures(&self) -> bool {
+        false
+    }
+
+    /// Has a capture made and stored beside other work, when what has been answered is on its way. `keys`: the first one seals it.
+    fn keep_capture(&self, _made: Box<dyn FnOnce() -> Stored>, _keys: &[Secret]) {}
+
+    /// What lists show of captures under a prefix, in the order of their names behind `after` (empty: from the first on);
+    /// `None` where the store cannot be reached.
+    async fn captures(&self, _prefix: &str, _after: &str, _limit: usize) -> Option<Vec<String>> {
+        None
+    }
+
+    /// A capture's document, opened with one of the keys; `Some(None)` where there is none that can be.
+    async fn capture(&self, _name: &str, _keys: &[Secret]) -> Option<Option<Vec<u8>>> {
+        None
+    }
+
+    /// Erases what lies under these names; false where the store cannot be reached.
+    async fn erase_captures(&self, _names: &[String]) -> bool {
+        false
     }
 
     /// A page of a shard of the register, as JSON; `None` where there is none or it cannot be reached.

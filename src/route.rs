@@ -35,6 +35,12 @@ pub enum Endpoint {
     Stats,
     /// The same for Prometheus.
     Metrics,
+    /// Requests that are kept with their payloads, newest first.
+    Captures,
+    /// One of them, by its name.
+    Capture(String),
+    /// The end of one.
+    EraseCapture(String),
     /// Whether this instance can serve.
     Health,
     /// What can be asked.
@@ -43,7 +49,7 @@ pub enum Endpoint {
     Page(String),
 }
 
-const TABLE: [(&str, &str, Endpoint); 13] = [
+const TABLE: [(&str, &str, Endpoint); 14] = [
     ("POST", "/v1/chat/completions", Endpoint::Generate(Dialect::OpenAiChat)),
     ("POST", "/v1/responses", Endpoint::Generate(Dialect::OpenAiResponses)),
     ("POST", "/v1/messages", Endpoint::Generate(Dialect::AnthropicMessages)),
@@ -53,6 +59,7 @@ const TABLE: [(&str, &str, Endpoint); 13] = [
     ("POST", "/v1/route", Endpoint::Route),
     ("GET", "/v1/usage", Endpoint::Usage(None)),
     ("GET", "/v1/stats", Endpoint::Stats),
+    ("GET", "/v1/captures", Endpoint::Captures),
     ("GET", "/metrics", Endpoint::Metrics),
     ("GET", "/healthz", Endpoint::Health),
     ("GET", "/openapi.json", Endpoint::OpenApi),
@@ -94,12 +101,16 @@ impl Endpoint {
             | Self::Route
             | Self::Stream(_)
             | Self::CancelStream(_)
+            | Self::Captures
+            | Self::Capture(_)
+            | Self::EraseCapture(_)
             | Self::Usage(_) => Access::Caller,
         }
     }
 }
 
 const STREAMS: &str = "/v1/streams/";
+const CAPTURES: &str = "/v1/captures/";
 const PAGE: &str = "/page/";
 
 /// The endpoint of a path as a template, one of a short list: nothing of it was written by a caller.
@@ -111,6 +122,9 @@ pub fn template(path: &str) -> &'static str {
     }
     if path.starts_with(STREAMS) {
         return "/v1/streams/{id}";
+    }
+    if path.starts_with(CAPTURES) {
+        return "/v1/captures/{id}";
     }
     if path.starts_with("/v1/usage/") {
         return "/v1/usage/{principal}";
@@ -170,6 +184,13 @@ pub fn endpoint(method: &str, path: &str) -> Result<Endpoint, GatewayError> {
         return match method {
             "GET" => Ok(Endpoint::Usage(Some(percent_decode(id)))),
             _ => Err(wrong_method(method, path, "GET")),
+        };
+    }
+    if let Some(id) = path.strip_prefix(CAPTURES).filter(|id| !id.is_empty()) {
+        return match method {
+            "GET" => Ok(Endpoint::Capture(id.to_owned())),
+            "DELETE" => Ok(Endpoint::EraseCapture(id.to_owned())),
+            _ => Err(wrong_method(method, path, "GET or DELETE")),
         };
     }
     if let Some(id) = path.strip_prefix(STREAMS).filter(|id| !id.is_empty()) {
@@ -239,8 +260,8 @@ pub fn dialect_of(path: &str, client: Option<Dialect>) -> Dialect {
 #[must_use]
 pub fn allowed_method(path: &str) -> Option<&'static str> {
     let known = |method: &&'static str| endpoint(method.split(',').next().unwrap_or_default(), path).is_ok();
-    let streams = path.starts_with(STREAMS).then_some("GET, DELETE");
-    streams.into_iter().chain(["GET", "POST"]).find(known)
+    let erased = (path.starts_with(STREAMS) || path.starts_with(CAPTURES)).then_some("GET, DELETE");
+    erased.into_iter().chain(["GET", "POST"]).find(known)
 }
 
 fn wrong_method(method: &str, path: &str, allowed: &str) -> GatewayError {

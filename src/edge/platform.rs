@@ -13,7 +13,8 @@ use worker::{worker_sys, Context, Env};
 use crate::accounting::limit::{Ask, Verdict};
 use crate::accounting::report::{Range, Sums};
 use crate::accounting::Row;
-use crate::config::provider::AI_BINDING;
+use crate::capture::Stored;
+use crate::config::provider::{Secret, AI_BINDING};
 use crate::edge::binding;
 use crate::edge::boards;
 use crate::edge::export;
@@ -105,6 +106,14 @@ extern "C" {
     fn js_call_object(namespace: &JsValue, name: &str, method: &str, path: &str, body: &str) -> Promise;
     #[wasm_bindgen(js_name = postExport)]
     fn js_post_export(url: &str, headers: &str, body: &[u8], ms: f64) -> Promise;
+    #[wasm_bindgen(js_name = storeCapture)]
+    fn js_store_capture(bucket: &JsValue, keys: &str, name: &str, entry: &str, meta: &str, bytes: &[u8]) -> Promise;
+    #[wasm_bindgen(js_name = listCaptures)]
+    fn js_list_captures(bucket: &JsValue, prefix: &str, after: &str, limit: f64) -> Promise;
+    #[wasm_bindgen(js_name = readCapture)]
+    fn js_read_capture(bucket: &JsValue, keys: &str, name: &str) -> Promise;
+    #[wasm_bindgen(js_name = eraseCaptures)]
+    fn js_erase_captures(bucket: &JsValue, names: &str) -> Promise;
     #[wasm_bindgen(js_name = writePoint)]
     fn js_write_point(dataset: &JsValue, index: &str, blobs: &str, doubles: &[f64]);
     #[wasm_bindgen(js_name = getDocument)]
@@ -196,6 +205,10 @@ fn unflat<'t>(mut lines: impl Iterator<Item = &'t str>) -> Headers {
     headers
 }
 
+fn lines(secrets: &[Secret]) -> String {
+    secrets.iter().map(Secret::expose).collect::<Vec<_>>().join("\n")
+}
+
 /// One exchange on the platform.
 pub struct EdgePlatform {
     exchange: Exchange,
@@ -229,6 +242,8 @@ pub struct Bindings {
     pub rate_limit: JsValue,
     /// Analytics Engine: a data point per request.
     pub events: JsValue,
+    /// R2: requests that are kept with their payloads.
+    pub captures: JsValue,
 }
 
 impl Bindings {
@@ -242,6 +257,7 @@ impl Bindings {
             health: binding(env, "HEALTH"),
             rate_limit: binding(env, "RATE_LIMIT"),
             events: binding(env, "EVENTS"),
+            captures: binding(env, "CAPTURES"),
         }
     }
 }
@@ -469,9 +485,10 @@ impl Platform for EdgePlatform {
     }
 
     fn unbound(&self) -> Vec<&'static str> {
-        let Bindings { ledgers, streams, ai, health, rate_limit, events } = &self.bindings;
+        let Bindings { ledgers, streams, ai, health, rate_limit, events, captures } = &self.bindings;
         let optional = [
             (AI_BINDING, ai),
+            ("CAPTURES", captures),
             ("EVENTS", events),
             ("HEALTH", health),
             ("LEDGER", ledgers),
@@ -479,6 +496,39 @@ impl Platform for EdgePlatform {
             ("STREAMS", streams),
         ];
         optional.into_iter().filter(|(_, bound)| bound.is_undefined()).map(|(name, _)| name).collect()
+    }
+
+    fn keeps_captures(&self) -> bool {
+        !self.bindings.captures.is_undefined()
+    }
+
+    fn keep_capture(&self, made: Box<dyn FnOnce() -> Stored>, keys: &[Secret]) {
+        let (bucket, keys) = (self.bindings.captures.clone(), lines(keys));
+        self.ctx.wait_until(async move {
+            // The answer is sent in the turn that follows; masking takes one of its own.
+            sleep(0).await;
+            let Stored { id, meta, document } = made();
+            let stored = js_store_capture(&bucket, &keys, &id.key(), &id.index_key(), &meta, &document);
+            if settled(stored).await.is_err() {
+                worker::console_log!(r#"{{"message":"capture not stored","level":"warn","id":"{}"}}"#, id.as_str());
+            }
+        });
+    }
+
+    async fn captures(&self, prefix: &str, after: &str, limit: usize) -> Option<Vec<String>> {
+        #[allow(clippy::cast_precision_loss)]
+        let listed = js_list_captures(&self.bindings.captures, prefix, after, limit as f64);
+        let list: js_sys::Array = settled(listed).await.ok()?.dyn_into().ok()?;
+        Some(list.iter().filter_map(|meta| meta.as_string()).collect())
+    }
+
+    async fn capture(&self, name: &str, keys: &[Secret]) -> Option<Option<Vec<u8>>> {
+        let found = settled(js_read_capture(&self.bindings.captures, &lines(keys), name)).await.ok()?;
+        Some(bytes(&found))
+    }
+
+    async fn erase_captures(&self, names: &[String]) -> bool {
+        settled(js_erase_captures(&self.bindings.captures, &names.join("\n"))).await.is_ok()
     }
 
     async fn register(&self, shard: u64, path: &str) -> Option<String> {

@@ -3,7 +3,7 @@
 //!
 //! Most of it stands in one object, by default `signalbox`:
 //! `{"limits": {"budget": {"usd": "5", "period": "day"}, "models": ["openai/*"]}, "policies": ["cheapest"],
-//! "data_policy": {"regions": ["eu"], "data_collection": "deny"}, "roles": ["operator"], "explain": true}`.
+//! "data_policy": {"regions": ["eu"], "data_collection": "deny"}, "roles": ["operator"], "explain": true, "capture": true}`.
 //! Everything in it narrows what configuration allows, but for `roles` and `explain`, and roles count only where the issuer
 //! may grant them.
 
@@ -28,6 +28,8 @@ pub struct Permissions {
     pub roles: Vec<Role>,
     /// May see rule texts, missing secrets and health values.
     pub explain: bool,
+    /// Its requests may be kept with their payloads, and it may see those that are.
+    pub capture: bool,
 }
 
 /// Permissions cannot be read: whoever is named may do nothing, because guessing would allow too much.
@@ -44,6 +46,7 @@ struct Wire {
     data_policy: Option<Value>,
     roles: Vec<Role>,
     explain: bool,
+    capture: bool,
 }
 
 /// In the words of the routing field `provider.data_collection`.
@@ -128,6 +131,7 @@ impl Permissions {
             policies: wire.policies.into_iter().collect(),
             roles: wire.roles,
             explain: wire.explain,
+            capture: wire.capture,
             ..Self::default()
         };
         if let Some(data) = &wire.data_policy {

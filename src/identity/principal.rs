@@ -39,6 +39,9 @@ pub struct Principal {
     pub deny_data_collection: bool,
     /// May see rule texts, missing secrets and health values (DESIGN §2 "Response headers").
     pub explain: bool,
+    /// Its requests may be kept with their payloads, and it may see those that are.
+    #[serde(default)]
+    pub capture: bool,
     /// May use the operator's endpoints.
     pub operator: bool,
 }
@@ -66,6 +69,7 @@ impl Principal {
             regions: Vec::new(),
             deny_data_collection: false,
             explain: true,
+            capture: false,
             operator: true,
         }
     }
@@ -95,6 +99,7 @@ impl Principal {
             regions: permissions.regions,
             deny_data_collection: permissions.deny_data_collection,
             explain: permissions.explain || operator,
+            capture: permissions.capture,
             operator,
         })
     }

@@ -122,7 +122,7 @@ pub struct ClaimNames {
     pub tenant: Option<String>,
     /// Groups: a list of strings, or one.
     pub groups: String,
-    /// The object with `limits`, `policies`, `data_policy`, `roles` and `explain` (see `identity::claims`).
+    /// The object with `limits`, `policies`, `data_policy`, `roles`, `explain` and `capture` (see `identity::claims`).
     pub gateway: String,
     /// Limits.
     #[serde(skip_serializing_if = "Option::is_none")]

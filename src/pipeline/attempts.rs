@@ -308,12 +308,14 @@ impl<'a, P: Platform> Run<'a, P> {
         if self.exchange.dialect == Dialect::OpenAiResponses {
             self.next_number = openai_responses::native::next_number(events).unwrap_or(self.next_number);
         }
+        self.said(events);
         let bytes = self.framing.lay_out(events);
         self.write(&bytes).await
     }
 
     /// Writes the last events and closes the stream.
     pub async fn end_with(&mut self, events: &[u8]) {
+        self.said(events);
         let mut bytes = self.framing.lay_out(events).into_owned();
         bytes.extend_from_slice(&self.framing.end());
         let sent = self.write(&bytes).await;
@@ -353,7 +355,9 @@ impl<'a, P: Platform> Run<'a, P> {
         } else if self.status == 0 {
             self.status = error.status();
             let head = reply::error_head(exchange, &error, Some(self));
-            exchange.platform.reply(head, exchange.dialect.encode_error(&error, &exchange.request_id));
+            let body = exchange.dialect.encode_error(&error, &exchange.request_id);
+            exchange.tape(|tape, now| tape.said(now, &body, false));
+            exchange.platform.reply(head, body);
         } // else the transport has said it already
         self.error = Some(error);
     }

@@ -17,6 +17,7 @@ use crate::dialect::canonical::{Disposition, Loss};
 use crate::dialect::view::View;
 use crate::dialect::{gemini, openai_chat, Dialect, ModelTraits, Target};
 use crate::error::{ErrorKind, GatewayError};
+use crate::pipeline::capturing;
 use crate::pipeline::considered::Considered;
 use crate::pipeline::continuing;
 use crate::pipeline::exchange::Exchange;
@@ -180,6 +181,10 @@ pub fn choose<'c, 'g: 'c, P: Platform>(
     } else {
         String::new()
     };
+    if inquiry.work.generates() {
+        let decided = || decision.explanation(inquiry.audience()).to_string();
+        capturing::begin(exchange, &decision.policy, view.members.source(), decided);
+    }
     let candidates = inquiry.candidates(&decision);
     let hedge = pool.policy.hedge.filter(|_| hedging::may_be_asked_twice(&inquiry.input, view));
     let kept = Considered::of(exchange.platform, exchange.gateway, &pool, &inquiry.input, &decision);

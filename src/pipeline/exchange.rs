@@ -1,9 +1,10 @@
 //! What belongs to one request from its first byte to its log line.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::accounting::{Opened, Row, Settled};
+use crate::capture::tape::Tape;
 use crate::config::Mode;
 use crate::cors;
 use crate::dialect::Dialect;
@@ -42,6 +43,8 @@ pub struct Exchange<'a, P: Platform> {
     pub kept: Option<String>,
     /// Its place among the principal's requests under way.
     pub place: Option<Place>,
+    /// What is recorded of it, where it may be kept.
+    pub tape: RefCell<Option<Box<Tape>>>,
     /// What the caller got is an error.
     pub failed: bool,
     /// Span of the attempt that is sent next.
@@ -68,6 +71,7 @@ impl<'a, P: Platform> Exchange<'a, P> {
             arrived_ms: entered.arrived_ms,
             kept: None,
             place: None,
+            tape: RefCell::default(),
             failed: false,
             span: Cell::new(0),
         }

@@ -9,6 +9,7 @@ use crate::accounting::day::days_since;
 use crate::classify::Features;
 use crate::config::provider::{Provider, State};
 use crate::dialect::Dialect;
+use crate::pipeline::captures;
 use crate::pipeline::enter;
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::reply;
@@ -44,6 +45,7 @@ fn details<P: Platform>(exchange: &Exchange<'_, P>, word: &str) -> Value {
         "providers": config.providers.values().map(provider).collect::<Vec<_>>(),
         "auto": covered_by_auto(exchange),
         "unbound": exchange.platform.unbound(),
+        "capture": captures::state(exchange),
         "refused": *gateway.memory.refused.borrow(),
         "prices": prices(exchange),
         "versions": { "config": config.version, "catalogue": config.catalogue.version, "prices": gateway.prices.version },

@@ -246,7 +246,7 @@ impl<'a, P: Platform> Run<'a, P> {
         let chosen = self.choice.candidates.get(candidate)?;
         let request = self.request(candidate, chosen);
         let losses = std::mem::take(&mut self.sent_losses);
-        let call = self.exchange.platform.call(request);
+        let call = self.call(account, request);
         let (stage, told) = (Stage::Sent, Headers::new());
         Some(Leg { attempt, account, candidate, chosen, deadlines, call, stage, told, losses })
     }
@@ -327,11 +327,13 @@ impl<'a, P: Platform> Run<'a, P> {
                     Err(interrupt @ (Interrupt::Timeout | Interrupt::ClientGone)) => return Err(interrupt),
                     body => body.unwrap_or_default(),
                 };
+                self.heard(leg.account, &body, false);
                 let failure = self.refused(leg.chosen, *status, headers, &body);
                 Ok(self.turned_away(leg, failure))
             }
             Stage::Whole { status } => match leg.call.whole(until, MAX_ANSWER_BYTES).await {
                 Ok(body) => {
+                    self.heard(leg.account, &body, false);
                     let understood = self.understood(leg.account, leg.candidate, leg.chosen, *status, body);
                     Ok(understood.map_or_else(Came::Failed, Came::Answer))
                 }

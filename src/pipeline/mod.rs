@@ -2,6 +2,8 @@
 
 pub mod abilities;
 pub mod attempts;
+pub mod captures;
+pub mod capturing;
 pub mod choose;
 pub mod considered;
 pub mod continuing;
@@ -106,6 +108,9 @@ async fn serve<P: Platform>(exchange: &mut Exchange<'_, P>) -> Result<(), Gatewa
         Endpoint::Usage(of) => pages::usage(exchange, of.as_deref()).await?,
         Endpoint::Stats => stats::stats(exchange).await?,
         Endpoint::Metrics => stats::metrics(exchange).await?,
+        Endpoint::Captures => captures::list(exchange).await?,
+        Endpoint::Capture(id) => captures::one(exchange, &id).await?,
+        Endpoint::EraseCapture(id) => captures::erase(exchange, &id).await?,
         Endpoint::Stream(id) => return keep::read(exchange, &id).await,
         Endpoint::CancelStream(id) => return keep::cancel(exchange, &id).await,
         Endpoint::Route => {

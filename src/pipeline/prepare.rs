@@ -95,11 +95,11 @@ impl Prepared<'_> {
     }
 
     /// Whether a native stream may pass without being touched: nothing is to be added, hidden or stitched, and it is
-    /// framed as it comes and not kept. OpenAI streams never do: usage is asked for where the caller did not, and carries the cost
+    /// framed as it comes and neither kept nor recorded, whose times would be those of a look a second. OpenAI streams never do: usage is asked for where the caller did not, and carries the cost
     /// where it did.
     pub fn leaves_untouched<P: Platform>(&self, exchange: &Exchange<'_, P>, chosen: &Candidate<'_>) -> bool {
         let priced = matches!(exchange.dialect, Dialect::OpenAiChat | Dialect::OpenAiResponses);
-        let added_to = priced || exchange.explain || exchange.array || exchange.kept.is_some();
+        let added_to = priced || exchange.explain || exchange.array || exchange.kept.is_some() || exchange.is_taped();
         chosen.dialect == exchange.dialect && !added_to
     }
 }

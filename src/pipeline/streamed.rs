@@ -48,7 +48,7 @@ impl<P: Platform> Run<'_, P> {
             self.settle(account, Ending::Refused(failure.clone()));
             return Event::Failed(failure);
         }
-        let mut call = self.exchange.platform.call(request);
+        let mut call = self.call(account, request);
         self.may_outlive(&mut call, chosen);
         let first_at = deadlines.first_content_at.unwrap_or(deadlines.end_at).min(deadlines.end_at);
         let (status, headers) = match self.head(&mut call, first_at).await {
@@ -57,7 +57,7 @@ impl<P: Platform> Run<'_, P> {
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
         };
         self.upstream_told = told(&headers, chosen.keys.current());
-        if let Some(mut failure) = match self.refusal(&mut call, chosen, status, &headers, deadlines).await {
+        if let Some(mut failure) = match self.refusal(&mut call, account, chosen, status, &headers, deadlines).await {
             Ok(refusal) => refusal,
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
         } {
@@ -109,6 +109,7 @@ impl<P: Platform> Run<'_, P> {
     async fn refusal(
         &mut self,
         call: &mut P::Call,
+        account: usize,
         chosen: &Candidate<'_>,
         status: u16,
         headers: &Headers,
@@ -118,6 +119,7 @@ impl<P: Platform> Run<'_, P> {
             return Ok(None);
         }
         let body = self.error_body(call, deadlines.end_at).await?;
+        self.heard(account, &body, false);
         Ok(Some(self.refused(chosen, status, headers, &body)))
     }
 
@@ -166,6 +168,9 @@ impl<P: Platform> Run<'_, P> {
                 None => call.read(if pumping { until } else { self.wake_at(until) }).await,
                 bytes => Ok(bytes),
             };
+            if let Ok(Some(bytes)) = &read {
+                self.heard(account, bytes, true);
+            }
             let progress = match read {
                 Ok(Some(bytes)) => relay.push(&bytes, &mut out),
                 Err(Interrupt::ClientGone) => return (End::Gone, begun),

@@ -4,12 +4,14 @@ use crate::accounting::Cost;
 use crate::error::{Blame, GatewayError};
 use crate::http::Request;
 use crate::pipeline::attempts::Run;
+use crate::pipeline::capturing;
 use crate::pipeline::considered;
 use crate::pipeline::enter::Entered;
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::recorded;
 use crate::ports::Platform;
 use crate::telemetry::log::RequestLine;
+use crate::telemetry::record::RequestRecord;
 
 /// A request that went through its attempts, well or not.
 pub fn served<P: Platform>(run: &Run<'_, P>) {
@@ -24,6 +26,7 @@ pub fn served<P: Platform>(run: &Run<'_, P>) {
     let attempts = run.machine.attempts_header();
     let losses = chosen.map(|_| run.losses().map(|l| l.field.as_str()).collect());
     let shadow = considered::shadow(run);
+    let capture_id = capturing::finish(run);
     exchange.platform.log(
         RequestLine {
             level: level(run.error.as_ref()),
@@ -35,6 +38,7 @@ pub fn served<P: Platform>(run: &Run<'_, P>) {
             policy: &run.choice.policy,
             task: Some(&run.choice.task),
             shadow: shadow.as_ref(),
+            capture_id: capture_id.as_deref(),
             attempts: &attempts,
             losses: losses.unwrap_or_default(),
             malformed_events: run.malformed,
@@ -48,7 +52,7 @@ pub fn served<P: Platform>(run: &Run<'_, P>) {
         .to_json(),
     );
     if exchange.platform.wants_records() {
-        exchange.platform.record_request(recorded::served(run));
+        exchange.platform.record_request(RequestRecord { capture_id, ..recorded::served(run) });
     }
     considered::record(run, shadow);
     considered::remember(run);

@@ -23,10 +23,9 @@ impl<P: Platform> Run<'_, P> {
         let Some(chosen) = choice.candidates.get(candidate) else {
             return Event::Failed(AttemptFailure::silent(FailureClass::NotFound));
         };
-        let platform = self.exchange.platform;
         let until = deadlines.first_content_at.unwrap_or(deadlines.end_at).min(deadlines.end_at);
         let request = self.request(candidate, chosen);
-        let mut call = platform.call(request);
+        let mut call = self.call(account, request);
         self.may_outlive(&mut call, chosen);
         let (status, headers) = match call.head(until).await {
             Ok(head) => head,
@@ -40,6 +39,7 @@ impl<P: Platform> Run<'_, P> {
                 Err(interrupt) => return self.lost(&mut call, account, interrupt),
             };
             call.abort();
+            self.heard(account, &body, false);
             let failure = self.refused(chosen, status, &headers, &body);
             self.settle(account, Ending::Refused(failure.clone()));
             return self.failed(candidate, failure);
@@ -49,6 +49,7 @@ impl<P: Platform> Run<'_, P> {
             Err(Interrupt::ClientGone) => return self.left_waiting(&mut call, account, chosen, Some(status)).await,
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
         };
+        self.heard(account, &body, false);
         match self.understood(account, candidate, chosen, status, body) {
             Ok(read) => self.answered(account, candidate, read),
             Err(event) => event,
@@ -137,6 +138,7 @@ impl<P: Platform> Run<'_, P> {
         };
         let head = reply::whole_head(self, candidate, account);
         self.status = head.status;
+        exchange.tape(|tape, now| tape.said(now, &body, false));
         exchange.platform.reply(head, body);
         Event::Ended
     }

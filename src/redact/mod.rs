@@ -102,11 +102,9 @@ impl<'r> Redactor<'r> {
         self.masked(text, &found)
     }
 
-    /// A body: JSON, of which everything but the masked values stays as it is, or else a text.
+    /// A body: JSON, of which everything but the masked values stays as it is, or else a text. What is JSON up to where it was
+    /// cut is read as both.
     pub fn body(&mut self, text: &str) -> String {
-        if !is_json(text) {
-            return self.text(text);
-        }
         let (mut edits, settings) = (Vec::new(), self.settings);
         walk(text, &settings.paths, &mut |token| {
             let source = text.get(token.at.clone()).unwrap_or_default();
@@ -114,7 +112,12 @@ impl<'r> Redactor<'r> {
                 edits.push((token.at, value));
             }
         });
-        edited(text, &edits)
+        let masked = edited(text, &edits);
+        if is_json(text) {
+            masked
+        } else {
+            self.text(&masked)
+        }
     }
 
     /// What a token is replaced by, if it is.
@@ -207,7 +210,7 @@ fn edited(text: &str, edits: &[(Range<usize>, String)]) -> String {
     out
 }
 
-/// In order; of places that overlap one that spans them all.
+/// In order; of places that overlap one that spans them all. One that goes on begins where its piece does.
 fn without_overlap(mut found: Vec<Found>) -> Vec<Found> {
     found.sort_by_key(|place| (place.at.start, std::cmp::Reverse(place.at.end)));
     let mut list: Vec<Found> = Vec::with_capacity(found.len());
@@ -215,7 +218,7 @@ fn without_overlap(mut found: Vec<Found>) -> Vec<Found> {
         match list.last_mut() {
             Some(last) if place.at.start < last.at.end => {
                 last.at.end = last.at.end.max(place.at.end);
-                last.goes_on &= place.goes_on;
+                last.goes_on |= place.goes_on;
             }
             _ => list.push(place),
         }

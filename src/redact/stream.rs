@@ -33,7 +33,7 @@ impl Redactor<'_> {
                 let edits = edits.get_mut(event);
                 edits.into_iter().for_each(|edits| self.read(event, data, edits, &mut pieces, &mut channels));
             } else {
-                *data = self.text(data);
+                *data = self.body(data);
             }
         }
         for members in channels.values().filter(|members| members.len() > 1) {

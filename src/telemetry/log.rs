@@ -49,6 +49,9 @@ pub struct RequestLine<'a> {
     /// What the policy's shadow would have chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shadow: Option<&'a Shadow>,
+    /// Name under which the payloads are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture_id: Option<&'a str>,
     /// `candidate:outcome, …`
     #[serde(skip_serializing_if = "str::is_empty")]
     pub attempts: &'a str,

@@ -110,6 +110,9 @@ export async function startHarness({ config = {}, vars = {}, secrets = {}, servi
       return (await runtime().getSecretsStoreSecretAPI(binding))();
     },
 
+    /** An R2 bucket, as the Worker sees it. */
+    bucket: binding => runtime().getR2Bucket(binding),
+
     /** Puts a Durable Object out of memory; its storage stays. */
     async evict(className, name) {
       await runtime().unsafeEvictDurableObject('signalbox', className, { name });

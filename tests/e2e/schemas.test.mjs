@@ -21,7 +21,7 @@ function fits(name, value) {
 }
 
 let gateway;
-before(async () => (gateway = await startHarness({ config: sim => ({ providers: { house: { kind: 'openai-chat', base_url: sim.baseUrl('house'), api_key: 'sim-house' } } }) })));
+before(async () => (gateway = await startHarness({ config: sim => ({ capture: { sample: 1 }, providers: { house: { kind: 'openai-chat', base_url: sim.baseUrl('house'), api_key: 'sim-house' } } }) })));
 after(() => gateway?.close());
 beforeEach(() => gateway.sim.reset());
 
@@ -106,6 +106,20 @@ test('usage, after attempts of every kind', async () => {
   leaving.leave();
   await gateway.sim.waitFor(attempt => attempt.ended === 'client closed');
   fits('usage', await json('/v1/usage'));
+});
+
+test('captures, of streams and of whole answers', async () => {
+  for (const body of [chat(MODELS.Anthropic, { stream: true }), chat('auto'), chat('house/unknown')]) {
+    const answer = await gateway.call('/v1/chat/completions', body);
+    await answer.text();
+    const request = answer.headers.get('x-signalbox-request-id');
+    const kept = await until(async () => {
+      const list = await json('/v1/captures?limit=1');
+      fits('captures', list);
+      return list.data.find(capture => capture.request_id === request);
+    });
+    fits('capture', await json(`/v1/captures/${kept.id}`));
+  }
 });
 
 describe('errors', () => {
