@@ -166,6 +166,8 @@ describe('the page', needsBrowser, () => {
       const tab = await open(browser, gateway.url, { path: '/#captures', allowed: [404] });
       await tab.page.getByText('Captures are not switched on.').waitFor();
       await tab.shot('captures-light');
+      await tab.go('captures/cap_gone', 'Captures');
+      await tab.page.getByText('There is no such capture.').waitFor();
       await tab.close();
     });
 

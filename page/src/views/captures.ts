@@ -53,7 +53,7 @@ function list(app: App): { el: HTMLElement } {
 function one(app: App, id: string): { el: HTMLElement } {
   const el = h('div', { class: 'view' }, notice('loading', 'Loading the capture…'));
   const path = `/v1/captures/${encodeURIComponent(id)}`;
-  app.api.get<Capture>(path).then(capture => fill(el, ...parts(app, path, capture)), error => fill(el, off(app, error)));
+  app.api.get<Capture>(path).then(capture => fill(el, ...parts(app, path, capture)), error => fill(el, error instanceof ApiError && error.status === 404 ? gone() : off(app, error)));
   return { el };
 }
 
@@ -97,6 +97,8 @@ function replay(app: App, path: string, capture: Capture): HTMLElement {
     h('form', { class: 'fields', submit: event => void send(event) },
       h('p', { class: 'field' }, h('label', { for: model }, 'Model'), fields.model), h('p', { class: 'field' }, h('label', { for: policy }, 'Policy'), fields.policy), button), result);
 }
+
+const gone = (): HTMLElement => notice('empty', 'There is no such capture.', 'It was kept for a time that is over, or was deleted, or nothing is captured here.', h('p', {}, h('a', { href: '#captures' }, 'All captures')));
 
 /** Why there is nothing to see. An endpoint that is not there and one that is switched off look alike: there are no captures. */
 function off(app: App, error: unknown): HTMLElement {
