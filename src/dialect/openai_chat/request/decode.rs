@@ -40,7 +40,7 @@ fn member(name: &str, raw: &RawValue, members: &Members<'_>, request: &mut ChatR
     match name {
         // Read above, or by routing.
         "model" | "messages" | "stream" | "max_tokens" | "max_completion_tokens" => {}
-        "models" | "provider" | "session_id" => {}
+        "models" | "provider" | "session_id" | "fallbacks" => {}
         "temperature" => request.temperature = number(raw),
         "top_p" => request.top_p = number(raw),
         "top_k" => match count(Some(raw)) {

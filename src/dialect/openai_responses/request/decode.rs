@@ -47,7 +47,7 @@ fn member(name: &str, raw: &RawValue, members: &Members<'_>, request: &mut ChatR
     match name {
         // Read above, or by routing.
         "model" | "input" | "instructions" | "stream" | "max_output_tokens" => {}
-        "models" | "provider" | "session_id" => {}
+        "models" | "provider" | "session_id" | "fallbacks" => {}
         "temperature" => request.temperature = raw.get().parse().ok(),
         "top_p" => request.top_p = raw.get().parse().ok(),
         "include" => include(raw, members, request),

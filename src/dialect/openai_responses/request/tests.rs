@@ -73,7 +73,7 @@ fn every_member_has_its_place_or_its_meaning() {
         "tool_choice": {"type": "function", "name": "f"},
         "text": {"format": {"type": "json_schema", "name": "n", "schema": {"a": 1.0}, "strict": true}, "verbosity": "low"},
         "reasoning": {"effort": "high", "summary": "auto"}, "include": ["message.output_text.logprobs", "reasoning.encrypted_content"],
-        "top_logprobs": 3, "user": "u", "models": ["a"], "provider": {"sort": "price"}, "session_id": "s"
+        "top_logprobs": 3, "user": "u", "models": ["a"], "provider": {"sort": "price"}, "session_id": "s", "fallbacks": ["b"]
     }));
     assert_eq!((request.max_output_tokens, request.temperature, request.top_p), (Some(50), Some(0.5), Some(0.9)));
     assert_eq!(

@@ -81,7 +81,7 @@ fn each_member_without_a_place_says_what_its_absence_means() {
 fn members_at_rest_and_routings_members_leave_nothing() {
     let request = with(
         r#""n":1,"frequency_penalty":0,"presence_penalty":0.0,"logprobs":false,"response_format":{"type":"text"},"seed":null,
-           "tools":null,"stop":null,"models":["a"],"provider":{"order":["x"]},"session_id":"s","stream_options":{"include_usage":true},"reasoning":{"exclude":true}"#,
+           "tools":null,"stop":null,"models":["a"],"provider":{"order":["x"]},"session_id":"s","fallbacks":["b"],"stream_options":{"include_usage":true},"reasoning":{"exclude":true}"#,
     );
     assert_eq!(extras(&request), []);
     assert_eq!(
