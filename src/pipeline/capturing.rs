@@ -56,7 +56,7 @@ pub fn finish<P: Platform>(run: &Run<'_, P>) -> Option<String> {
     let exchange = run.exchange;
     let tape = exchange.tape.take()?;
     let settings = exchange.gateway.config.capture.as_ref()?;
-    let record = recorded::served(run);
+    let record = recorded::served(run, None);
     if tape.why.is_none() && !went_wrong(&record) {
         return None;
     }

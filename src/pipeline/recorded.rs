@@ -10,13 +10,14 @@ use crate::pipeline::exchange::Exchange;
 use crate::pipeline::settle::AttemptAccount;
 use crate::policy::decision::Decision;
 use crate::policy::input::Purpose;
+use crate::policy::record::Shadow;
 use crate::policy::score::Score;
 use crate::ports::Platform;
 use crate::route;
 use crate::telemetry::record::{AttemptRecord, Best, Ranked, RequestRecord, ScoreTerms, SeamRecord, MOST_RANKED};
 
 /// A request that went through its attempts, well or not.
-pub fn served<P: Platform>(run: &Run<'_, P>) -> RequestRecord {
+pub fn served<P: Platform>(run: &Run<'_, P>, shadow: Option<&Shadow>) -> RequestRecord {
     let exchange = run.exchange;
     let choice = run.choice;
     let chosen = run.answered_by.and_then(|c| choice.candidates.get(c));
@@ -42,6 +43,7 @@ pub fn served<P: Platform>(run: &Run<'_, P>) -> RequestRecord {
             expected_picousd: *expected,
             chosen_picousd: chosen.or(first).and_then(|c| c.expected_picousd),
         }),
+        shadow: shadow.cloned(),
         candidates: u32::try_from(choice.considered).unwrap_or(u32::MAX),
         attempts: attempts(run),
         losses: chosen.map(|_| run.losses().map(|l| l.field.clone()).collect()).unwrap_or_default(),

@@ -52,7 +52,8 @@ pub fn served<P: Platform>(run: &Run<'_, P>) {
         .to_json(),
     );
     if exchange.platform.wants_records() {
-        exchange.platform.record_request(RequestRecord { capture_id, ..recorded::served(run) });
+        let record = recorded::served(run, shadow.as_ref());
+        exchange.platform.record_request(RequestRecord { capture_id, ..record });
     }
     considered::record(run, shadow);
     considered::remember(run);

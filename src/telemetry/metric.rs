@@ -49,6 +49,10 @@ impl Meter {
         if let (Some(blame), Some(error)) = (&record.blame, &record.error) {
             self.add(id::ERRORS, &[error, blame], 1);
         }
+        if let Some(shadow) = &record.shadow {
+            let result = if shadow.same { "same" } else { "different" };
+            self.add(id::SHADOW, &[&record.policy, &shadow.policy, result], 1);
+        }
         for seam in &record.seams {
             self.add(id::SEAMS, &[&seam.mode], 1);
         }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::accounting::{Certainty, Cost};
 use crate::dialect::canonical::Usage;
+use crate::policy::record::Shadow;
 
 /// Candidates of a decision that are told of.
 pub const MOST_RANKED: usize = 4;
@@ -67,6 +68,9 @@ pub struct RequestRecord {
     /// What would have answered had quality alone counted, and its expected cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best: Option<Best>,
+    /// What the policy's shadow would have chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Shadow>,
     /// Candidates that could have answered.
     pub candidates: u32,
     /// Calls to providers, in the order in which they were sent.

@@ -153,4 +153,18 @@ describe('recorded decisions', () => {
     assert.ok(shadows.every(shadow => shadow.policy === 'cheapest' && typeof shadow.same === 'boolean'));
     assert.ok(shadows.some(shadow => !shadow.same) && shadows.some(shadow => shadow.same));
   });
+
+  test('the differences are counted', async () => {
+    const shadows = lines('request').map(line => JSON.parse(line)).filter(({ policy, shadow }) => policy === 'house' && shadow);
+    const counted = async same => {
+      const page = await (await gateway.call('/metrics')).text();
+      const line = page.split('\n').find(line => ['signalbox_shadow_decisions_total{', 'policy="house"', 'shadow_policy="cheapest"', `result="${same}"`].every(part => line.includes(part)));
+      return Number(line?.split(' ').at(-1));
+    };
+    for (const [word, same] of [['same', true], ['different', false]]) {
+      const expected = shadows.filter(({ shadow }) => shadow.same === same).length;
+      assert.ok(expected > 0);
+      await until(async () => (await counted(word)) === expected, { what: `${expected} ${word}` });
+    }
+  });
 });

@@ -113,6 +113,8 @@ instruments! {
     DROPPED = "signalbox.export.dropped", "{item}", ONE, Sum, ["signalbox.signal"], "Spans, metrics and records that nobody got.";
     USAGE = USAGE_NAME, "{token}", ONE, Sum, [OPERATION, GEN_AI_PROVIDER, REQUEST_MODEL, MODALITY, USAGE_KIND],
         "Tokens of calls to providers; cached and reasoning tokens are parts of the others.";
+    SHADOW = "signalbox.shadow.decisions", "{decision}", ONE, Sum,
+        ["signalbox.policy", "signalbox.shadow.policy", "signalbox.shadow.result"], "Decisions of a policy that decides beside the one in force, by whether it chose the same.";
 }
 
 impl Instrument {

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::dialect::canonical::Usage;
+use crate::policy::record::Shadow;
 
 fn attempt(model: &str, listed: bool) -> AttemptRecord {
     AttemptRecord {
@@ -127,4 +128,16 @@ proptest! {
         let json = serde_json::to_string(&merged).unwrap();
         prop_assert_eq!(serde_json::from_str::<Meter>(&json).unwrap(), merged);
     }
+}
+
+#[test]
+fn what_a_shadow_would_have_chosen_is_counted_by_policy_and_result() {
+    let mut meter = Meter::default();
+    for same in [true, false, true] {
+        let shadow = Some(Shadow { policy: "next".into(), chosen: Some("openai/m".into()), same });
+        meter.count(&RequestRecord { policy: "house".into(), shadow, ..record(Vec::new()) });
+    }
+    meter.count(&record(Vec::new()));
+    let counted = |result| reading(&meter, "signalbox.shadow.decisions", result);
+    assert_eq!((counted("same"), counted("different")), (Some(Reading::Sum(2)), Some(Reading::Sum(1))));
 }
