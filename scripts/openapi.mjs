@@ -39,7 +39,7 @@ export function page(document = description()) {
 }
 
 function operation(endpoint) {
-  const { tag, summary, external, example, body, generates, routed, streams, only, answers, errors = 'Error', parameters = [], open, operators, unknown, empty, array } = endpoint;
+  const { tag, summary, external, example, body, generates, routed, streams, only, answers, errors = 'Error', parameters = [], open, operators, unknown, empty, array, scored } = endpoint;
   const shared = generates || routed ? Object.keys(headers()).map(name => ({ $ref: `#/components/parameters/${name}` })) : [];
   const schema = answers ? (answers.length > 1 ? { anyOf: answers.map(name => component(named(name))) } : component(named(answers[0]))) : array ? { type: 'array', items: { type: 'object' } } : { type: 'object' };
   const content = only ? { [only]: { schema: text } } : { ...json(schema), ...(streams ? { 'text/event-stream': { schema: text } } : {}) };
@@ -55,7 +55,8 @@ function operation(endpoint) {
       ...(empty ? { 204: { description: 'Done' } } : { 200: { description: 'The answer', ...(generates ? { headers: Object.fromEntries(Object.keys(answerHeaders()).map(name => [name, { $ref: `#/components/headers/${name}` }])) } : {}), content } }),
       ...(open ? {} : { 401: failure('No credential, or one that does not hold') }),
       ...(operators ? { 403: failure('Not an operator') } : {}),
-      ...(unknown ? { 404: failure('No such answer of this caller') } : {}),
+      ...(unknown ? { 404: failure(scored ? 'Answers are not scored here' : 'No such answer of this caller') } : {}),
+      ...(scored ? { 400: failure('Another body'), 403: failure('Not this caller\'s answer, or more than a day old'), 409: failure('Scored before'), 429: failure('As many scores as this caller may give today') } : {}),
       ...(generates ? { 400: failure('The request, or no candidate for it'), 429: failure('Rate limits or spend limits'), 502: failure('All providers failed') } : {}),
       503: open && endpoint.path === '/healthz' ? { description: 'Not serving', content: json(component('Healthz')) } : failure('Not configured, or not reachable now'),
     },
@@ -86,6 +87,7 @@ function ours() {
       type: 'object', description: 'The provider\'s own request, and routing members that never reach a provider.',
       properties: { model: { ...text, description: '`provider/model`, a bare name, or an alias such as `auto`; `:floor` and `:nitro` after it ask for the cheapest and the fastest' }, models, provider: { type: 'object', description: 'OpenRouter\'s routing preferences' }, session_id: text },
     },
+    Score: { type: 'object', additionalProperties: false, required: ['request_id', 'receipt', 'score'], properties: { request_id: { ...text, description: 'From x-signalbox-request-id' }, receipt: { ...text, description: 'From x-signalbox-feedback of the same answer' }, score: { type: 'number', minimum: 0, maximum: 1 } } },
     AnthropicError: component('ErrorAnthropic'),
     GeminiError: { type: 'object', properties: { error: { type: 'object', properties: { code: { type: 'integer' }, message: text, status: text }, required: ['code', 'message', 'status'] } }, required: ['error'] },
   };
@@ -120,6 +122,7 @@ function answerHeaders() {
     header('x-signalbox-cost-usd', 'Cost of all attempts, where it is known before the body'),
     header('x-signalbox-cost-certainty', 'exact, estimated or unpriced'),
     header('x-signalbox-stream-id', 'Name of a kept stream'),
+    header('x-signalbox-feedback', 'Receipt for POST /v1/feedback, where answers are scored'),
     header('traceparent', 'The span of the request'),
   ]);
 }

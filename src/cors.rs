@@ -8,7 +8,7 @@ const METHODS: &str = "GET, POST, DELETE, OPTIONS";
 const MAX_AGE_SECONDS: &str = "7200";
 const EXPOSED: &str = "x-request-id, request-id, retry-after, x-should-retry, traceparent, x-signalbox-request-id, \
      x-signalbox-model, x-signalbox-policy, x-signalbox-attempts, x-signalbox-losses, x-signalbox-cost-usd, \
-     x-signalbox-cost-certainty, x-signalbox-stream-id";
+     x-signalbox-cost-certainty, x-signalbox-stream-id, x-signalbox-feedback";
 
 /// The origin to echo, if it may call: an exact match with the configured list, or any origin where `any` holds
 /// (`local` mode without a list).

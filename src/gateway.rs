@@ -12,11 +12,13 @@ use crate::config::choice::Pattern;
 use crate::config::provider::Provider;
 use crate::config::{self, Config, ConfigProblem, Environment, Mode};
 use crate::error::{ErrorKind, GatewayError};
+use crate::feedback::{About, Learned};
 use crate::health::circuit::Change;
 use crate::health::share::{Delta, Message, Seen};
 use crate::health::watch::{Attempt, Watch};
 use crate::health::Health;
 use crate::identity::Gate;
+use crate::policy::input::Corrections;
 use crate::policy::sessions::Sessions;
 
 /// A configuration in force and the isolate's memory.
@@ -50,6 +52,7 @@ pub struct Memory {
     pub sessions: RefCell<Sessions>,
     unpriced: RefCell<BTreeMap<String, u64>>,
     price_report: RefCell<Option<String>>,
+    learned: RefCell<Learned>,
 }
 
 /// How long a refusal is believed without asking again, and one that is only for what is under way.
@@ -245,6 +248,32 @@ impl Gateway {
     #[must_use]
     pub fn price_report(&self) -> Option<String> {
         self.memory.price_report.borrow().clone()
+    }
+
+    /// What callers' scores say of models for a task under a policy, where scores are taken.
+    #[must_use]
+    pub fn corrections(&self, policy: &str, task: &str) -> Option<Corrections> {
+        self.config.feedback.and_then(|_| self.memory.learned.borrow().of(policy, task))
+    }
+
+    /// Callers' scores have come to these sums. What cannot be read changes nothing.
+    pub fn learn_scores(&self, sums: &str) {
+        if let Some(learned) = self.config.feedback.and_then(|settings| Learned::read(sums, settings)) {
+            self.memory.learned.replace(learned);
+        }
+    }
+
+    /// The receipt with which a principal may score an answer; `None` where scores are not taken.
+    #[must_use]
+    pub fn receipt(&self, principal: &str, request_id: &str, about: &About) -> Option<String> {
+        let sign = |names: &[&str]| self.gate.id_of(names);
+        (self.config.feedback.is_some() && self.gate.has_own_key()).then(|| about.receipt(principal, request_id, sign))
+    }
+
+    /// What a receipt is for; `None` where it is not this principal's for this request, or too old.
+    #[must_use]
+    pub fn of_receipt(&self, receipt: &str, principal: &str, request_id: &str, now_ms: u64) -> Option<About> {
+        About::of_receipt(receipt, principal, request_id, now_ms, |names| self.gate.id_of(names))
     }
 
     /// What is known of a candidate's present state.

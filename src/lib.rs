@@ -18,6 +18,7 @@ pub mod health; // of the now: what is known of candidates' present state, circu
 pub mod config; // knowledge: what the operator wrote, valid or refused whole
 pub mod classify; // 4 classify: request → features, kind of task with confidence
 pub mod policy; // 5 choice: candidates, filter, score, decision
+pub mod feedback; // knowledge: what callers' scores say of models
 pub mod embedding; // 3 parse: texts in, vectors out
 pub mod upstream; // knowledge: providers and their failures
 pub mod attempt; // 6 attempt: the state machine that gets the answer through

@@ -8,6 +8,7 @@ use crate::accounting::report::{Range, Sums};
 use crate::accounting::Row;
 use crate::capture::Stored;
 use crate::config::provider::Secret;
+use crate::feedback::{self, Score};
 use crate::http::{Headers, ResponseHead, UpstreamRequest};
 use crate::identity::ports::{JwksSource, SignatureVerifier};
 use crate::telemetry::record::RequestRecord;
@@ -164,6 +165,11 @@ pub trait Platform: SignatureVerifier + JwksSource {
 
     /// The principal's sums, rows of this isolate included; `None` when its ledger cannot be reached.
     async fn usage(&self, principal: &str, range: &Range) -> Option<Sums>;
+
+    /// Has a score counted; `None` when its place cannot be reached.
+    async fn score(&self, _score: Score) -> Option<feedback::Verdict> {
+        None
+    }
 
     /// Writes one structured line.
     fn log(&self, line: String);

@@ -25,6 +25,8 @@ pub enum Endpoint {
     Model(String),
     /// A dry run of the choice.
     Route,
+    /// A score for an answer.
+    Feedback,
     /// The rest of a stream that is kept, by its id.
     Stream(String),
     /// The end of one.
@@ -49,7 +51,7 @@ pub enum Endpoint {
     Page(String),
 }
 
-const TABLE: [(&str, &str, Endpoint); 14] = [
+const TABLE: [(&str, &str, Endpoint); 15] = [
     ("POST", "/v1/chat/completions", Endpoint::Generate(Dialect::OpenAiChat)),
     ("POST", "/v1/responses", Endpoint::Generate(Dialect::OpenAiResponses)),
     ("POST", "/v1/messages", Endpoint::Generate(Dialect::AnthropicMessages)),
@@ -57,6 +59,7 @@ const TABLE: [(&str, &str, Endpoint); 14] = [
     ("POST", "/v1/embeddings", Endpoint::Embeddings),
     ("GET", "/v1/models", Endpoint::Models),
     ("POST", "/v1/route", Endpoint::Route),
+    ("POST", "/v1/feedback", Endpoint::Feedback),
     ("GET", "/v1/usage", Endpoint::Usage(None)),
     ("GET", "/v1/stats", Endpoint::Stats),
     ("GET", "/v1/captures", Endpoint::Captures),
@@ -99,6 +102,7 @@ impl Endpoint {
             | Self::Models
             | Self::Model(_)
             | Self::Route
+            | Self::Feedback
             | Self::Stream(_)
             | Self::CancelStream(_)
             | Self::Captures

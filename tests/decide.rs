@@ -16,7 +16,8 @@ use signalbox::error::ErrorKind;
 use signalbox::health::{Breaker, Health};
 use signalbox::policy::decision::{Audience, Decision, Why};
 use signalbox::policy::filter::Code;
-use signalbox::policy::input::{Input, PrincipalView, Purpose, RequestView, Signals};
+use signalbox::policy::input::{Corrections, Input, PrincipalView, Purpose, RequestView, Signals};
+use signalbox::policy::record::Summary;
 use signalbox::policy::routing::{MaxPrice, OnUnsupported, ProviderPreferences, RoutingRequest, Sort, SortBy};
 use signalbox::policy::{decide, pool, Knowledge};
 
@@ -132,6 +133,7 @@ fn ask(model: &str) -> Input {
         seed: 7,
         signed_by: None,
         session: None,
+        corrections: None,
         signals: BTreeMap::new(),
     }
 }
@@ -795,4 +797,36 @@ proptest! {
             prop_assert!(wide.contains(&name), "{} is none of {:?}", name, wide);
         }
     }
+}
+
+#[test]
+fn scores_of_callers_count_for_their_policy_and_task_and_the_decision_says_which() {
+    let world = World::new();
+    let mut input = ask("auto");
+    let before = world.decide(&input);
+    let first = before.chosen().unwrap().name.clone();
+    let corrections = |policy: &str, task: &str, micro: i64| {
+        let by_model = [(first.clone(), micro)].into();
+        Some(Corrections { version: "s1".into(), policy: policy.into(), task: task.into(), by_model })
+    };
+    let figure = |decision: &Decision| {
+        let choice = decision.ranked.iter().find(|choice| choice.name == first).unwrap();
+        (choice.quality.value_micro, choice.score.total_micro)
+    };
+    input.corrections = corrections(&before.policy, "chat", -40_000);
+    let corrected = world.decide(&input);
+    assert_eq!(figure(&corrected).0, figure(&before).0 - 40_000);
+    assert!(figure(&corrected).1 < figure(&before).1);
+    assert_eq!(corrected.versions.feedback.as_deref(), Some("s1"));
+    // As recorded and read back, it decides the same; without the recorded corrections it would not.
+    let recorded: Input = serde_json::from_str(&serde_json::to_string(&input).unwrap()).unwrap();
+    assert_eq!(Summary::of(&world.decide(&recorded)), Summary::of(&corrected));
+    assert_ne!(Summary::of(&before).digest, Summary::of(&corrected).digest);
+    for other in [corrections("cheapest", "chat", -40_000), corrections(&before.policy, "code", -40_000)] {
+        input.corrections = other;
+        let decision = world.decide(&input);
+        assert_eq!((figure(&decision), decision.versions.feedback.clone()), (figure(&before), None));
+    }
+    input.corrections = corrections(&before.policy, "chat", i64::MAX);
+    assert_eq!(figure(&world.decide(&input)).0, 1_000_000, "a quality stays one");
 }

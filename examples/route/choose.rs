@@ -116,6 +116,7 @@ impl World {
             seed: 0,
             signed_by: None,
             session: None,
+            corrections: None,
             signals: BTreeMap::new(),
         };
         let candidates = names::candidates(&input.request, &self.config).expect("the alias is configured").candidates;

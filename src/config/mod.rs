@@ -9,6 +9,7 @@ pub mod continuation;
 pub mod hedge;
 pub mod limits;
 pub mod merge;
+pub mod feedback;
 pub mod prices;
 pub mod provider;
 pub mod rule;
@@ -82,6 +83,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where the price table is fetched anew by the clock.
     pub price_refresh: Option<prices::Refresh>,
+    /// How callers' scores are taken; `None` = they are not.
+    pub feedback: Option<feedback::Feedback>,
     /// Largest request body in bytes.
     pub max_body_bytes: u64,
     /// What else of a request is bounded.
@@ -184,6 +187,7 @@ pub const ROOT: &[&str] = &[
     "cors",
     "streams",
     "prices",
+    "feedback",
 ];
 /// Members of `request_bounds`.
 pub const BOUNDS: &[&str] = &["depth", "messages", "tools", "images"];
@@ -236,6 +240,7 @@ impl Reader<'_> {
             capture,
             limits,
             price_refresh: object.member("prices").and_then(|v| prices::read(&v, self.mode)),
+            feedback: object.member("feedback").and_then(|v| feedback::read(&v)),
             max_body_bytes: body?,
             bounds: bounds(&object)?,
             crowd: crowd(&object)?,

@@ -1,17 +1,18 @@
 //! The members that the loader knows, by the name of the definition in `docs/config.schema.json` that must list the same.
 
-use super::{bounds, capture, choice, continuation, hedge, limits, prices, provider, rule, telemetry};
+use super::{bounds, capture, choice, continuation, feedback, hedge, limits, prices, provider, rule, telemetry};
 use crate::catalogue::{learned, model};
 use crate::redact::find;
 
 /// Definition → members. The empty name is the document itself.
-pub const SHAPES: [(&str, &[&str]); 35] = [
+pub const SHAPES: [(&str, &[&str]); 36] = [
     ("", super::ROOT),
     ("request_bounds", super::BOUNDS),
     ("overload", super::OVERLOAD),
     ("cors", super::CORS),
     ("streams", super::STREAMS),
     ("prices", prices::PRICES),
+    ("feedback", feedback::FEEDBACK),
     ("provider", provider::PROVIDER),
     ("breaker", provider::BREAKER),
     ("model", model::MODEL),

@@ -1,7 +1,7 @@
 //! The Durable Object `Health`. Under a provider's name it is the board on which isolates tell each other what they have seen
 //! of its models: it stores nothing, what is lost with it is told anew within seconds. Under `register/N` it keeps a shard
 //! of the register of requests that are over, and writes it down from time to time. Under `used/X` it remembers assertions
-//! that let in once.
+//! that let in once. Under `feedback` it has the sums of callers' scores.
 
 #![allow(missing_docs)] // of what the macro adds
 
@@ -12,6 +12,7 @@ use wasm_bindgen::JsValue;
 use worker::{durable_object, DurableObject, Env, Method, Request, Response, SqlStorage, SqlStorageValue, State};
 
 use crate::edge::platform::{call_object, now_ms};
+use crate::feedback::{store, Score, Verdict, RECEIPT_MS};
 use crate::health::share::Board;
 use crate::telemetry::outbox::Push;
 use crate::telemetry::register::ledgers::{self, RollUp};
@@ -29,6 +30,23 @@ pub async fn first_use(objects: &JsValue, hash: &str, until_ms: u64) -> Option<b
     let body = serde_json::to_string(&(hash, until_ms)).ok()?;
     let (_, answer) = call_object(objects, &name, "POST", "/used", &body).await.filter(|(status, _)| *status == 200)?;
     serde_json::from_str(&answer).ok()
+}
+
+/// The object that has callers' scores.
+const SCORES: &str = "feedback";
+
+/// Has a score counted; `None`: the object does not answer.
+pub async fn score(objects: &JsValue, score: &Score) -> Option<Verdict> {
+    let body = serde_json::to_string(score).ok()?;
+    let (_, answer) =
+        call_object(objects, SCORES, "POST", "/scores", &body).await.filter(|(status, _)| *status == 200)?;
+    serde_json::from_str(&answer).ok()
+}
+
+/// The sums of scores, for `feedback::Learned`.
+pub async fn scores(objects: &JsValue) -> Option<String> {
+    let answer = call_object(objects, SCORES, "GET", "/scores", "").await.filter(|(status, _)| *status == 200);
+    answer.map(|(_, sums)| sums)
 }
 
 fn integer(value: u64) -> SqlStorageValue {
@@ -106,6 +124,14 @@ impl DurableObject for Health {
                 };
                 Response::from_json(&self.first_use(text, until_ms)?)
             }
+            (Method::Post, "/scores") => {
+                let body = request.bytes().await?;
+                let Ok(score) = crate::json::from_slice::<Score>(&body) else {
+                    return Response::error("invalid_message", 400);
+                };
+                Response::from_json(&self.count_score(score)?)
+            }
+            (Method::Get, "/scores") => Response::ok(self.scores()?),
             (Method::Get, "/register/saved") => Response::ok((!self.alarm_is_set.get()).to_string()),
             _ => Response::error("unknown_url", 404),
         }
@@ -141,6 +167,41 @@ impl Health {
             ));
         }
         Ok(work(held.get_or_insert_default()))
+    }
+
+    /// Counts a score, unless its request has been scored or its principal has given enough for today.
+    fn count_score(&self, score: Score) -> worker::Result<Verdict> {
+        let sql = self.state.storage().sql();
+        sql.exec(store::SCHEMA, None)?;
+        let text = SqlStorageValue::String;
+        let now = now_ms();
+        let today = || integer(now / 86_400_000);
+        let giver = || vec![text(score.principal.clone()), today()];
+        let full = sql.exec(store::SELECT_FULL, [giver(), vec![integer(score.most_today)]].concat())?;
+        if full.raw().next().is_some() {
+            return Ok(Verdict::TooMany);
+        }
+        if !self.first_use(score.request_id.clone(), now.saturating_add(RECEIPT_MS))? {
+            return Ok(Verdict::Repeated);
+        }
+        sql.exec(store::FORGET_GIVERS, vec![today()])?;
+        sql.exec(store::COUNT_GIVER, giver())?;
+        let about = score.about;
+        let counted = vec![text(about.policy), text(about.task), text(about.model), integer(score.score_micro)];
+        sql.exec(store::ADD_SCORE, counted)?;
+        Ok(Verdict::Taken)
+    }
+
+    fn scores(&self) -> worker::Result<String> {
+        let sql = self.state.storage().sql();
+        sql.exec(store::SCHEMA, None)?;
+        let mut rows = Vec::new();
+        for row in sql.exec(store::SELECT_SCORES, None)?.raw() {
+            if let Some(SqlStorageValue::String(row)) = row?.into_iter().next() {
+                rows.push(row);
+            }
+        }
+        Ok(format!("[{}]", rows.join(",")))
     }
 
     /// Whether a text is new. Those that are over are forgotten on the way.

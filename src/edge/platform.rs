@@ -23,6 +23,7 @@ use crate::edge::health_object;
 use crate::edge::stream_log::Keeper;
 use crate::edge::task::{self, Step};
 use crate::edge::webcrypto::Verifier;
+use crate::feedback::{Score, Verdict as ScoreVerdict};
 use crate::gateway::Gateway;
 use crate::http::{Headers, Request, ResponseHead, UpstreamRequest};
 use crate::identity::jwks::MAX_BODY_BYTES;
@@ -470,6 +471,10 @@ impl Platform for EdgePlatform {
 
     async fn usage(&self, principal: &str, range: &Range) -> Option<Sums> {
         gather::usage(&self.bindings.ledgers, principal, range).await
+    }
+
+    async fn score(&self, score: Score) -> Option<ScoreVerdict> {
+        health_object::score(&self.bindings.health, &score).await
     }
 
     fn log(&self, line: String) {

@@ -11,7 +11,7 @@ use crate::catalogue::import::refresh::{PRICES_KEY, REPORT_KEY, VERSION_PREFIX};
 use crate::catalogue::price::SNAPSHOT;
 use crate::config::{ConfigProblem, Mode};
 use crate::edge::platform::{now_ms, random, read_keys, write_key};
-use crate::edge::{binding, secrets, text};
+use crate::edge::{binding, health_object, secrets, text};
 use crate::error::GatewayError;
 use crate::gateway::{unconfigured, Gateway, Memory};
 
@@ -63,11 +63,27 @@ pub async fn gateway(env: &Env, ctx: &Rc<Context>, version: Option<&str>) -> Res
             let env = env.clone();
             ctx.wait_until(async move {
                 // What is wrong has been logged; the version in force stays.
-                let _ = refresh(&env).await;
+                if let Ok(gateway) = refresh(&env).await {
+                    learn_scores(&env, &gateway).await;
+                }
             });
             Ok(gateway)
         }
-        None => refresh(env).await.map_err(|problems| unconfigured(&problems)),
+        None => {
+            let gateway = refresh(env).await.map_err(|problems| unconfigured(&problems))?;
+            let (env, fresh) = (env.clone(), gateway.clone());
+            ctx.wait_until(async move { learn_scores(&env, &fresh).await });
+            Ok(gateway)
+        }
+    }
+}
+
+/// Reads what callers' scores have come to, where they are taken. No request waits for it.
+async fn learn_scores(env: &Env, gateway: &Gateway) {
+    if gateway.config.feedback.is_some() {
+        if let Some(sums) = health_object::scores(&binding(env, "HEALTH")).await {
+            gateway.learn_scores(&sums);
+        }
     }
 }
 

@@ -174,6 +174,12 @@ impl Gate {
         principal::keyed_id(&self.principal_key, &names)
     }
 
+    /// Whether what hangs on the key cannot be made elsewhere.
+    #[must_use]
+    pub fn has_own_key(&self) -> bool {
+        !self.principal_key.is_empty()
+    }
+
     /// The settings in force.
     #[must_use]
     pub fn settings(&self) -> &Settings {

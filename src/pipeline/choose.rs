@@ -301,6 +301,7 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
             seed: session.unwrap_or_else(|| sessions::seed_of(&exchange.request_id)),
             signed_by: work.signed_by(exchange.dialect),
             session: session.map(|_| Session::default()),
+            corrections: None,
             signals: BTreeMap::new(),
         };
         let (stream, hides_reasoning) = (view.stream, view.hide_reasoning);
@@ -328,6 +329,9 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
             let keep_ms = pool.policy.stickiness.keep_ms;
             self.input.session = Some(gateway.memory.sessions.borrow().find(key, now, keep_ms));
         }
+        let task = self.input.features.task_above(pool.policy.min_task_confidence_micro);
+        let corrections = gateway.corrections(pool.policy_name, task);
+        self.input.corrections = corrections;
         for candidate in &pool.candidates {
             let key = self.first_key(candidate.provider, candidate.name);
             let health = gateway.health(&circuit(candidate.name, key), now);

@@ -103,6 +103,7 @@ fn covered_by_auto<P: Platform>(exchange: &Exchange<'_, P>) -> Vec<String> {
         seed: 0,
         signed_by: None,
         session: None,
+        corrections: None,
         signals: BTreeMap::new(),
     };
     // An operator may have removed the alias.

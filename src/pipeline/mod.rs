@@ -22,6 +22,7 @@ pub mod pausing;
 pub mod prepare;
 pub mod recorded;
 pub mod reply;
+pub mod scored;
 pub mod settle;
 pub mod stats;
 pub mod streamed;
@@ -113,6 +114,7 @@ async fn serve<P: Platform>(exchange: &mut Exchange<'_, P>) -> Result<(), Gatewa
         Endpoint::EraseCapture(id) => captures::erase(exchange, &id).await?,
         Endpoint::Stream(id) => return keep::read(exchange, &id).await,
         Endpoint::CancelStream(id) => return keep::cancel(exchange, &id).await,
+        Endpoint::Feedback => scored::score(exchange).await?,
         Endpoint::Route => {
             let body = enter::body(exchange).await?;
             choose::dry_run(exchange, &body)?;

@@ -5,6 +5,7 @@ use crate::cors;
 use crate::dialect::canonical::{Disposition, Extra, Loss};
 use crate::dialect::{anthropic_messages, gemini, openai_chat, Dialect, ReplyContext, Tail};
 use crate::error::{ErrorKind, GatewayError};
+use crate::feedback::{About, RECEIPT_HEADER};
 use crate::http::{header_text, Headers, ResponseHead};
 use crate::json::quoted;
 use crate::pipeline::attempts::Run;
@@ -111,6 +112,18 @@ fn answered_by<P: Platform>(headers: &mut Headers, run: &Run<'_, P>, candidate: 
     let Some(chosen) = run.choice.candidates.get(candidate) else { return };
     headers.push("x-signalbox-model", header_text(&chosen.name));
     headers.push("x-signalbox-losses", losses_text(run.losses()));
+    let (exchange, choice) = (run.exchange, run.choice);
+    if exchange.gateway.config.feedback.is_some() && choice.work.generates() {
+        let about = About {
+            at_ms: exchange.arrived_ms,
+            policy: choice.policy.clone(),
+            task: choice.task.clone(),
+            model: chosen.name.clone(),
+        };
+        if let Some(receipt) = exchange.gateway.receipt(exchange.principal_id(), &exchange.request_id, &about) {
+            headers.push(RECEIPT_HEADER, receipt);
+        }
+    }
 }
 
 /// The value of `x-signalbox-losses`.

@@ -56,6 +56,9 @@ pub struct Versions {
     pub catalogue: String,
     /// Of the price table.
     pub prices: String,
+    /// Of callers' scores, where they had a say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<String>,
 }
 
 /// A candidate that may be tried.

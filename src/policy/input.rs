@@ -32,6 +32,9 @@ pub struct Input {
     /// The conversation that the request goes on with, where the caller names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<Session>,
+    /// What callers' scores say of models for this task under this policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrections: Option<Corrections>,
     /// What is known of candidates at this moment, by `provider/model`; absent = nothing.
     #[serde(serialize_with = "known")]
     pub signals: BTreeMap<String, Signals>,
@@ -109,6 +112,19 @@ pub struct Session {
     pub age_ms: u64,
     /// Tokens of the conversation that this model's provider keeps in its prompt cache, as far as can be told.
     pub cached_tokens: u64,
+}
+
+/// Corrections of quality figures, from callers' scores.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Corrections {
+    /// Names the scores that they were made from.
+    pub version: String,
+    /// The policy that they hold under.
+    pub policy: String,
+    /// The task that they hold for.
+    pub task: String,
+    /// Millionths, by `provider/model`.
+    pub by_model: BTreeMap<String, i64>,
 }
 
 /// What is known of one candidate at this moment.

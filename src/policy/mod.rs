@@ -24,7 +24,7 @@ use decision::{Choice, Decision, Exclusion, Versions, Why};
 use estimate::{Estimate, Pricing};
 use facts::{OfCandidate, OfRequest};
 use filter::{Code, Reason, Subject};
-use input::{Input, RequestView, Signals};
+use input::{Corrections, Input, RequestView, Signals};
 use names::{Candidate, Pool};
 use rank::Entry;
 use routing::OnUnsupported;
@@ -124,6 +124,7 @@ pub fn decide(input: &Input, pool: &Pool<'_>, knowledge: Knowledge<'_>) -> Decis
             config: knowledge.config.version.clone(),
             catalogue: knowledge.config.catalogue.version.clone(),
             prices: knowledge.prices.version.clone(),
+            feedback: corrections(input, pool, task).map(|c| c.version.clone()),
         },
         now_ms: input.now_ms,
     }
@@ -150,7 +151,9 @@ fn examine(
     let signals = input.signals.get(candidate.name).unwrap_or(&nothing);
     let pricing = Pricing::of(candidate, input.request.purpose, knowledge, input.now_ms);
     let estimate = Estimate::of(candidate.known, &input.features, task, &pricing, signals);
-    let quality = quality(candidate, task, input, signals, knowledge.config);
+    let mut quality = quality(candidate, task, input, signals, knowledge.config);
+    let correction = corrections(input, pool, task).and_then(|c| c.by_model.get(candidate.name)).copied().unwrap_or(0);
+    quality.value_micro = quality.value_micro.saturating_add(correction).clamp(0, 1_000_000);
     let quality_micro = quality.value_micro;
     let subject = Subject { candidate, signals, pricing: &pricing, estimate: &estimate, quality_micro };
     let mut reasons = filter::reasons(&subject, input, pool);
@@ -177,6 +180,11 @@ fn examine(
         model_id: names::model_id(candidate, knowledge.config).to_owned(),
     });
     (entry, reasons)
+}
+
+/// What scores say, where it was said of this policy and task.
+fn corrections<'i>(input: &'i Input, pool: &Pool<'_>, task: &str) -> Option<&'i Corrections> {
+    input.corrections.as_ref().filter(|c| c.policy == pool.policy_name && c.task == task)
 }
 
 /// What was learned of the model for such a text, unless the caller named the kind of task and a figure is given for it.

@@ -21,7 +21,7 @@ function fits(name, value) {
 }
 
 let gateway;
-before(async () => (gateway = await startHarness({ config: sim => ({ capture: { sample: 1 }, providers: { house: { kind: 'openai-chat', base_url: sim.baseUrl('house'), api_key: 'sim-house' } } }) })));
+before(async () => (gateway = await startHarness({ secrets: { SIGNALBOX_PRINCIPAL_KEY: 'a key of our own' }, config: sim => ({ feedback: {}, capture: { sample: 1 }, providers: { house: { kind: 'openai-chat', base_url: sim.baseUrl('house'), api_key: 'sim-house' } } }) })));
 after(() => gateway?.close());
 beforeEach(() => gateway.sim.reset());
 
@@ -120,6 +120,11 @@ test('captures, of streams and of whole answers', async () => {
     });
     fits('capture', await json(`/v1/captures/${kept.id}`));
   }
+});
+
+test('scores', async () => {
+  const { headers } = await gateway.call('/v1/chat/completions', chat(MODELS.OpenAI));
+  fits('feedback', await json('/v1/feedback', { request_id: headers.get('x-signalbox-request-id'), receipt: headers.get('x-signalbox-feedback'), score: 0.5 }));
 });
 
 describe('errors', () => {

@@ -60,6 +60,7 @@ fn ask(model: &str) -> Input {
         seed: 7,
         signed_by: None,
         session: None,
+        corrections: None,
         signals: BTreeMap::new(),
     }
 }
