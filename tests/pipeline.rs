@@ -227,6 +227,20 @@ fn a_silent_route_is_left_at_its_deadline() {
 }
 
 #[test]
+fn a_success_without_an_answer_may_have_been_worked_for() {
+    let error = r#"{"error":{"message":"busy","type":"server_error","code":"server_is_overloaded"}}"#;
+    for (body, is_free) in [("", false), ("{}", false), (error, true)] {
+        let fake = Fake::new([Script::json(200, body), Script::json(200, body), hello()]);
+        let asked = chat("openai/gpt-4o-mini", true, r#","models":["backup/gpt-4o-mini"]"#);
+        serve(&fake, post("/v1/chat/completions", &asked, &[]));
+        assert_eq!(fake.status(), 200);
+        let (outcome, cost) = settled(&fake, 1);
+        assert_eq!(outcome, Outcome::Failed);
+        assert_eq!(cost == Cost::NOTHING, is_free, "{body}: {cost:?}");
+    }
+}
+
+#[test]
 fn a_cut_before_content_stays_invisible() {
     let fake = Fake::new([Script::stream([ROLE]).then(1, Piece::Reset), hello()]);
     let body = chat("openai/gpt-4o-mini", true, r#","models":["backup/gpt-4o-mini"]"#);

@@ -328,8 +328,8 @@ impl<'a, P: Platform> Run<'a, P> {
                     body => body.unwrap_or_default(),
                 };
                 self.heard(leg.account, &body, false);
-                let failure = self.refused(leg.chosen, *status, headers, &body);
-                Ok(self.turned_away(leg, failure))
+                let (status, failure) = (*status, self.refused(leg.chosen, *status, headers, &body));
+                Ok(self.turned_away(leg, status, failure))
             }
             Stage::Whole { status } => match leg.call.whole(until, MAX_ANSWER_BYTES).await {
                 Ok(body) => {
@@ -399,8 +399,8 @@ impl<'a, P: Platform> Run<'a, P> {
                 Came::Failed(self.lost(&mut leg.call, leg.account, Interrupt::Timeout))
             }
             Stage::Refused { status, headers, .. } => {
-                let failure = self.refused(leg.chosen, *status, headers, &[]);
-                self.turned_away(leg, failure)
+                let (status, failure) = (*status, self.refused(leg.chosen, *status, headers, &[]));
+                self.turned_away(leg, status, failure)
             }
             // All of the answer is there but the end of its connection.
             Stage::Stream { probe, .. } if probe.complete() => Came::Content,
@@ -408,12 +408,12 @@ impl<'a, P: Platform> Run<'a, P> {
         }
     }
 
-    fn turned_away(&mut self, leg: &mut Leg<'a, P::Call>, mut failure: AttemptFailure) -> Came {
+    fn turned_away(&mut self, leg: &mut Leg<'a, P::Call>, status: u16, mut failure: AttemptFailure) -> Came {
         leg.call.abort();
         if self.view.stream {
             self.prepared.forgive_our_option(self.exchange, self.view, leg.chosen, &mut failure);
         }
-        self.settle(leg.account, Ending::Refused(failure.clone()));
+        self.settle(leg.account, Ending::turned_away(status, failure.clone()));
         Came::Failed(self.failed(leg.candidate, failure))
     }
 

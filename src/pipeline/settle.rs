@@ -72,6 +72,18 @@ pub enum Ending<'o> {
     Unanswered(Option<AttemptFailure>),
 }
 
+impl Ending<'_> {
+    /// With something else than what was asked for. A success in whose place no error of the provider's was read may have
+    /// been worked for.
+    pub fn turned_away(status: u16, failure: AttemptFailure) -> Self {
+        let told = failure.error.as_ref().is_some_and(|error| !error.raw.is_empty());
+        match (200..300).contains(&status) && !told {
+            true => Self::Unanswered(Some(failure)),
+            false => Self::Refused(failure),
+        }
+    }
+}
+
 impl<P: Platform> Run<'_, P> {
     /// Opens an attempt's account: beside the call and not before it, but under a limit, where leave is got first.
     ///

@@ -63,7 +63,7 @@ impl<P: Platform> Run<'_, P> {
         } {
             call.abort();
             self.prepared.forgive_our_option(self.exchange, self.view, chosen, &mut failure);
-            self.settle(account, Ending::Refused(failure.clone()));
+            self.settle(account, Ending::turned_away(status, failure.clone()));
             return self.failed(candidate, failure);
         }
         let (mut relay, unsent) = self.relay_of_pause().unwrap_or_else(|| {
