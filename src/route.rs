@@ -41,6 +41,8 @@ pub enum Endpoint {
     Captures,
     /// One of them, by its name.
     Capture(String),
+    /// One of them once more, to be compared.
+    Replay(String),
     /// The end of one.
     EraseCapture(String),
     /// Whether this instance can serve.
@@ -107,6 +109,7 @@ impl Endpoint {
             | Self::CancelStream(_)
             | Self::Captures
             | Self::Capture(_)
+            | Self::Replay(_)
             | Self::EraseCapture(_)
             | Self::Usage(_) => Access::Caller,
         }
@@ -115,6 +118,7 @@ impl Endpoint {
 
 const STREAMS: &str = "/v1/streams/";
 const CAPTURES: &str = "/v1/captures/";
+const REPLAY: &str = "/replay";
 const PAGE: &str = "/page/";
 
 /// The endpoint of a path as a template, one of a short list: nothing of it was written by a caller.
@@ -128,7 +132,7 @@ pub fn template(path: &str) -> &'static str {
         return "/v1/streams/{id}";
     }
     if path.starts_with(CAPTURES) {
-        return "/v1/captures/{id}";
+        return if path.ends_with(REPLAY) { "/v1/captures/{id}/replay" } else { "/v1/captures/{id}" };
     }
     if path.starts_with("/v1/usage/") {
         return "/v1/usage/{principal}";
@@ -188,6 +192,12 @@ pub fn endpoint(method: &str, path: &str) -> Result<Endpoint, GatewayError> {
         return match method {
             "GET" => Ok(Endpoint::Usage(Some(percent_decode(id)))),
             _ => Err(wrong_method(method, path, "GET")),
+        };
+    }
+    if let Some(id) = path.strip_prefix(CAPTURES).and_then(|rest| rest.strip_suffix(REPLAY)) {
+        return match method {
+            "POST" => Ok(Endpoint::Replay(id.to_owned())),
+            _ => Err(wrong_method(method, path, "POST")),
         };
     }
     if let Some(id) = path.strip_prefix(CAPTURES).filter(|id| !id.is_empty()) {
@@ -264,7 +274,8 @@ pub fn dialect_of(path: &str, client: Option<Dialect>) -> Dialect {
 #[must_use]
 pub fn allowed_method(path: &str) -> Option<&'static str> {
     let known = |method: &&'static str| endpoint(method.split(',').next().unwrap_or_default(), path).is_ok();
-    let erased = (path.starts_with(STREAMS) || path.starts_with(CAPTURES)).then_some("GET, DELETE");
+    let erased =
+        (path.starts_with(STREAMS) || (path.starts_with(CAPTURES) && !path.ends_with(REPLAY))).then_some("GET, DELETE");
     erased.into_iter().chain(["GET", "POST"]).find(known)
 }
 

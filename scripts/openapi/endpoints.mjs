@@ -50,6 +50,7 @@ export const ENDPOINTS = [
     parameters: [query('limit', 'Captures of a page', whole(1, 100, 20)), query('cursor', 'From next_cursor', { type: 'string' })] },
   { path: '/v1/captures/{id}', method: 'get', tag: 'Operators', summary: 'One of them, whole and masked', answers: ['capture'], parameters: [id('id', 'From the list, a span or a log line')], unknown: true },
   { path: '/v1/captures/{id}', method: 'delete', tag: 'Operators', summary: 'Erases one', parameters: [id('id', 'From the list')], unknown: true, empty: true },
+  { path: '/v1/captures/{id}/replay', method: 'post', tag: 'Operators', summary: 'Carries a captured request out again, on one\'s own account, and tells what differs; the body may name a model or a policy', answers: ['replay'], parameters: [id('id', 'From the list')], unknown: true },
   { path: '/metrics', method: 'get', tag: 'Operators', summary: 'Metrics as Prometheus text; also for scrapers with the secret METRICS_TOKEN', operators: true, only: 'text/plain' },
   { path: '/healthz', method: 'get', tag: 'Operators', summary: 'Whether this instance can serve; details for operators', answers: ['healthz'], open: true },
   { path: '/openapi.json', method: 'get', tag: 'Operators', summary: 'This description', open: true },

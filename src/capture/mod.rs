@@ -6,6 +6,7 @@
 //! that nothing has to be looked up to know who may see it.
 
 pub mod made;
+pub mod outcome;
 pub mod payload;
 pub mod tape;
 

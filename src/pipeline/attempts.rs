@@ -15,6 +15,7 @@ use crate::pipeline::exchange::Exchange;
 use crate::pipeline::hedging;
 use crate::pipeline::pausing::Pausing;
 use crate::pipeline::prepare::Prepared;
+use crate::pipeline::replaying::Outlet;
 use crate::pipeline::reply;
 use crate::pipeline::settle::AttemptAccount;
 use crate::ports::{CallerSink, Interrupt, Platform, UpstreamCall};
@@ -46,7 +47,7 @@ pub struct Run<'a, P: Platform> {
     /// How events are laid out for the caller.
     pub framing: Framing,
     /// The caller's open stream, once the status line is out.
-    pub sink: Option<P::Sink>,
+    pub sink: Option<Outlet<P::Sink>>,
     /// The status line went out before anyone had answered.
     pub opened_early: bool,
     /// Bytes that may go out once the end is known.
@@ -133,6 +134,9 @@ impl<'a, P: Platform> Run<'a, P> {
         let earlier = std::mem::take(&mut self.sent_losses);
         self.upstream_told = Headers::new();
         let mut request = self.choice.work.request(self.exchange, self.view, chosen, unsigned, &mut self.sent_losses);
+        if let Some(body) = self.exchange.replayed(&chosen.name) {
+            request.body = body;
+        }
         self.go_on_with_pause(candidate, &mut request);
         if self.first_content_ms.is_some() {
             // The answer is partly another attempt's.
@@ -297,7 +301,7 @@ impl<'a, P: Platform> Run<'a, P> {
     pub fn open(&mut self, head: ResponseHead) {
         self.status = head.status;
         self.last_sent_ms = self.exchange.platform.now_ms();
-        self.sink = Some(self.exchange.platform.open(head));
+        self.sink = Some(self.exchange.open(head));
     }
 
     /// Writes events to the open stream.
@@ -355,9 +359,7 @@ impl<'a, P: Platform> Run<'a, P> {
         } else if self.status == 0 {
             self.status = error.status();
             let head = reply::error_head(exchange, &error, Some(self));
-            let body = exchange.dialect.encode_error(&error, &exchange.request_id);
-            exchange.tape(|tape, now| tape.said(now, &body, false));
-            exchange.platform.reply(head, body);
+            exchange.reply(head, exchange.dialect.encode_error(&error, &exchange.request_id));
         } // else the transport has said it already
         self.error = Some(error);
     }

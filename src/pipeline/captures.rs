@@ -89,7 +89,10 @@ pub fn state<P: Platform>(exchange: &Exchange<'_, P>) -> Value {
 }
 
 /// A capture that this caller may see, and its document.
-async fn read<P: Platform>(exchange: &Exchange<'_, P>, id: &str) -> Result<(Id, Vec<u8>), GatewayError> {
+///
+/// # Errors
+/// As [`one`].
+pub async fn read<P: Platform>(exchange: &Exchange<'_, P>, id: &str) -> Result<(Id, Vec<u8>), GatewayError> {
     #[derive(serde::Deserialize)]
     struct Expires<'d> {
         expires_ms: u64,

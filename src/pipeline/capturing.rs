@@ -5,11 +5,12 @@ use crate::capture::made::Made;
 use crate::capture::tape::Tape;
 use crate::capture::{Id, Why};
 use crate::config::provider::Secret;
-use crate::http::{Request, UpstreamRequest};
+use crate::http::{Request, ResponseHead, UpstreamRequest};
 use crate::pipeline::attempts::Run;
 use crate::pipeline::choose::Candidate;
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::recorded;
+use crate::pipeline::replaying::Outlet;
 use crate::ports::Platform;
 use crate::telemetry::record::RequestRecord;
 use crate::upstream::keys::OWN_KEY_PREFIX;
@@ -31,6 +32,7 @@ pub fn begin<P: Platform>(exchange: &Exchange<'_, P>, policy: &str, body: &[u8],
     if settings.lacks_key || !exchange.platform.keeps_captures() {
         return;
     }
+    let replayed = exchange.replay.is_some();
     let rule = settings.rule(policy);
     let claimed = settings.claim && exchange.principal.as_ref().is_some_and(|principal| principal.capture);
     let sampled = || {
@@ -44,7 +46,7 @@ pub fn begin<P: Platform>(exchange: &Exchange<'_, P>, policy: &str, body: &[u8],
     } else {
         None
     };
-    if why.is_some() || rule.errors {
+    if why.is_some() || rule.errors || replayed {
         let id = Id::new(exchange.arrived_ms, &exchange.platform.secret(), exchange.principal_id());
         let tape = Tape::new(id, why, settings, body, decision());
         exchange.tape.replace(Some(Box::new(tape)));
@@ -57,7 +59,7 @@ pub fn finish<P: Platform>(run: &Run<'_, P>) -> Option<String> {
     let tape = exchange.tape.take()?;
     let settings = exchange.gateway.config.capture.as_ref()?;
     let record = recorded::served(run, None);
-    if tape.why.is_none() && !went_wrong(&record) {
+    if exchange.replay.is_none() && tape.why.is_none() && !went_wrong(&record) {
         return None;
     }
     let request = exchange.request;
@@ -74,6 +76,10 @@ pub fn finish<P: Platform>(run: &Run<'_, P>) -> Option<String> {
         known: known(run),
         tape: *tape,
     };
+    if let Some(replay) = &exchange.replay {
+        replay.borrow_mut().made = Some(Box::new(made));
+        return None;
+    }
     let id = made.tape.id.as_str().to_owned();
     exchange.platform.keep_capture(Box::new(move || made.stored()), &settings.keys);
     Some(id)
@@ -101,6 +107,28 @@ impl<P: Platform> Exchange<'_, P> {
     /// Whether the request is recorded.
     pub fn is_taped(&self) -> bool {
         self.tape.borrow().is_some()
+    }
+
+    /// Answers with a whole body; a replay's is only noted.
+    pub fn reply(&self, head: ResponseHead, body: Vec<u8>) {
+        self.tape(|tape, now| tape.said(now, &body, false));
+        if self.replay.is_none() {
+            self.platform.reply(head, body);
+        }
+    }
+
+    /// Opens a stream; a replay's leads nowhere.
+    pub fn open(&self, head: ResponseHead) -> Outlet<P::Sink> {
+        match &self.replay {
+            None => Outlet::Caller(self.platform.open(head)),
+            Some(_) => Outlet::Nobody,
+        }
+    }
+
+    /// The body that a replay sends to a candidate.
+    pub fn replayed(&self, candidate: &str) -> Option<Vec<u8>> {
+        let replay = self.replay.as_ref()?.borrow();
+        replay.sends.as_ref().filter(|(name, _)| name == candidate).map(|(_, body)| body.clone())
     }
 
     /// Notes something, if it is.

@@ -12,6 +12,7 @@ use crate::gateway::{Gateway, Place};
 use crate::http::Request;
 use crate::identity::Principal;
 use crate::pipeline::enter::Entered;
+use crate::pipeline::replaying::Replay;
 use crate::ports::Platform;
 use crate::telemetry::trace::TraceContext;
 
@@ -45,6 +46,8 @@ pub struct Exchange<'a, P: Platform> {
     pub place: Option<Place>,
     /// What is recorded of it, where it may be kept.
     pub tape: RefCell<Option<Box<Tape>>>,
+    /// Where it is a replay: what is different then.
+    pub replay: Option<RefCell<Replay>>,
     /// What the caller got is an error.
     pub failed: bool,
     /// Span of the attempt that is sent next.
@@ -72,6 +75,7 @@ impl<'a, P: Platform> Exchange<'a, P> {
             kept: None,
             place: None,
             tape: RefCell::default(),
+            replay: None,
             failed: false,
             span: Cell::new(0),
         }

@@ -21,6 +21,7 @@ pub mod pages;
 pub mod pausing;
 pub mod prepare;
 pub mod recorded;
+pub mod replaying;
 pub mod reply;
 pub mod scored;
 pub mod settle;
@@ -111,6 +112,7 @@ async fn serve<P: Platform>(exchange: &mut Exchange<'_, P>) -> Result<(), Gatewa
         Endpoint::Metrics => stats::metrics(exchange).await?,
         Endpoint::Captures => captures::list(exchange).await?,
         Endpoint::Capture(id) => captures::one(exchange, &id).await?,
+        Endpoint::Replay(id) => return replaying::replay(exchange, &id).await,
         Endpoint::EraseCapture(id) => captures::erase(exchange, &id).await?,
         Endpoint::Stream(id) => return keep::read(exchange, &id).await,
         Endpoint::CancelStream(id) => return keep::cancel(exchange, &id).await,
@@ -157,17 +159,27 @@ async fn generate<P: Platform>(
     path: Option<(String, bool)>,
 ) -> Result<(), GatewayError> {
     let body = enter::body(exchange).await?;
-    let mut view = dialect.view(&body)?;
+    answer(exchange, dialect, path, &body).await
+}
+
+/// The same with the body at hand.
+async fn answer<P: Platform>(
+    exchange: &mut Exchange<'_, P>,
+    dialect: Dialect,
+    path: Option<(String, bool)>,
+    body: &[u8],
+) -> Result<(), GatewayError> {
+    let mut view = dialect.view(body)?;
     if let Some((model, stream)) = path {
         view.model = model.into();
         view.stream = stream;
     }
     let asked = choose::asked(exchange, &mut view)?;
     exchange.explain = asked.explain;
-    if keep::hand_over(exchange, asked.resumable && view.stream, &body).await? {
+    if keep::hand_over(exchange, asked.resumable && view.stream, body).await? {
         return Ok(());
     }
-    let choice = choose::choose(exchange, &view, asked, Work::answer(&body))?;
+    let choice = choose::choose(exchange, &view, asked, Work::answer(body))?;
     let mut run = attempts::Run::new(exchange, &view, &choice);
     run.drive().await;
     told::served(&run);

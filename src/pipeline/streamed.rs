@@ -6,6 +6,7 @@ use crate::dialect::ProviderError;
 use crate::http::Headers;
 use crate::pipeline::attempts::Run;
 use crate::pipeline::choose::Candidate;
+use crate::pipeline::replaying::Outlet;
 use crate::pipeline::reply;
 use crate::pipeline::settle::Ending;
 use crate::ports::{CallerSink, Interrupt, Platform, UpstreamCall};
@@ -248,7 +249,7 @@ impl<P: Platform> Run<'_, P> {
                 self.begin(account, candidate);
                 committed = true;
                 if relay.is_untouched() {
-                    if let Some(sink) = self.sink.as_mut() {
+                    if let Some(Outlet::Caller(sink)) = self.sink.as_mut() {
                         call.pump(sink);
                         pumping = true;
                     }
@@ -385,7 +386,7 @@ impl<P: Platform> Run<'_, P> {
             // A whole answer without content (an empty turn): it is the answer all the same.
             self.begin(account, candidate);
             if relay.is_untouched() {
-                if let Some(sink) = self.sink.as_mut() {
+                if let Some(Outlet::Caller(sink)) = self.sink.as_mut() {
                     call.pump(sink);
                 }
             }

@@ -138,8 +138,7 @@ impl<P: Platform> Run<'_, P> {
         };
         let head = reply::whole_head(self, candidate, account);
         self.status = head.status;
-        exchange.tape(|tape, now| tape.said(now, &body, false));
-        exchange.platform.reply(head, body);
+        exchange.reply(head, body);
         Event::Ended
     }
 

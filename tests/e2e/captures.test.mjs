@@ -1,7 +1,11 @@
 // Requests that are kept with their payloads: what is stored, what of it is masked, who may see it, and that callers notice
 // nothing of it.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { root } from '../../scripts/lib/paths.mjs';
 import { MODELS } from './clients.mjs';
 import { DIALECTS } from './dialects.mjs';
 import { startHarness, until } from './harness.mjs';
@@ -103,6 +107,58 @@ describe('of a policy that keeps errors', () => {
     const capture = await read((await captured(rescued.headers.get('x-signalbox-request-id'))).id);
     assert.ok(capture.sent.length >= 2 && capture.sent.at(-1).outcome === '200' && capture.sent[0].outcome === '503');
     assert.ok(!(await list('?limit=100')).data.some(({ request_id: id }) => id === good.id));
+  });
+});
+
+describe('a replay', () => {
+  const replay = async (id, body = {}) => gateway.call(`/v1/captures/${id}/replay`, body);
+  const wrong = { answer: { text: 'The capital of France is Lyon.', pieces: 5 } };
+  const right = { answer: { text: 'The capital of France is Paris.', pieces: 5 } };
+
+  for (const [name, model] of [['OpenAI', MODELS.OpenAI], ['Responses', MODELS.OpenAI], ['Anthropic', MODELS.Anthropic], ['Gemini', MODELS.Gemini], ['OpenAI', MODELS.Anthropic]]) {
+    for (const stream of [false, true]) {
+      test(`reproduces a wrong answer from its capture alone: ${name}, ${stream ? 'streamed' : 'whole'}, from ${model}`, async () => {
+        const dialect = DIALECTS[name];
+        gateway.sim.behave('*', wrong, wrong, right);
+        const asked = await gateway.call(dialect.path(model, stream), dialect.body(model, stream), { headers: { 'x-signalbox-policy': 'best' } });
+        await asked.text();
+        const { id } = await captured(asked.headers.get('x-signalbox-request-id'));
+        const again = await (await replay(id)).json();
+        assert.deepEqual([again.differs, again.same_request, again.redacted], [[], true, false], JSON.stringify(again));
+        assert.equal(again.replay.text, 'The capital of France is Lyon.');
+        const [first, second] = gateway.sim.log.all();
+        assert.deepEqual(second.body, first.body, 'the provider was sent the same');
+        const mended = await (await replay(id)).json();
+        assert.deepEqual([mended.differs.includes('text'), mended.original.text, mended.replay.text], [true, 'The capital of France is Lyon.', 'The capital of France is Paris.']);
+      });
+    }
+  }
+
+  test('goes to another model or policy, is accounted, and tells of failures and of masks', async () => {
+    const { id: request } = await ask(DIALECTS.Anthropic, MODELS.Anthropic, true, 'best');
+    const { id } = await captured(request);
+    const spent = async () => BigInt((await (await gateway.call('/v1/usage')).json()).total?.cost_picousd ?? 0);
+    const before = await spent();
+    const other = await (await replay(id, { model: MODELS.OpenAI })).json();
+    assert.deepEqual([other.replay.model, other.redacted, other.differs.includes('model')], [MODELS.OpenAI, true, true]);
+    const routed = await (await replay(id, { policy: 'cheapest' })).json();
+    assert.equal(routed.replay.status, 200);
+    assert.ok((await spent()) >= before);
+    gateway.sim.behave('*', 'status-503');
+    const failed = await (await replay(id)).json();
+    assert.ok(failed.replay.status >= 500 && failed.differs.includes('status') && failed.original.status === 200);
+    assert.equal((await replay(id, { models: [] })).status, 400);
+    assert.equal((await replay(id, { model: 'no-such-model' })).status, 404);
+    assert.equal((await replay('nothing')).status, 404);
+  });
+
+  test('from the shell shows what differs', async () => {
+    const { id: request } = await ask(DIALECTS.OpenAI, MODELS.OpenAI, false, 'best');
+    const { id } = await captured(request);
+    gateway.sim.behave('*', right);
+    const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'scripts', 'replay.mjs'), id, '--url', gateway.url]);
+    assert.match(stdout, /! text: Keep this: \[redacted:secret\]/);
+    assert.match(stdout, /-> The capital of France is Paris\./);
   });
 });
 

@@ -1,0 +1,40 @@
+#!/usr/bin/env node
+// npm run replay -- ID [--url URL] [--token TOKEN] [--model MODEL] [--policy POLICY] [--json]: sends a captured request again and
+// shows what differs (docs/captures.md). The token is also read from SIGNALBOX_TOKEN: arguments show in lists of processes.
+import { parseArgs } from 'node:util';
+import { Problem, main, note } from './lib/say.mjs';
+
+const USAGE = 'usage: npm run replay -- ID [--url URL] [--token TOKEN] [--model MODEL] [--policy POLICY] [--json]';
+const options = { url: { type: 'string', default: 'http://127.0.0.1:8787' }, token: { type: 'string', default: process.env.SIGNALBOX_TOKEN }, model: { type: 'string' }, policy: { type: 'string' }, json: { type: 'boolean', default: false } };
+
+await main(async () => {
+  let given;
+  try {
+    given = parseArgs({ allowPositionals: true, options });
+  } catch (error) {
+    throw new Problem(`${error.message}\n${USAGE}`);
+  }
+  const { values: { url, token, model, policy, json }, positionals: [id, ...more] } = given;
+  if (!id || more.length) throw new Problem(USAGE);
+  const headers = { 'content-type': 'application/json', ...(token ? { authorization: `Bearer ${token}` } : {}) };
+  let answer;
+  try {
+    answer = await fetch(`${url.replace(/\/$/, '')}/v1/captures/${encodeURIComponent(id)}/replay`, { method: 'POST', headers, body: JSON.stringify({ model, policy }) });
+  } catch (error) {
+    throw new Problem(`${url} cannot be reached: ${error.cause?.code ?? error.message}`);
+  }
+  const page = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Problem(`${answer.status}: ${page.error?.message ?? 'no reason given'}`);
+  console.log(json ? JSON.stringify(page, null, 1) : compared(page));
+  note(page.differs.length ? `differs in ${page.differs.join(', ')}` : 'nothing differs');
+  if (page.redacted) note('what was masked was sent as its mask');
+});
+
+/** Then and now, a member each. */
+function compared({ original, replay, differs }) {
+  const shown = value => (value === null ? '-' : typeof value === 'object' ? JSON.stringify(value) : String(value));
+  return Object.keys(original).map(name => {
+    const [then, now] = [shown(original[name]), shown(replay[name])];
+    return then === now ? `  ${name}: ${then}` : `${differs.includes(name) ? '!' : ' '} ${name}: ${then}\n${' '.repeat(name.length)} -> ${now}`;
+  }).join('\n');
+}
