@@ -1,11 +1,15 @@
 #!/usr/bin/env node
 // npm run replay -- ID [--url URL] [--token TOKEN] [--model MODEL] [--policy POLICY] [--json]: sends a captured request again and
-// shows what differs (docs/captures.md). The token is also read from SIGNALBOX_TOKEN: arguments show in lists of processes.
+// shows what differs (docs/captures.md). With --fixture DIR it is written as a test fixture instead, with --jsonl printed as a line
+// of OpenAI's chat format. The token is also read from SIGNALBOX_TOKEN: arguments show in lists of processes.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { chatLine, fixture } from './lib/captured.mjs';
 import { Problem, main, note } from './lib/say.mjs';
 
-const USAGE = 'usage: npm run replay -- ID [--url URL] [--token TOKEN] [--model MODEL] [--policy POLICY] [--json]';
-const options = { url: { type: 'string', default: 'http://127.0.0.1:8787' }, token: { type: 'string', default: process.env.SIGNALBOX_TOKEN }, model: { type: 'string' }, policy: { type: 'string' }, json: { type: 'boolean', default: false } };
+const USAGE = 'usage: npm run replay -- ID [--url URL] [--token TOKEN] [--model MODEL] [--policy POLICY] [--json]\n       npm run replay -- ID [--url URL] [--token TOKEN] (--fixture DIR | --jsonl)';
+const options = { url: { type: 'string', default: 'http://127.0.0.1:8787' }, token: { type: 'string', default: process.env.SIGNALBOX_TOKEN }, model: { type: 'string' }, policy: { type: 'string' }, json: { type: 'boolean', default: false }, fixture: { type: 'string' }, jsonl: { type: 'boolean', default: false } };
 
 await main(async () => {
   let given;
@@ -14,17 +18,28 @@ await main(async () => {
   } catch (error) {
     throw new Problem(`${error.message}\n${USAGE}`);
   }
-  const { values: { url, token, model, policy, json }, positionals: [id, ...more] } = given;
+  const { values: { url, token, model, policy, json, fixture: folder, jsonl }, positionals: [id, ...more] } = given;
   if (!id || more.length) throw new Problem(USAGE);
   const headers = { 'content-type': 'application/json', ...(token ? { authorization: `Bearer ${token}` } : {}) };
-  let answer;
-  try {
-    answer = await fetch(`${url.replace(/\/$/, '')}/v1/captures/${encodeURIComponent(id)}/replay`, { method: 'POST', headers, body: JSON.stringify({ model, policy }) });
-  } catch (error) {
-    throw new Problem(`${url} cannot be reached: ${error.cause?.code ?? error.message}`);
+  const ask = async (path, init) => {
+    let answer;
+    try {
+      answer = await fetch(`${url.replace(/\/$/, '')}/v1/captures/${encodeURIComponent(id)}${path}`, { headers, ...init });
+    } catch (error) {
+      throw new Problem(`${url} cannot be reached: ${error.cause?.code ?? error.message}`);
+    }
+    const page = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Problem(`${answer.status}: ${page.error?.message ?? 'no reason given'}`);
+    return page;
+  };
+  if (jsonl) return void console.log(chatLine(await ask('')));
+  if (folder) {
+    const files = Object.entries(fixture(await ask('')));
+    mkdirSync(folder, { recursive: true });
+    for (const [name, text] of files) writeFileSync(join(folder, name), text);
+    return note(`${files.length} files in ${folder}`);
   }
-  const page = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Problem(`${answer.status}: ${page.error?.message ?? 'no reason given'}`);
+  const page = await ask('/replay', { method: 'POST', body: JSON.stringify({ model, policy }) });
   console.log(json ? JSON.stringify(page, null, 1) : compared(page));
   note(page.differs.length ? `differs in ${page.differs.join(', ')}` : 'nothing differs');
   if (page.redacted) note('what was masked was sent as its mask');

@@ -2,6 +2,8 @@
 // nothing of it.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { after, before, beforeEach, describe, test } from 'node:test';
@@ -160,6 +162,27 @@ describe('a replay', () => {
     assert.match(stdout, /! text: Keep this: \[redacted:secret\]/);
     assert.match(stdout, /-> The capital of France is Paris\./);
   });
+
+  for (const stream of [false, true]) {
+    test(`is not all: it is exported as a fixture and as a line of chat, ${stream ? 'streamed' : 'whole'}`, async () => {
+      const { id: request } = await ask(DIALECTS.Anthropic, MODELS.OpenAI, stream, 'best');
+      const { id } = await captured(request);
+      const script = (...args) => promisify(execFile)(process.execPath, [join(root, 'scripts', 'replay.mjs'), id, '--url', gateway.url, ...args]);
+      const { messages } = JSON.parse((await script('--jsonl')).stdout);
+      assert.deepEqual(messages.map(({ role }) => role), ['user', 'assistant']);
+      assert.ok(messages.every(({ content }) => /Keep this: \[redacted:secret\].*-- done\./.test(JSON.stringify(content))), JSON.stringify(messages));
+      const folder = mkdtempSync(join(tmpdir(), 'signalbox-fixture-'));
+      try {
+        await script('--fixture', folder);
+        const about = JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8'));
+        assert.deepEqual([about.dialect, about.framing, about.status], ['openai-chat', stream ? 'sse' : 'json', 200]);
+        assert.match(readFileSync(join(folder, about.response_file), 'utf8'), stream ? /^data: \{.*\n\n[^]*data: \[DONE\]\n\n$/ : /^\{/);
+        assert.equal(JSON.parse(readFileSync(join(folder, 'request.json'), 'utf8')).messages.length, 1);
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    });
+  }
 });
 
 describe('captures', () => {
