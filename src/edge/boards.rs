@@ -5,7 +5,7 @@ use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use worker::Context;
 
-use crate::edge::platform::{call_object, now_ms};
+use crate::edge::seam::{call_object, now_ms};
 use crate::gateway::Gateway;
 
 /// Tells the boards what is due. Nobody waits for it, and a board that does not answer costs freshness only.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use worker::Context;
 
-use crate::edge::platform::{call_object, flat, now_ms, post_export, random, sleep};
+use crate::edge::seam::{call_object, flat, now_ms, post_export, random, sleep};
 use crate::gateway::Gateway;
 use crate::telemetry::outbox::{next, Export, Next, Outbox, Push};
 use crate::telemetry::record::RequestRecord;

@@ -15,7 +15,7 @@ use crate::accounting::ledger::Reserved;
 use crate::accounting::limit::{Ask, Verdict};
 use crate::accounting::report::{Range, Sums};
 use crate::accounting::{Opened, Row};
-use crate::edge::platform::{call_object, now_ms, random, sleep};
+use crate::edge::seam::{call_object, now_ms, random, sleep};
 
 thread_local! {
     static GATHERER: RefCell<Gatherer> = RefCell::new(Gatherer::new(random()));

@@ -11,7 +11,7 @@ use std::panic::AssertUnwindSafe;
 use wasm_bindgen::JsValue;
 use worker::{durable_object, DurableObject, Env, Method, Request, Response, SqlStorage, SqlStorageValue, State};
 
-use crate::edge::platform::{call_object, now_ms};
+use crate::edge::seam::{call_object, now_ms};
 use crate::feedback::{store, Score, Verdict, RECEIPT_MS};
 use crate::health::share::Board;
 use crate::telemetry::outbox::Push;

@@ -19,7 +19,7 @@ use crate::accounting::ledger::{store, Batch, Book, Place, Receipt};
 use crate::accounting::limit::{Ask, Bound, Refused, Verdict};
 use crate::accounting::report::{Range, Sums};
 use crate::edge::export::register_name;
-use crate::edge::platform::{call_object, sleep};
+use crate::edge::seam::{call_object, sleep};
 use crate::edge::{binding, text};
 use crate::telemetry::register::ledgers::{days_told, RollUp};
 

@@ -8,6 +8,7 @@ pub mod health_object;
 pub mod ledger_object;
 pub mod platform;
 pub mod prices;
+pub mod seam;
 pub mod secrets;
 pub mod state;
 pub mod stream_log;

@@ -8,7 +8,7 @@ use crate::catalogue::import::refresh::{
     refresh, surplus, Occasion, CONFIRMED_KEY, PIN_KEY, PRICES_KEY, VERSION_PREFIX,
 };
 use crate::catalogue::price::{Prices, SNAPSHOT};
-use crate::edge::platform::{delete_key, get_document, list_keys, now_ms, read_keys, write_key};
+use crate::edge::seam::{delete_key, get_document, list_keys, now_ms, read_keys, write_key};
 use crate::edge::{binding, state};
 
 /// How long a list may take to come.

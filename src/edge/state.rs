@@ -10,7 +10,7 @@ use worker::{Context, Env};
 use crate::catalogue::import::refresh::{PRICES_KEY, REPORT_KEY, VERSION_PREFIX};
 use crate::catalogue::price::SNAPSHOT;
 use crate::config::{ConfigProblem, Mode};
-use crate::edge::platform::{now_ms, random, read_keys, write_key};
+use crate::edge::seam::{now_ms, random, read_keys, write_key};
 use crate::edge::{binding, health_object, secrets, text};
 use crate::error::GatewayError;
 use crate::gateway::{unconfigured, Gateway, Memory};

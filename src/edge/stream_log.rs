@@ -18,7 +18,8 @@ use worker::{
     durable_object, Context, DurableObject, Env, Request, Response, SqlStorage, SqlStorageValue, State, Storage,
 };
 
-use crate::edge::platform::{flat, now_ms, settled, sleep, Bindings, EdgePlatform, WORDS};
+use crate::edge::platform::{Bindings, EdgePlatform, WORDS};
+use crate::edge::seam::{flat, now_ms, settled, sleep};
 use crate::edge::{state, task};
 use crate::http::ResponseHead;
 use crate::pipeline;
