@@ -22,6 +22,13 @@ impl Default for Bounds {
     }
 }
 
+/// Whether a text nests deeper than `depth`. A tree is built by recursion, which costs whoever is deep in a call its stack.
+#[must_use]
+pub fn is_deeper(text: &str, depth: usize) -> bool {
+    let bounds = Bounds { depth, messages: usize::MAX, tools: usize::MAX, media: usize::MAX };
+    bounds.check(text.as_bytes()).is_err()
+}
+
 /// What a request has too much of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Excess {

@@ -287,7 +287,7 @@ impl Keeper {
 /// A visit through the front door: the number that the keeper is told.
 fn visit(schedule: &Rc<Schedule>, gateway: &Rc<Gateway>, isolate: &Isolate, id: &str, after: u64, now: u64) -> u64 {
     let front = World::new(isolate, schedule, Place::Front(0), now, Vec::new());
-    let (query, headers) = if after % 2 == 0 {
+    let (query, headers) = if after.is_multiple_of(2) {
         (format!("after={after}"), Vec::new())
     } else {
         (String::new(), vec![("last-event-id", after.to_string())])

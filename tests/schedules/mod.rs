@@ -57,6 +57,9 @@ pub struct Finding {
     pub what: String,
 }
 
+/// A request's world, and what was kept of its answer.
+type Played = (World, Option<Answer>);
+
 impl Stage {
     pub fn new() -> Self {
         Self { gateway: Rc::new(gateway::load()) }
@@ -68,7 +71,7 @@ impl Stage {
         let isolate = Isolate { turns: Rc::new(Turns::default()), outages: Rc::new(schedule.outages.clone()) };
         let requests: Vec<(u64, Rc<Schedule>)> =
             schedule.requests().map(|(after, one)| (START_MS + after, Rc::new(one.clone()))).collect();
-        let places: RefCell<Vec<Option<(World, Option<Answer>)>>> = RefCell::new(vec![None; requests.len()]);
+        let places: RefCell<Vec<Option<Played>>> = RefCell::new(vec![None; requests.len()]);
         let served = requests.iter().enumerate().map(|(at, (began, one))| {
             let (isolate, places, gateway) = (&isolate, &places, self.gateway.clone());
             let future = async move {

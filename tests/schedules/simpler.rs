@@ -26,7 +26,9 @@ impl Schedule {
             });
         }
         for at in 0..self.outages.len() {
-            offer(&|s| drop(s.outages.remove(at)));
+            offer(&|s| {
+                s.outages.remove(at);
+            });
         }
         offer(&|s| s.continues = Continues::Off);
         offer(&|s| s.hedges = None);

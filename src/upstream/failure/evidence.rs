@@ -16,6 +16,7 @@ use super::FailureClass::{
     Server, Timeout,
 };
 use crate::dialect::ProviderError;
+use crate::json::bounds::is_deeper;
 
 /// A quota that comes back after more than this is used up for any request that waits now.
 const HOURS_MS: u64 = 3_600_000;
@@ -34,6 +35,17 @@ pub(super) struct Evidence<'a> {
     pub(super) retry_after_ms: Option<u64>,
 }
 
+/// Levels of a report that are read. Real ones have six; what nests deeper is no evidence.
+const MOST_LEVELS: usize = 24;
+
+/// A report's tree.
+pub(super) fn tree(text: &str) -> Option<Value> {
+    if is_deeper(text, MOST_LEVELS) {
+        return None;
+    }
+    serde_json::from_str(text).ok()
+}
+
 /// A class, and whether the same call is known to fail here again.
 pub(super) struct Verdict {
     pub(super) class: FailureClass,
@@ -47,7 +59,7 @@ impl<'a> Evidence<'a> {
         report: Option<&ProviderError>,
         header_hint: Option<u64>,
     ) -> Self {
-        let error = report.and_then(|r| serde_json::from_str(&r.raw).ok()).map_or(Value::Null, innermost);
+        let error = report.and_then(|r| tree(&r.raw)).map_or(Value::Null, innermost);
         let message = report.map_or("", |r| r.message.as_str());
         let mut words = Vec::new();
         let mut word = |text: Option<&str>| words.extend(text.map(str::to_ascii_lowercase));

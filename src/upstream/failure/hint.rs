@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::date;
+use super::evidence::tree;
 use crate::http::Headers;
 
 /// `retry-after-ms`, then `retry-after` in seconds (fractions too) or as a date; also as a text with units, which is nobody's
@@ -38,7 +39,7 @@ pub(super) fn from_rate_headers(headers: &Headers, now_ms: u64) -> Option<u64> {
 
 /// The same of a limit that a relay quotes: OpenRouter's `metadata.headers`. `error` is the error object's text.
 pub(super) fn from_quoted_headers(error: &str, now_ms: u64) -> Option<u64> {
-    let error: Value = serde_json::from_str(error).ok()?;
+    let error: Value = tree(error)?;
     let quoted = error.pointer("/metadata/headers")?.as_object()?;
     let headers: Headers = quoted.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
     from_rate_headers(&headers, now_ms)

@@ -70,8 +70,8 @@ pub fn stream(answer: &Told) -> Spoken {
     }
     if !answer.text().is_empty() {
         blocks.begin(r#"{"type":"text","text":""}"#, Says::Nothing);
-        for text in answer.text().iter().cloned() {
-            blocks.delta("text_delta", "text", &text, Says::Text(text.clone()));
+        for text in answer.text() {
+            blocks.delta("text_delta", "text", text, Says::Text(text.clone()));
         }
         blocks.end();
     }

@@ -14,6 +14,9 @@ pub struct Turns {
     alone: Cell<bool>,
 }
 
+/// A request on its way.
+pub type Served<'s> = Pin<Box<dyn Future<Output = ()> + 's>>;
+
 impl Turns {
     /// Waits until it is a request's turn at an instant.
     pub async fn until(&self, request: usize, at: u64) {
@@ -33,7 +36,7 @@ impl Turns {
     }
 
     /// Plays requests to their ends, each from its time on. One that waits for nothing is over: it was killed.
-    pub fn play(&self, mut requests: Vec<(u64, Pin<Box<dyn Future<Output = ()> + '_>>)>) {
+    pub fn play(&self, mut requests: Vec<(u64, Served<'_>)>) {
         self.alone.set(requests.len() == 1);
         *self.waits.borrow_mut() = requests.iter().map(|(at, _)| Some(*at)).collect();
         loop {
