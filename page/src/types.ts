@@ -130,6 +130,8 @@ export interface Health {
   refused?: { path: string; message: string }[];
   /** Optional bindings that are not there. */
   unbound?: string[];
+  /** `on`, or why nothing is captured. */
+  capture?: 'on' | 'off' | 'no_binding' | 'no_key';
 }
 
 /** A line of GET /v1/models. */

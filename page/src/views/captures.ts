@@ -40,8 +40,9 @@ function list(app: App): { el: HTMLElement } {
       cursor = page.next_cursor;
       table.set(known);
       more.hidden = cursor === null;
-      shown.hidden = false;
-      fill(instead);
+      const off = known.length === 0 && (await isOff(app));
+      shown.hidden = off;
+      fill(instead, off ? switchedOff() : undefined);
     } catch (error) {
       fill(instead, off(app, error));
     }
@@ -104,5 +105,15 @@ const gone = (): HTMLElement => notice('empty', 'There is no such capture.', 'It
 function off(app: App, error: unknown): HTMLElement {
   if (!(error instanceof ApiError)) return notice('error', 'The captures could not be loaded.', String(error));
   if (error.status !== 404) return refused(app, error.status, error.message);
+  return switchedOff();
+}
+
+/** An empty list may also mean that nothing is kept: operators are told. */
+async function isOff(app: App): Promise<boolean> {
+  const health = await app.api.health().catch(() => undefined);
+  return health?.capture !== undefined && health.capture !== 'on';
+}
+
+function switchedOff(): HTMLElement {
   return notice('empty', 'Captures are not switched on.', 'No request’s payload is kept here: prompts and answers pass through and are gone. An operator can keep redacted ones with the configuration’s member “capture” and a bucket.');
 }
