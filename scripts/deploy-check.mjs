@@ -15,6 +15,9 @@ import { setup } from './setup.mjs';
 /** The environment that is deployed. */
 const PRODUCTION = 'production';
 
+/** Bindings that a deployment may do without: what needs them is then switched off. */
+const OPTIONAL = ['CAPTURES'];
+
 endOnSignal();
 await main(async () => {
   const { values } = parseArgs({ options: { config: { type: 'string' } } });
@@ -36,9 +39,6 @@ async function deployed() {
   if (code !== 0) throw new Problem(`wrangler.toml cannot be read: ${stderr.trim()}`);
   return JSON.parse(stdout);
 }
-
-/** Bindings that a deployment may do without: what needs them is then switched off. */
-const OPTIONAL = ['CAPTURES'];
 
 /** What is deployed has every other binding of the Worker that runs locally, and Workers AI, which nothing local may have. */
 function checkBindings(environments) {
