@@ -11,6 +11,7 @@ use std::panic::AssertUnwindSafe;
 use wasm_bindgen::JsValue;
 use worker::{durable_object, DurableObject, Env, Method, Request, Response, SqlStorage, SqlStorageValue, State};
 
+use crate::accounting::day::DAY_MS;
 use crate::edge::seam::{call_object, now_ms};
 use crate::feedback::{store, Score, Verdict, RECEIPT_MS};
 use crate::health::share::Board;
@@ -175,7 +176,7 @@ impl Health {
         sql.exec(store::SCHEMA, None)?;
         let text = SqlStorageValue::String;
         let now = now_ms();
-        let today = || integer(now / 86_400_000);
+        let today = || integer(now / DAY_MS);
         let giver = || vec![text(score.principal.clone()), today()];
         let full = sql.exec(store::SELECT_FULL, [giver(), vec![integer(score.most_today)]].concat())?;
         if full.raw().next().is_some() {
@@ -195,12 +196,7 @@ impl Health {
     fn scores(&self) -> worker::Result<String> {
         let sql = self.state.storage().sql();
         sql.exec(store::SCHEMA, None)?;
-        let mut rows = Vec::new();
-        for row in sql.exec(store::SELECT_SCORES, None)?.raw() {
-            if let Some(SqlStorageValue::String(row)) = row?.into_iter().next() {
-                rows.push(row);
-            }
-        }
+        let rows = texts(&sql, store::SELECT_SCORES, None)?;
         Ok(format!("[{}]", rows.join(",")))
     }
 

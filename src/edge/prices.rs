@@ -19,7 +19,7 @@ const LARGEST: u32 = 16 * 1024 * 1024;
 #[event(scheduled)]
 async fn on_schedule(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     // What is wrong with the configuration has been logged.
-    let Ok(gateway) = state::latest(&env).await else { return };
+    let Ok(gateway) = state::refresh(&env).await else { return };
     let Some(settings) = &gateway.config.price_refresh else { return };
     let kv = binding(&env, "CATALOGUE");
     let Some([prices, pin, confirmed]) = read_keys(&kv, [PRICES_KEY, PIN_KEY, CONFIRMED_KEY]).await else { return };

@@ -91,11 +91,7 @@ async fn learn_scores(env: &Env, gateway: &Gateway) {
 ///
 /// # Errors
 /// None is valid; what is wrong has been logged.
-pub async fn latest(env: &Env) -> Result<Rc<Gateway>, Vec<ConfigProblem>> {
-    refresh(env).await
-}
-
-async fn refresh(env: &Env) -> Result<Rc<Gateway>, Vec<ConfigProblem>> {
+pub async fn refresh(env: &Env) -> Result<Rc<Gateway>, Vec<ConfigProblem>> {
     let kv = binding(env, "CATALOGUE");
     let found = read_keys(&kv, [CONFIG_KEY, PRICES_KEY, REPORT_KEY]).await;
     let new_secrets = secrets::ask(env).await;

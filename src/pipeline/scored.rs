@@ -3,14 +3,13 @@
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::accounting::day::DAY_MS;
 use crate::error::{ErrorKind, GatewayError};
 use crate::feedback::{Score, Verdict};
 use crate::pipeline::enter;
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::reply;
 use crate::ports::Platform;
-
-const DAY_MS: u64 = 86_400_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
