@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::config::feedback::Feedback;
+use crate::hex::hex;
 use crate::policy::input::Corrections;
 
 /// The response header with an answer's receipt.
@@ -107,8 +108,7 @@ impl Learned {
         let rows: Vec<(String, String, String, u64, u64)> = serde_json::from_str(sums).ok()?;
         let digest =
             Sha256::new().chain_update(sums).chain_update(settings.max_correction_micro.to_le_bytes()).finalize();
-        let mut learned =
-            Self { version: digest.iter().take(8).map(|b| format!("{b:02x}")).collect(), ..Self::default() };
+        let mut learned = Self { version: hex(digest.get(..8).unwrap_or_default()), ..Self::default() };
         for (policy, task, model, count, total) in rows {
             let micro = correction_micro(count, total, settings.max_correction_micro);
             if micro != 0 {

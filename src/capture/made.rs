@@ -7,6 +7,7 @@ use super::tape::{Leg, Tape};
 use super::{Answer, CallerRequest, Capture, Meta, Sent, Stored, Why, VERSION};
 use crate::config::capture::Capture as Settings;
 use crate::http::{Headers, Request};
+use crate::identity::credential::is_credential;
 use crate::redact::Redactor;
 use crate::telemetry::record::RequestRecord;
 use crate::upstream::keys::OWN_KEY_PREFIX;
@@ -31,7 +32,7 @@ const ASKING: [&str; 7] =
     ["accept", "content-type", "user-agent", "anthropic-version", "anthropic-beta", "openai-beta", "x-goog-api-client"];
 /// Our own, but for those that carry a credential, or would have a replay kept.
 const OURS: &str = "x-signalbox-";
-const NOT_OURS: [&str; 3] = ["x-signalbox-principal", "x-signalbox-resumable", "x-signalbox-explain"];
+const NOT_REPLAYED: [&str; 2] = ["x-signalbox-resumable", "x-signalbox-explain"];
 /// Headers to a provider whose values are harmless.
 const HARMLESS: [&str; 5] = ["accept", "content-type", "anthropic-version", "anthropic-beta", "traceparent"];
 /// The mask of a header's value.
@@ -109,8 +110,10 @@ impl Made {
     }
 
     fn caller_request(&self, redactor: &mut Redactor<'_>) -> CallerRequest {
-        let ours =
-            |name: &str| name.starts_with(OURS) && !name.starts_with(OWN_KEY_PREFIX) && !NOT_OURS.contains(&name);
+        let ours = |name: &str| {
+            let carries_one = is_credential(name) || name.starts_with(OWN_KEY_PREFIX);
+            name.starts_with(OURS) && !carries_one && !NOT_REPLAYED.contains(&name)
+        };
         let asking = self.request.headers.iter().filter(|(name, _)| ASKING.contains(name) || ours(name));
         let headers = asking.map(|(name, value)| (name.to_owned(), redactor.text(value))).collect();
         let query: Vec<&str> = self.request.query.split('&').filter(|pair| pair.starts_with("alt=")).collect();

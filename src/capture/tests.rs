@@ -37,6 +37,8 @@ fn made(tape: Tape, most: usize) -> Made {
             ("cookie", "session=blue"),
             ("user-agent", "sdk/1 (ada@mail.example)"),
             ("x-signalbox-key-openai", "own-key-of-caller"),
+            ("x-signalbox-assertion", "sub=ada;t=1;sig=0a1b"),
+            ("x-signalbox-principal", "ada"),
             ("x-signalbox-task", "code"),
         ]
         .into_iter()

@@ -26,6 +26,7 @@ use crate::catalogue::model::Model;
 use crate::catalogue::task::TASKS;
 use crate::catalogue::{self, Catalogue};
 use crate::document::{parse, Item, Object, Problem, Problems};
+use crate::hex::hex;
 use crate::identity::settings::Settings as Identity;
 use crate::json::bounds::Bounds;
 use capture::Capture;
@@ -437,5 +438,5 @@ fn cors_origins(object: &Object<'_>) -> Vec<String> {
 
 fn version_of(document: &Value) -> String {
     let digest = Sha256::digest(document.to_string().as_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(digest.get(..8).unwrap_or_default())
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::hex::hex;
 use crate::identity::hmac::hmac_sha256;
 
 fn about() -> About {
@@ -6,7 +7,7 @@ fn about() -> About {
 }
 
 fn sign(key: &'static str) -> impl Fn(&[&str]) -> String {
-    move |names| hmac_sha256(key.as_bytes(), names.join("\n").as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+    move |names| hex(&hmac_sha256(key.as_bytes(), names.join("\n").as_bytes()))
 }
 
 #[test]

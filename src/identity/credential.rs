@@ -13,6 +13,14 @@ pub const PRINCIPAL_HEADER: &str = "x-signalbox-principal";
 /// Headers that carry nothing but a key: Anthropic, Gemini, Azure OpenAI.
 const KEY_HEADERS: [&str; 3] = ["x-api-key", "x-goog-api-key", "api-key"];
 
+/// Whether a header says who calls, in whatever mode: what stands in it belongs in no log, capture or errand.
+#[must_use]
+pub fn is_credential(name: &str) -> bool {
+    const OTHERS: [&str; 5] =
+        ["authorization", "proxy-authorization", ACCESS_HEADER, ASSERTION_HEADER, PRINCIPAL_HEADER];
+    KEY_HEADERS.contains(&name) || OTHERS.contains(&name)
+}
+
 /// What a request brought.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Credential<'r> {

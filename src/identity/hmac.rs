@@ -24,10 +24,7 @@ pub fn equal(one: &[u8], other: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|b| format!("{b:02x}")).collect()
-    }
+    use crate::hex::hex;
 
     #[test]
     fn the_keyed_hash_is_hmac() {

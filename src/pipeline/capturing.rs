@@ -6,6 +6,7 @@ use crate::capture::tape::Tape;
 use crate::capture::{Id, Why};
 use crate::config::provider::Secret;
 use crate::http::{Request, ResponseHead, UpstreamRequest};
+use crate::identity::credential::is_credential;
 use crate::pipeline::attempts::Run;
 use crate::pipeline::choose::Candidate;
 use crate::pipeline::exchange::Exchange;
@@ -14,17 +15,6 @@ use crate::pipeline::replaying::Outlet;
 use crate::ports::Platform;
 use crate::telemetry::record::RequestRecord;
 use crate::upstream::keys::OWN_KEY_PREFIX;
-
-/// Headers in which callers identify themselves: what stands in them is masked wherever it is seen.
-const CREDENTIALS: [&str; 7] = [
-    "authorization",
-    "proxy-authorization",
-    "x-api-key",
-    "x-goog-api-key",
-    "api-key",
-    "cf-access-jwt-assertion",
-    "x-signalbox-principal",
-];
 
 /// Decides whether a request may be kept, and then lays a tape. `decision` tells what was decided, if that is asked for.
 pub fn begin<P: Platform>(exchange: &Exchange<'_, P>, policy: &str, body: &[u8], decision: impl FnOnce() -> String) {
@@ -97,7 +87,7 @@ fn known<P: Platform>(run: &Run<'_, P>) -> Vec<String> {
         own.chain(chosen.keys.current()).map(|secret: &Secret| secret.expose().to_owned()).collect()
     };
     let sent = run.exchange.request.headers.iter();
-    let callers = sent.filter(|(name, _)| CREDENTIALS.contains(name) || name.starts_with(OWN_KEY_PREFIX));
+    let callers = sent.filter(|(name, _)| is_credential(name) || name.starts_with(OWN_KEY_PREFIX));
     // `Bearer x`: the word is nobody's secret.
     let callers = callers.filter_map(|(_, value)| value.rsplit(' ').next()).map(str::to_owned);
     run.choice.candidates.iter().flat_map(of_candidate).chain(callers).collect()

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::dialect::Dialect;
+use crate::hex::hex;
 use crate::http::{Headers, Request};
+use crate::identity::credential::is_credential;
 use crate::identity::Principal;
 use crate::telemetry::trace::TraceContext;
 
@@ -46,18 +48,8 @@ pub struct Visit {
     pub after: u64,
 }
 
-/// Headers that are not handed over: credentials, which have been looked at, and what concerns one connection's browser.
-const LEFT_OUT: [&str; 9] = [
-    "authorization",
-    "proxy-authorization",
-    "x-api-key",
-    "x-goog-api-key",
-    "api-key",
-    "cookie",
-    "cf-access-jwt-assertion",
-    "origin",
-    "content-length",
-];
+/// Headers that are not handed over beside credentials, which have been looked at: what concerns one connection's browser.
+const LEFT_OUT: [&str; 3] = ["cookie", "origin", "content-length"];
 
 impl Run {
     /// The request, its body apart.
@@ -88,7 +80,7 @@ impl Run {
 /// The headers that are handed over.
 #[must_use]
 pub fn handed_over(headers: &Headers) -> Vec<(String, String)> {
-    let kept = headers.iter().filter(|(name, _)| !LEFT_OUT.contains(name));
+    let kept = headers.iter().filter(|(name, _)| !LEFT_OUT.contains(name) && !is_credential(name));
     kept.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
@@ -97,5 +89,5 @@ pub fn handed_over(headers: &Headers) -> Vec<(String, String)> {
 pub fn hash(request: &Request, body: &[u8]) -> String {
     let digest = Sha256::new().chain_update(&request.path).chain_update("?").chain_update(&request.query);
     let digest = digest.chain_update("\n").chain_update(body).finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest)
 }

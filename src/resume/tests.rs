@@ -256,9 +256,9 @@ fn an_errand_arrives_as_it_was_sent_without_credentials() {
     let visit: Visit = serde_json::from_str(r#"{"principal":"p","after":3}"#).unwrap();
     assert_eq!((visit.principal.as_str(), visit.after), ("p", 3));
 
-    let sent =
-        ["authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie", "origin", "cf-access-jwt-assertion"];
-    let headers: Headers = sent.into_iter().chain(["x-signalbox-task"]).map(|name| (name, "v")).collect();
+    let keys = ["authorization", "proxy-authorization", "x-api-key", "x-goog-api-key", "api-key"];
+    let sent = ["cf-access-jwt-assertion", "x-signalbox-assertion", "x-signalbox-principal", "cookie", "origin"];
+    let headers: Headers = keys.into_iter().chain(sent).chain(["x-signalbox-task"]).map(|name| (name, "v")).collect();
     assert_eq!(handed_over(&headers), [("x-signalbox-task".to_owned(), "v".to_owned())]);
 }
 

@@ -13,6 +13,7 @@ use super::merge::{flat, Proposal};
 use super::Entry;
 use crate::catalogue::price::{millionths, Prices};
 use crate::document::Problem;
+use crate::hex::hex;
 
 /// How many times dearer, or cheaper, a price may become by itself.
 pub const JUMP: u64 = 10;
@@ -120,8 +121,7 @@ fn is_jump(change: &Change) -> bool {
 
 fn named_after(day: &str, prices: &BTreeMap<&str, &Value>) -> String {
     let digest = Sha256::digest(json!(prices).to_string().as_bytes());
-    let hash: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{day}.{hash}")
+    format!("{day}.{}", hex(digest.get(..4).unwrap_or_default()))
 }
 
 /// One model a line, so that a difference of two tables can be read.

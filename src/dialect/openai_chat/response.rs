@@ -9,6 +9,7 @@ use super::types::{WireFunction, WireToolCall};
 use super::{finish, media, observe, usage};
 use crate::dialect::canonical::{ChatResponse, Choice, Extra, Finish, Media, Part, ReasoningPart, ToolCall};
 use crate::dialect::{fields, Dialect, StreamFault};
+use crate::hex::hex;
 use crate::json::Members;
 
 mod encode;
@@ -158,8 +159,7 @@ pub(in crate::dialect) fn minted_id(choice: u32, at: u32, salt: &[&[u8]]) -> Str
         hash.update(part);
     }
     let digest = hash.finalize();
-    let hex: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-    format!("call_{hex}")
+    format!("call_{}", hex(digest.get(..12).unwrap_or_default()))
 }
 
 /// Arguments as JSON text: OpenAI writes them as a string, Mistral now and then as the object itself.
