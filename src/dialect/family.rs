@@ -4,6 +4,8 @@
 //! A catalogue says what one model can do; these rules say how its family wants to be asked, also where no catalogue knows
 //! the model. Where both speak, the stricter wins. A model that no rule names gets the benefit of the doubt.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use crate::document::{parse, Item, Object, Problem, Problems};
@@ -187,10 +189,30 @@ impl Family {
 /// `us.anthropic.claude-opus-4-5-v1:0`.
 #[must_use]
 pub fn of(profile: &str, model: &str) -> Family {
+    /// Callers may name any model; what is remembered is bounded by forgetting all of it.
+    const MOST_KNOWN: usize = 1_024;
+    thread_local! {
+        /// What was found, by model and profile: a decision asks for every candidate, and each search reads every rule.
+        static KNOWN: RefCell<HashMap<String, Vec<(String, Family)>>> = RefCell::default();
+    }
+    KNOWN.with_borrow_mut(|known| {
+        let seen = known.get(model).and_then(|by_profile| by_profile.iter().find(|(at, _)| at == profile));
+        if let Some((_, family)) = seen {
+            return *family;
+        }
+        let family = find(rules(), profile, model);
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        known.entry(model.to_owned()).or_default().push((profile.to_owned(), family));
+        family
+    })
+}
+
+fn rules() -> &'static [Rule] {
     static TABLE: OnceLock<Vec<Rule>> = OnceLock::new();
     // The table is compiled in and read by a test: it is never empty here.
-    let rules = TABLE.get_or_init(|| read(RULES).unwrap_or_default());
-    find(rules, profile, model)
+    TABLE.get_or_init(|| read(RULES).unwrap_or_default())
 }
 
 fn find(rules: &[Rule], profile: &str, model: &str) -> Family {

@@ -112,3 +112,18 @@ fn an_effort_that_a_model_lacks_becomes_the_nearest_and_none_stays_none() {
     let two = Efforts::of(&["none", "high"]);
     assert_eq!((two.nearest("minimal"), two.nearest("none")), (Some("high"), Some("none")));
 }
+
+#[test]
+fn what_is_remembered_of_a_name_is_what_its_rules_say_there() {
+    for round in 0..3 {
+        for at in 0..1_100 {
+            let unknown = format!("nobody-{round}-{at}");
+            assert_eq!(of("anthropic", &unknown), Family::UNKNOWN);
+        }
+        for (profile, model) in
+            [("openai", "gpt-5-mini"), ("openrouter", "gpt-5-mini"), ("anthropic", "claude-opus-4-5")]
+        {
+            assert_eq!(of(profile, model), find(rules(), profile, model), "{profile} {model}");
+        }
+    }
+}
