@@ -198,6 +198,9 @@ fn read_events(events: &[StreamEvent]) -> Reading {
             }
             StreamEvent::Usage(usage) => reading.usage = *usage,
             StreamEvent::Start { .. } | StreamEvent::RefusalDelta { .. } | StreamEvent::Extra(_) => {}
+            StreamEvent::CustomCallStart { .. } | StreamEvent::CustomCallDelta { .. } => {
+                panic!("a tool that only OpenAI has")
+            }
         }
     }
     reading

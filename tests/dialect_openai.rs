@@ -189,6 +189,12 @@ fn said_by_events(events: &[StreamEvent]) -> Said {
                 *place = Some(finish.raw.clone());
             }
             StreamEvent::Usage(usage) => said.usage = Some(counts(usage)),
+            StreamEvent::CustomCallStart { choice, name, .. } => {
+                said.choice(*choice).calls.push((name.clone(), String::new()));
+            }
+            StreamEvent::CustomCallDelta { choice, index, input } => {
+                said.choice(*choice).calls[*index as usize].1.push_str(input);
+            }
             StreamEvent::Start { .. } | StreamEvent::ReasoningEnd { .. } | StreamEvent::Extra(_) => {}
         }
     }

@@ -145,6 +145,11 @@ fn said_by_events(events: &[StreamEvent]) -> Said {
                 assert!(!ended.contains(index));
                 said.calls[*index as usize].2.push_str(arguments);
             }
+            StreamEvent::CustomCallStart { index, id, name, .. } => {
+                assert_eq!(said.calls.len(), *index as usize, "one counter for all calls");
+                said.calls.push((id.clone(), name.clone(), String::new()));
+            }
+            StreamEvent::CustomCallDelta { index, input, .. } => said.calls[*index as usize].2.push_str(input),
             StreamEvent::ToolCallEnd { index, .. } => ended.push(*index),
             StreamEvent::Finish { finish, .. } => {
                 assert_eq!(said.finish, None, "an answer ends once");

@@ -146,6 +146,53 @@ fn trap_32_functions_that_chat_refuses_for_a_model_go_to_responses_and_the_answe
 }
 
 #[test]
+fn a_custom_tool_that_chat_refuses_for_a_model_is_declared_called_and_answered_on_responses() {
+    let called = json!({"id": "ctc_1", "type": "custom_tool_call", "status": "completed", "call_id": "call_1", "name": "run", "input": "ls -l"});
+    let whole = |status: &str, output: &Value| json!({"id": "resp_1", "status": status, "model": "gpt-5.6-sol", "output": [output], "usage": {"input_tokens": 9, "output_tokens": 7}});
+    let event = |data: Value| format!("event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap());
+    let mut begun = called.clone();
+    begun["input"] = json!("");
+    let streamed = [
+        json!({"type": "response.created", "response": whole("in_progress", &begun)}),
+        json!({"type": "response.output_item.added", "output_index": 0, "item": begun}),
+        json!({"type": "response.custom_tool_call_input.delta", "output_index": 0, "item_id": "ctc_1", "delta": "ls "}),
+        json!({"type": "response.custom_tool_call_input.delta", "output_index": 0, "item_id": "ctc_1", "delta": "-l"}),
+        json!({"type": "response.custom_tool_call_input.done", "output_index": 0, "item_id": "ctc_1", "input": "ls -l"}),
+        json!({"type": "response.output_item.done", "output_index": 0, "item": called}),
+        json!({"type": "response.completed", "response": whole("completed", &called)}),
+    ];
+    let call = json!({"id": "call_0", "type": "custom", "custom": {"name": "run", "input": "pwd"}});
+    let messages = json!([{"role": "user", "content": "go"}, {"role": "assistant", "content": null, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_0", "content": "/"}]);
+    let tools = json!([{"type": "custom", "custom": {"name": "run", "format": {"type": "grammar", "grammar": {"syntax": "regex", "definition": "[a-z -]+"}}}}]);
+    for stream in [false, true] {
+        let script = match stream {
+            true => Script::stream(streamed.iter().cloned().map(event)),
+            false => Script::json(200, whole("completed", &called).to_string()),
+        };
+        let fake = Fake::new([script]);
+        serve(&fake, CHAT, &chat(json!({"stream": stream, "messages": messages, "tools": tools})), &[]);
+        assert_eq!(fake.status(), 200, "{}", fake.body());
+        let (url, body) = sent(&fake);
+        assert_eq!(url, "http://127.0.0.1:9/openai/v1/responses");
+        assert_eq!(
+            body["tools"],
+            json!([{"type": "custom", "name": "run", "format": {"type": "grammar", "syntax": "regex", "definition": "[a-z -]+"}}])
+        );
+        assert_eq!(
+            body["input"][1],
+            json!({"type": "custom_tool_call", "call_id": "call_0", "name": "run", "input": "pwd"})
+        );
+        assert_eq!(body["input"][2], json!({"type": "custom_tool_call_output", "call_id": "call_0", "output": "/"}));
+        assert_eq!(fake.header("x-signalbox-losses").as_deref(), Some(""));
+        let answered = fake.body();
+        assert!(answered.contains(r#""finish_reason":"tool_calls""#), "{answered}");
+        let inputs = answered.split(r#""input":""#).skip(1).map(|rest| rest.split('"').next().unwrap());
+        assert_eq!(inputs.collect::<String>(), "ls -l", "{answered}");
+    }
+}
+
+#[test]
 fn what_chat_takes_stays_there_as_it_was_written() {
     let whole = r#"{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}]}"#;
     let told = |model: &str, more: Value| {

@@ -6,7 +6,7 @@ use serde_json::{json, Value};
 use super::payload::Payload;
 use super::Capture;
 use crate::dialect::canonical::{FinishReason, Part, StreamEvent, Usage};
-use crate::dialect::Dialect;
+use crate::dialect::{custom, Dialect};
 use crate::sse;
 
 /// One request's.
@@ -110,7 +110,11 @@ impl Outcome {
                     Part::ToolCall(call) => {
                         self.tool_calls.push(Called { name: call.name, arguments: call.arguments });
                     }
-                    _ => {}
+                    part => {
+                        let called =
+                            custom::Call::of(&part).map(|call| Called { name: call.name, arguments: call.input });
+                        self.tool_calls.extend(called);
+                    }
                 }
             }
             self.stop_reason = self.stop_reason.or(choice.finish.map(|finish| word(finish.reason)));
@@ -134,10 +138,11 @@ impl Outcome {
                     self.text.push_str(&text)
                 }
                 StreamEvent::ReasoningDelta { text, .. } => self.reasoning.push_str(&text),
-                StreamEvent::ToolCallStart { name, .. } => {
+                StreamEvent::ToolCallStart { name, .. } | StreamEvent::CustomCallStart { name, .. } => {
                     self.tool_calls.push(Called { name, ..Called::default() });
                 }
-                StreamEvent::ToolCallDelta { index, arguments, .. } => {
+                StreamEvent::ToolCallDelta { index, arguments, .. }
+                | StreamEvent::CustomCallDelta { index, input: arguments, .. } => {
                     let at = usize::try_from(index).unwrap_or(usize::MAX);
                     if let Some(call) = self.tool_calls.get_mut(at) {
                         call.arguments.push_str(&arguments);

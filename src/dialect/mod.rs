@@ -8,6 +8,7 @@ mod cache_marks;
 pub mod canonical;
 pub mod carried;
 pub mod citation;
+pub mod custom;
 pub mod fields;
 pub mod family;
 pub mod gemini;
@@ -139,6 +140,15 @@ impl Dialect {
     /// Writes a request for a target. Never fails: what cannot be said is in the losses as unsupported.
     #[must_use]
     pub fn encode_request(self, request: &ChatRequest, target: &Target<'_>) -> Encoded {
+        if let Some((changed, losses)) = custom::without_answers(self, request, target) {
+            let mut encoded = self.encode_as_it_is(&changed, target);
+            encoded.losses.extend(losses);
+            return encoded;
+        }
+        self.encode_as_it_is(request, target)
+    }
+
+    fn encode_as_it_is(self, request: &ChatRequest, target: &Target<'_>) -> Encoded {
         match self {
             Self::OpenAiChat => openai_chat::request::encode(request, target),
             Self::AnthropicMessages => anthropic_messages::request::encode(request, target),

@@ -1,8 +1,7 @@
 //! Fields in losses by the names that the caller wrote.
 
 use super::canonical::{ChatRequest, Loss, Part, Reasoning};
-use super::openai_chat::response::CUSTOM_CALL;
-use super::{openai_responses, Dialect};
+use super::{custom, openai_responses, Dialect};
 
 /// The hub's names (OpenAI's), Anthropic's and Google's.
 const NAMES: [(&str, &str, &str); 17] = [
@@ -96,14 +95,10 @@ pub(super) fn place_in_chat(field: &str, request: &ChatRequest) -> Option<String
     let (part, rest) = inside.split_once(']')?;
     let parts = &request.turns.get(turn.parse::<usize>().ok()?)?.parts;
     let at: usize = part.parse().ok()?;
-    let is_call = |part: &Part| match part {
-        Part::ToolCall(_) => true,
-        Part::Native { kind, .. } => kind == CUSTOM_CALL,
-        _ => false,
-    };
+    let is_call = |part: &Part| matches!(part, Part::ToolCall(_)) || custom::is_call(part);
     let is_beside = |part: &Part| match part {
         Part::Reasoning(_) | Part::Refusal(_) => true,
-        Part::Native { kind, .. } => kind == "audio" || kind == CUSTOM_CALL,
+        Part::Native { kind, .. } => kind == "audio" || custom::is_call(part),
         part => is_call(part),
     };
     let before = || parts.iter().take(at);

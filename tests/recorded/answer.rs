@@ -24,6 +24,8 @@ pub struct Choice {
     pub refusal: String,
     pub signatures: Vec<String>,
     pub calls: Vec<Call>,
+    /// Calls of OpenAI's custom tools: name and input.
+    pub custom: Vec<(String, String)>,
     pub stop: Option<Stop>,
     pub stop_sequence: Option<String>,
 }

@@ -36,6 +36,7 @@ pub fn differences(said: &Answer, client: Dialect, got: &Got) -> Vec<String> {
         differs("reasoning", &heard.reasoning, &expected.reasoning);
         differs("refusal", &heard.refusal, &expected.refusal);
         differs("calls", &heard.calls, &expected.calls);
+        differs("custom tools' calls", &heard.custom, &expected.custom);
         differs("stop", &heard.stop, &expected.stop);
         differs("stop sequence", &heard.stop_sequence, &expected.stop_sequence);
     }
@@ -72,7 +73,8 @@ pub fn differences(said: &Answer, client: Dialect, got: &Got) -> Vec<String> {
 }
 
 /// Members that other dialects have, or that are reported, under other names.
-const ELSEWHERE: [(&str, &[&str]); 6] = [
+const ELSEWHERE: [(&str, &[&str]); 7] = [
+    ("custom_tool_call", &["custom"]),
     ("annotations", &["groundingMetadata", "sources"]),
     ("image_generation_call", &["images", "inlineData"]),
     ("logprobs", &["logprobsResult"]),
@@ -105,6 +107,10 @@ pub fn expected(said: &Answer, client: Dialect) -> Answer {
                 choice.stop = Some(Stop::Filter);
             }
             choice.text += &refusal;
+            choice.custom.clear();
+            if client == Dialect::Gemini && choice.calls.is_empty() && choice.stop == Some(Stop::Tools) {
+                choice.stop = Some(Stop::End);
+            }
         }
         choice.stop = choice.stop.or(Some(Stop::End)).map(|stop| heard(stop, client));
         if ["gemini", "openai-responses"].contains(&client.name()) {

@@ -66,7 +66,27 @@ pub enum StreamEvent {
         /// JSON text fragment.
         arguments: String,
     },
-    /// A call is complete.
+    /// A call of a custom tool begins (see [`crate::dialect::custom`]). Its counter is that of all calls.
+    CustomCallStart {
+        /// Choice index.
+        choice: u32,
+        /// Counter of calls in this choice, from 0.
+        index: u32,
+        /// The provider's id, or one minted by the decoder where there is none.
+        id: String,
+        /// The tool's name.
+        name: String,
+    },
+    /// More of a custom tool's input.
+    CustomCallDelta {
+        /// Choice index.
+        choice: u32,
+        /// The call's counter.
+        index: u32,
+        /// Text, whole code points.
+        input: String,
+    },
+    /// A call of either kind is complete.
     ToolCallEnd {
         /// Choice index.
         choice: u32,
@@ -97,6 +117,8 @@ impl StreamEvent {
             | Self::RefusalDelta { choice, .. }
             | Self::ToolCallStart { choice, .. }
             | Self::ToolCallDelta { choice, .. }
+            | Self::CustomCallStart { choice, .. }
+            | Self::CustomCallDelta { choice, .. }
             | Self::ToolCallEnd { choice, .. }
             | Self::Finish { choice, .. } => Some(*choice),
             Self::Start { .. } | Self::Usage(_) | Self::Extra(_) => None,
@@ -109,6 +131,8 @@ impl StreamEvent {
         match self {
             Self::ToolCallStart { choice, index, .. }
             | Self::ToolCallDelta { choice, index, .. }
+            | Self::CustomCallStart { choice, index, .. }
+            | Self::CustomCallDelta { choice, index, .. }
             | Self::ToolCallEnd { choice, index } => (*index > 0).then_some(*choice),
             _ => None,
         }

@@ -84,7 +84,10 @@ impl Gathered {
             StreamEvent::Finish { choice, finish } => self.choice(choice).finish = Some(finish),
             StreamEvent::Usage(counts) => self.response.usage = Some(counts),
             StreamEvent::Extra(extra) => self.extra(extra),
-            StreamEvent::RefusalDelta { .. } | StreamEvent::ToolCallEnd { .. } => {}
+            StreamEvent::RefusalDelta { .. }
+            | StreamEvent::CustomCallStart { .. }
+            | StreamEvent::CustomCallDelta { .. }
+            | StreamEvent::ToolCallEnd { .. } => {}
         }
     }
 

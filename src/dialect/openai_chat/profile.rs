@@ -95,7 +95,8 @@ pub struct Profile {
     pub call_id: CallIds,
     /// How it is made to go on from a text.
     pub prefill: Prefill,
-    /// Members of OpenAI's own (`prediction`, `logit_bias`, …) that it takes; `tools` = tools other than functions.
+    /// Members of OpenAI's own (`prediction`, `logit_bias`, …) that it takes; `tools` = tools other than functions,
+    /// `custom_tools` = see [`crate::dialect::custom`].
     pub own_members: Vec<String>,
 }
 

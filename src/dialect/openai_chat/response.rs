@@ -8,7 +8,7 @@ use super::types::{count, filled, kind_of, says_something, string, word, Choice 
 use super::types::{WireFunction, WireToolCall};
 use super::{finish, media, observe, usage};
 use crate::dialect::canonical::{ChatResponse, Choice, Extra, Finish, Media, Part, ReasoningPart, ToolCall};
-use crate::dialect::{fields, Dialect, StreamFault};
+use crate::dialect::{custom, fields, Dialect, StreamFault};
 use crate::hex::hex;
 use crate::json::Members;
 
@@ -16,9 +16,6 @@ mod encode;
 pub use encode::encode;
 pub(super) use encode::{annotation, call_id, choice_member, is_top_member, left_behind, lost};
 pub(super) use encode::{reasoning_item, tool_call_signature, write_raw_finish};
-
-/// The kind of a native part that is a call of a grammar tool.
-pub(in crate::dialect) const CUSTOM_CALL: &str = "custom_tool_call";
 
 /// Reads an answer. Blank lines before the body (DeepSeek's keep-alive) are no fault.
 ///
@@ -57,11 +54,7 @@ pub fn decode(body: &[u8]) -> Result<ChatResponse, StreamFault> {
 }
 
 fn is_call(part: &Part) -> bool {
-    match part {
-        Part::ToolCall(_) => true,
-        Part::Native { kind, .. } => kind == CUSTOM_CALL,
-        _ => false,
-    }
+    matches!(part, Part::ToolCall(_)) || custom::is_call(part)
 }
 
 /// The hub's finish for a choice.
@@ -107,12 +100,11 @@ fn call_part(
     at: u32,
     salt: &str,
 ) -> Part {
-    if let Some(custom) = call.and_then(|call| call.custom) {
-        return Part::Native {
-            dialect: Dialect::OpenAiChat,
-            kind: CUSTOM_CALL.to_owned(),
-            raw: custom_call(call, custom),
-        };
+    if let Some(members) = call.and_then(|call| call.custom).and_then(object) {
+        let read = custom::Call::of_custom(&members);
+        let id = call.and_then(real_id).map(Cow::into_owned);
+        let minted = || minted_id(choice, at, &[salt.as_bytes(), read.name.as_bytes(), read.input.as_bytes()]);
+        return custom::Call { id: id.unwrap_or_else(minted), ..read }.into_part();
     }
     let name = function.and_then(|function| filled(function.name)).unwrap_or_default().into_owned();
     let arguments = function.and_then(|function| function.arguments).map(arguments_text).unwrap_or_default();
@@ -126,20 +118,6 @@ fn call_part(
         arguments: if arguments.trim_ascii().is_empty() { "{}".to_owned() } else { arguments.into_owned() },
         signature: call.and_then(call_signature),
     })
-}
-
-/// A custom call's source text, put together again from its members.
-fn custom_call(call: Option<&WireToolCall<'_>>, custom: &RawValue) -> Box<RawValue> {
-    let mut out = Vec::new();
-    let mut object = super::write::Object::begin(&mut out);
-    if let Some(id) = call.and_then(|call| word(call.id)) {
-        object.text("id", &id);
-    }
-    object.text("type", "custom");
-    object.raw("custom", custom.get());
-    object.end();
-    let text = String::from_utf8(out).unwrap_or_default();
-    RawValue::from_string(text).unwrap_or_else(|_| custom.to_owned())
 }
 
 /// An id that is one: some servers leave it out, empty or as the string `null` (`wire.md` §1.5).

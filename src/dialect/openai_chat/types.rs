@@ -164,6 +164,14 @@ wire_object! {
     }
 }
 
+wire_object! {
+    /// The custom tool of a call, or a piece of its input.
+    WireCustom {
+        name: &'a RawValue = "name",
+        input: &'a RawValue = "input",
+    }
+}
+
 /// What a JSON value is, by its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::dialect) enum Kind {

@@ -72,6 +72,7 @@ wire_object! {
         text: &'a RawValue = "text",
         refusal: &'a RawValue = "refusal",
         arguments: &'a RawValue = "arguments",
+        input: &'a RawValue = "input",
         logprobs: &'a RawValue = "logprobs",
         annotation: &'a RawValue = "annotation",
         error: &'a RawValue = "error",

@@ -281,8 +281,10 @@ fn observe_canonical(event: &StreamEvent, observation: &mut Observation) -> bool
         StreamEvent::TextDelta { text, .. }
         | StreamEvent::ReasoningDelta { text, .. }
         | StreamEvent::RefusalDelta { text, .. } => grew(text.len()),
-        StreamEvent::ToolCallDelta { arguments, .. } => grew(arguments.len()),
-        StreamEvent::ToolCallStart { name, .. } => {
+        StreamEvent::ToolCallDelta { arguments: text, .. } | StreamEvent::CustomCallDelta { input: text, .. } => {
+            grew(text.len())
+        }
+        StreamEvent::ToolCallStart { name, .. } | StreamEvent::CustomCallStart { name, .. } => {
             let grown = grew(name.len());
             observation.called = true;
             grown

@@ -28,7 +28,12 @@ pub fn answer(body: &[u8], stream: bool) -> Answer {
     }
     for (index, list) in calls {
         let choice = answer.choice(index);
-        choice.calls = list.iter().map(|(_, name, arguments)| Call::of_text(name, arguments)).collect();
+        for (_, name, text) in list {
+            match name.split(CUSTOM).collect::<String>() {
+                custom if custom.len() < name.len() => choice.custom.push((custom, text)),
+                _ => choice.calls.push(Call::of_text(&name, &text)),
+            }
+        }
         // Some servers end a turn of calls with `stop`.
         if choice.stop == Some(Stop::End) {
             choice.stop = Some(Stop::Tools);
@@ -37,6 +42,9 @@ pub fn answer(body: &[u8], stream: bool) -> Answer {
     answer.whole |= !answer.choices.is_empty() && answer.choices.values().all(|choice| choice.stop.is_some());
     answer
 }
+
+/// Stands before the pieces of a custom tool's name.
+const CUSTOM: &str = "custom\0";
 
 fn object(chunk: &Value, answer: &mut Answer, calls: &mut Fragments) {
     if !chunk["error"].is_null() {
@@ -170,6 +178,10 @@ fn spoken(message: &Value, index: u64, answer: &mut Answer, calls: &mut Fragment
             }
         };
         let (_, name, arguments) = &mut list[at];
+        if call["custom"].is_object() {
+            *name += &format!("{CUSTOM}{}", text(&call["custom"], "name"));
+            *arguments += text(&call["custom"], "input");
+        }
         *name += text(&call["function"], "name");
         match &call["function"]["arguments"] {
             Value::String(piece) => *arguments += piece,

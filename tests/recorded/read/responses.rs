@@ -50,7 +50,7 @@ fn ended(response: &Value, with_items: bool, answer: &mut Answer) {
         response["output"].as_array().into_iter().flatten().for_each(|one| item(one, answer));
     }
     let choice = answer.choice(0);
-    let called = !choice.calls.is_empty();
+    let called = !(choice.calls.is_empty() && choice.custom.is_empty());
     choice.stop = Some(match (text(response, "status"), text(&response["incomplete_details"], "reason")) {
         ("incomplete", "content_filter") => Stop::Filter,
         ("incomplete", _) => Stop::Length,
@@ -94,6 +94,10 @@ fn item(item: &Value, answer: &mut Answer) {
             choice.signatures.extend(item["encrypted_content"].as_str().map(str::to_owned));
         }
         "function_call" => choice.calls.push(Call::of_text(text(item, "name"), text(item, "arguments"))),
+        "custom_tool_call" => {
+            choice.custom.push((text(item, "name").to_owned(), text(item, "input").to_owned()));
+            answer.beside.insert("output.custom_tool_call".to_owned());
+        }
         other => drop(answer.beside.insert(format!("output.{other}"))),
     }
 }

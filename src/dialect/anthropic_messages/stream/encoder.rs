@@ -10,7 +10,7 @@ use super::super::request::tool_id;
 use super::super::response::{answer_loss, estimated, filtered, message_id, stop_reason, usage_members};
 use super::super::write::Object;
 use crate::dialect::canonical::{Finish, FinishReason, Loss, StreamEvent, Usage};
-use crate::dialect::{tier, Dialect, ReplyContext, Tail};
+use crate::dialect::{custom, tier, Dialect, ReplyContext, Tail};
 use crate::json::write_quoted;
 
 /// The event that keeps a connection open while the model is silent.
@@ -118,6 +118,8 @@ impl Encoder {
                 self.pump(out);
             }
             StreamEvent::ToolCallDelta { index, arguments, .. } => self.tool_delta(*index, arguments, out, losses),
+            StreamEvent::CustomCallStart { index, .. } => losses.push(custom::unsaid(0, *index)),
+            StreamEvent::CustomCallDelta { .. } => {}
             StreamEvent::ToolCallEnd { index, .. } => {
                 if let Some(block) = self.tool(*index) {
                     block.ended = true;

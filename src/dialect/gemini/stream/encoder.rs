@@ -6,7 +6,7 @@ use crate::dialect::canonical::{Extra, Finish, Loss, ReasoningPart, StreamEvent,
 use crate::dialect::citation::{self, Citation};
 use crate::dialect::gemini::write::Json;
 use crate::dialect::gemini::{finish, foreign, grounding, logprobs, response, usage};
-use crate::dialect::{tier, Dialect, ReplyContext, Tail};
+use crate::dialect::{custom, tier, Dialect, ReplyContext, Tail};
 
 /// Writes a stream: one event per piece of text, whole calls, and a last event with the finish reasons and the usage. It
 /// has no terminator; lines end with CRLF, as Google's do. [`super::super::array::Joiner`] makes an array of it.
@@ -88,6 +88,8 @@ impl Encoder {
                     call.arguments.push_str(arguments);
                 }
             }
+            StreamEvent::CustomCallStart { choice, index, .. } => losses.push(custom::unsaid(*choice, *index)),
+            StreamEvent::CustomCallDelta { .. } => {}
             StreamEvent::ToolCallEnd { choice, index } => {
                 let calls = &mut self.choice(*choice).calls;
                 if let Some(at) = calls.iter().position(|call| call.index == *index) {

@@ -7,7 +7,7 @@ use super::super::types::{count, filled, kind_of, string, Kind};
 use super::super::view::view;
 use super::messages;
 use crate::dialect::canonical::{ChatRequest, Extra, Format, Reasoning, Tool, ToolChoice};
-use crate::dialect::{fields, Dialect};
+use crate::dialect::{custom, fields, Dialect};
 use crate::error::GatewayError;
 use crate::json::Members;
 
@@ -242,11 +242,13 @@ fn narrow_to_allowed_tools(members: &Members<'_>, request: &mut ChatRequest) {
     };
     let listed = allowed.present("tools").map(items).unwrap_or_default();
     let names: Vec<String> = listed
-        .into_iter()
+        .iter()
         .filter_map(|item| object(item)?.present("function").and_then(object))
         .filter_map(|function| filled(function.present("name")).map(Into::into))
         .collect();
     request.tools.retain(|tool| names.contains(&tool.name));
+    let names: Vec<String> = listed.into_iter().filter_map(custom::name_of).collect();
+    custom::retain_tools(request, &names);
     let required = allowed.present("mode").is_some_and(|mode| mode.get() == "\"required\"");
     request.tool_choice = Some(if required { ToolChoice::Required } else { ToolChoice::Auto });
     extra(request, "tool_choice.allowed_tools", raw, Meaning::Advisory);

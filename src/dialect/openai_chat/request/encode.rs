@@ -11,7 +11,7 @@ use super::turns;
 use crate::dialect::canonical::{ChatRequest, Extra, Format, Tool, ToolChoice};
 use crate::dialect::names::{wants_no_answer, FIRST_CALL, NO_ANSWER};
 use crate::dialect::schema::beyond_openai_strict;
-use crate::dialect::{family, fields, Dialect, Encoded, Target};
+use crate::dialect::{custom, family, fields, Dialect, Encoded, Target};
 
 /// Writes a request for a target.
 #[must_use]
@@ -323,10 +323,11 @@ const OWN_MEMBERS: &[&str] = &[
     "service_tier",
 ];
 
-/// A grammar or server tool of this dialect, for a server that may know it.
+/// A custom or server tool of this dialect, for a server that may know it. Responses has the former too.
 fn forwards_tool(extra: &Extra, request: &ChatRequest, profile: &Profile) -> bool {
     let is_tool = extra.field.strip_prefix("tools[").is_some_and(|rest| rest.ends_with(']'));
-    is_tool && request.origin == Some(Dialect::OpenAiChat) && profile.takes("tools")
+    let callers = request.origin == Some(Dialect::OpenAiChat) && profile.takes("tools");
+    is_tool && (callers || (custom::is_tool(extra) && profile.takes(custom::MEMBER)))
 }
 
 fn write_extra(out: &mut Object<'_>, extra: &Extra, request: &ChatRequest, profile: &Profile, report: &mut Report<'_>) {
@@ -336,7 +337,7 @@ fn write_extra(out: &mut Object<'_>, extra: &Extra, request: &ChatRequest, profi
     let forwards = request.origin == Some(Dialect::OpenAiChat)
         && whole
         && (!OWN_MEMBERS.contains(&extra.field.as_str()) || profile.takes(&extra.field));
-    if forwards {
+    if forwards || (custom::is_choice(extra) && profile.takes(custom::MEMBER)) {
         out.raw(&extra.field, extra.value.get());
     } else if !forwards_tool(extra, request, profile) && !turns::writes(extra, request, profile) {
         if let Some(loss) = fields::loss(request.origin, extra, Dialect::OpenAiChat, report.provider()) {

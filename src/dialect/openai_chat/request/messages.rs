@@ -3,16 +3,15 @@
 use serde_json::value::RawValue;
 
 use super::super::media;
-use super::super::response::{arguments_text, call_signature, minted_id, CUSTOM_CALL};
+use super::super::response::{arguments_text, call_signature, minted_id};
 use super::super::types::{filled, string, word, WireToolCall};
 use super::decode::{extra, leftovers, object, read_object, Meaning};
 use super::replayed::{self, Called};
-use crate::dialect::cache_marks;
 use crate::dialect::canonical::{
     CacheMark, ChatRequest, Media, MediaSource, Part, ReasoningPart, Role, SignedTurn, ToolCall, ToolResult, Turn,
 };
 use crate::dialect::carried::{open_id, Opened};
-use crate::dialect::Dialect;
+use crate::dialect::{cache_marks, custom, Dialect};
 use crate::error::GatewayError;
 use crate::json::Members;
 
@@ -257,11 +256,8 @@ fn call(raw: &RawValue, path: &str, request: &mut ChatRequest) -> Result<Called,
         )
     };
     let call: WireToolCall<'_> = serde_json::from_str(raw.get()).map_err(|_| wrong(""))?;
-    if call.custom.is_some() {
-        return Ok(Called { part: native(CUSTOM_CALL, raw), blocks: Vec::new(), by: String::new() });
-    }
     // The index comes from a stream, with a message that a client sends back.
-    let known = ["id", "type", "function", "extra_content", "signalbox", "index"];
+    let known = ["id", "type", "function", "custom", "extra_content", "signalbox", "index"];
     let members = read_object(path, raw)?;
     leftovers(&members, &known, path, request);
     if let Some(function) = members.present("function").and_then(object) {
@@ -274,6 +270,13 @@ fn call(raw: &RawValue, path: &str, request: &mut ChatRequest) -> Result<Called,
         extra(request, format!("{path}.id"), raw, Meaning::Advisory);
     }
     let carried = carried.unwrap_or_default();
+    if let Some(custom) = call.custom {
+        let custom_path = format!("{path}.custom");
+        let members = read_object(&custom_path, custom)?;
+        leftovers(&members, &["name", "input"], &custom_path, request);
+        let part = custom::Call { id: own.to_owned(), ..custom::Call::of_custom(&members) }.into_part();
+        return Ok(Called { part, blocks: carried.blocks, by: carried.by });
+    }
     let name = call.function.as_ref().and_then(|function| filled(function.name));
     let name = name.ok_or_else(|| wrong(".function.name"))?;
     let arguments = call.function.as_ref().and_then(|f| f.arguments).map(arguments_text).unwrap_or_default();

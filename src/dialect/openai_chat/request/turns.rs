@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::super::profile::{Profile, Replay};
-use super::super::response::{tool_call_signature, CUSTOM_CALL};
+use super::super::response::tool_call_signature;
 use super::super::write::{list, Object};
 use super::ids::Ids;
 use super::names::Report;
@@ -13,7 +13,7 @@ use crate::dialect::canonical::{
     ChatRequest, Disposition, Extra, Part, ReasoningPart, Role, ToolCall, ToolResult, Turn,
 };
 use crate::dialect::carried::reads_google_signatures;
-use crate::dialect::{family, Dialect, Target};
+use crate::dialect::{custom, family, Dialect, Target};
 use crate::json::write_quoted;
 
 /// Writes the list of messages.
@@ -27,7 +27,8 @@ pub(super) fn write(
     let mut turns = request.turns.as_slice();
     if let (Some((last, before)), false) = (turns.split_last(), request.origin == Some(Dialect::OpenAiChat)) {
         // To this dialect's servers a last assistant turn is history, not a beginning to go on with (`wire.md` §5).
-        if last.role == Role::Assistant && !last.parts.iter().any(|part| matches!(part, Part::ToolCall(_))) {
+        let is_call = |part: &Part| matches!(part, Part::ToolCall(_)) || custom::is_call(part);
+        if last.role == Role::Assistant && !last.parts.iter().any(is_call) {
             report.add_part(
                 turns.len() - 1,
                 0,
@@ -199,9 +200,7 @@ impl Writer<'_, '_> {
                     let body = self.call(turn, *at, call);
                     calls.push(body);
                 }
-                Part::Native { dialect: Dialect::OpenAiChat, kind, raw } if kind == CUSTOM_CALL => {
-                    calls.push(raw.get().as_bytes().to_vec());
-                }
+                Part::Native { .. } if custom::is_call(part) => calls.extend(self.custom_call(turn, *at, part)),
                 Part::Native { dialect: Dialect::OpenAiChat, kind, raw } if kind == "audio" => audio = Some(raw),
                 other => said.push((*at, other)),
             }
@@ -323,6 +322,19 @@ impl Writer<'_, '_> {
         }
         out.end();
         body
+    }
+
+    /// A call of a custom tool. A caller of this dialect knows whom it asks; nobody else's is sent to servers without them.
+    fn custom_call(&mut self, turn: usize, at: usize, part: &Part) -> Option<Vec<u8>> {
+        let call = custom::Call::of(part)?;
+        if !self.profile.takes(custom::MEMBER) && self.request.origin != Some(Dialect::OpenAiChat) {
+            let reason = format!("{} has no custom tools", self.target.provider);
+            self.report.add_part(turn, at, Disposition::Unsupported, reason);
+            return None;
+        }
+        let mut body = Vec::with_capacity(call.input.len() + 96);
+        custom::Call { id: self.ids.of(&call.id), ..call }.write_chat(&mut body);
+        Some(body)
     }
 
     fn tool_message(&mut self, turn: usize, result: &ToolResult) {

@@ -2,13 +2,12 @@
 
 use super::super::write::Object;
 use super::super::{finish, media, usage};
-use super::CUSTOM_CALL;
 use crate::dialect::canonical::{
     ChatResponse, Choice, Extra, FinishReason, Loss, Media, MediaSource, Part, ReasoningPart, ToolCall,
 };
 use crate::dialect::carried::{self, Block, Carried};
 use crate::dialect::citation::{self, Citation};
-use crate::dialect::{Dialect, Encoded, ReplyContext, Tail};
+use crate::dialect::{custom, Dialect, Encoded, ReplyContext, Tail};
 
 /// Writes an answer. Texts of one choice are joined: this dialect's content is one string.
 #[must_use]
@@ -108,7 +107,7 @@ fn write_choice(
         }
         // Some providers do not say why a whole answer ended. It has, and clients take null for one that goes on.
         None => {
-            let called = |part: &Part| matches!(part, Part::ToolCall(_)) || is_custom_call(part);
+            let called = |part: &Part| matches!(part, Part::ToolCall(_)) || custom::is_call(part);
             let called = choice.parts.iter().any(called);
             out.text(
                 "finish_reason",
@@ -119,10 +118,6 @@ fn write_choice(
         }
     }
     out.end();
-}
-
-fn is_custom_call(part: &Part) -> bool {
-    matches!(part, Part::Native { dialect: Dialect::OpenAiChat, kind, .. } if kind == CUSTOM_CALL)
 }
 
 /// A citation as OpenAI writes one.
@@ -152,10 +147,9 @@ pub(in super::super) fn write_raw_finish(out: &mut Object<'_>, raw: &str, stop_s
 fn write_message(out: &mut Object<'_>, choice: &Choice, context: &ReplyContext, losses: &mut Vec<Loss>) {
     let (by, shows) = (context.answered_by.as_str(), !context.hide_reasoning);
     let (mut text, mut refusal, mut thought) = (None::<String>, None::<String>, None::<String>);
-    let mut calls: Vec<(String, &ToolCall)> = Vec::new();
+    let mut calls: Vec<Vec<u8>> = Vec::new();
     // Signed reasoning since the last call: it travels behind the next one's id.
     let mut pending: Vec<Block> = Vec::new();
-    let mut custom_calls: Vec<&str> = Vec::new();
     let mut pictures: Vec<&Media> = Vec::new();
     let mut signed: Vec<&ReasoningPart> = Vec::new();
     for (at, part) in choice.parts.iter().enumerate() {
@@ -179,10 +173,19 @@ fn write_message(out: &mut Object<'_>, choice: &Choice, context: &ReplyContext, 
             Part::ToolCall(call) => {
                 let id = call_id(&call.id, std::mem::take(&mut pending), call.signature.clone(), by);
                 losses.extend(id.1.then(|| left_behind(choice.index)));
-                calls.push((id.0, call));
+                let mut body = Vec::with_capacity(call.arguments.len() + 96);
+                write_call(&mut body, &id.0, call);
+                calls.push(body);
             }
             Part::Image(media) => pictures.push(media),
-            Part::Native { raw, .. } if is_custom_call(part) => custom_calls.push(raw.get()),
+            Part::Native { .. } if custom::is_call(part) => {
+                let call = custom::Call::of(part).unwrap_or_default();
+                let id = call_id(&call.id, std::mem::take(&mut pending), None, by);
+                losses.extend(id.1.then(|| left_behind(choice.index)));
+                let mut body = Vec::new();
+                custom::Call { id: id.0, ..call }.write_chat(&mut body);
+                calls.push(body);
+            }
             Part::Audio(_) => cannot("this sound"),
             Part::File(_) => cannot("a file"),
             Part::ToolResult(_) => cannot("a tool result"),
@@ -195,12 +198,8 @@ fn write_message(out: &mut Object<'_>, choice: &Choice, context: &ReplyContext, 
     if let Some(thought) = thought.as_ref().filter(|_| shows) {
         out.text("reasoning_content", thought);
     }
-    if !calls.is_empty() || !custom_calls.is_empty() {
-        let functions = calls.iter().map(Ok).chain(custom_calls.iter().map(|raw| Err(*raw)));
-        out.list("tool_calls", functions, |body, call| match call {
-            Ok((id, call)) => write_call(body, id, call),
-            Err(raw) => body.extend_from_slice(raw.as_bytes()),
-        });
+    if !calls.is_empty() {
+        out.list("tool_calls", calls, |body, call| body.extend_from_slice(&call));
     }
     if !pictures.is_empty() {
         // OpenRouter's place for generated pictures; OpenAI has none.

@@ -7,12 +7,19 @@
 use std::borrow::Cow;
 
 use super::super::response::{arguments_text, call_signature, minted_id, real_id};
-use super::super::types::{count, filled, WireFunction, WireToolCall};
+use super::super::types::{count, filled, WireCustom, WireFunction, WireToolCall};
 use crate::dialect::canonical::StreamEvent;
 
 /// The calls of one choice.
 #[derive(Debug, Default)]
 pub(super) struct Calls(Vec<Call>);
+
+/// What a fragment says of its call besides name and arguments.
+#[derive(Debug, Default)]
+struct Told {
+    is_custom: bool,
+    signature: Option<String>,
+}
 
 #[derive(Debug, Default)]
 struct Call {
@@ -20,11 +27,31 @@ struct Call {
     index: Option<u64>,
     /// The provider's id, empty when it gave none.
     id: String,
+    /// A custom tool's: what it says is its input.
+    custom: bool,
     /// The name has been seen and the start is out.
     started: bool,
     /// Arguments that came before the name.
     waiting: String,
     shape: Shape,
+}
+
+impl Call {
+    fn start(&mut self, choice: u32, index: u32, name: String, signature: Option<String>) -> StreamEvent {
+        self.started = true;
+        let id = self.id.clone();
+        match self.custom {
+            true => StreamEvent::CustomCallStart { choice, index, id, name },
+            false => StreamEvent::ToolCallStart { choice, index, id, name, signature },
+        }
+    }
+
+    fn more(&self, choice: u32, index: u32, text: String) -> StreamEvent {
+        match self.custom {
+            true => StreamEvent::CustomCallDelta { choice, index, input: text },
+            false => StreamEvent::ToolCallDelta { choice, index, arguments: text },
+        }
+    }
 }
 
 impl Calls {
@@ -37,12 +64,16 @@ impl Calls {
     pub fn fragment(&mut self, choice: u32, call: &WireToolCall<'_>, chunk: &[u8], out: &mut Vec<StreamEvent>) {
         let id = real_id(call).unwrap_or_default();
         let index = count(call.index);
-        self.read(choice, index, &id, call.function.as_ref(), call_signature(call), chunk, out);
+        // `ChatCompletionChunk…ToolCall.Custom` of the SDK: a name and pieces of the input, as a function has arguments.
+        let custom = call.custom.and_then(|raw| serde_json::from_str::<WireCustom<'_>>(raw.get()).ok());
+        let function = custom.as_ref().map(|custom| WireFunction { name: custom.name, arguments: custom.input });
+        let told = Told { is_custom: function.is_some(), signature: call_signature(call) };
+        self.read(choice, index, &id, function.as_ref().or(call.function.as_ref()), told, chunk, out);
     }
 
     /// Reads a fragment of the legacy `function_call`: at most one call, without index and id.
     pub fn legacy(&mut self, choice: u32, function: &WireFunction<'_>, chunk: &[u8], out: &mut Vec<StreamEvent>) {
-        self.read(choice, Some(0), "", Some(function), None, chunk, out);
+        self.read(choice, Some(0), "", Some(function), Told::default(), chunk, out);
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -52,7 +83,7 @@ impl Calls {
         index: Option<u64>,
         id: &str,
         function: Option<&WireFunction<'_>>,
-        signature: Option<String>,
+        told: Told,
         chunk: &[u8],
         out: &mut Vec<StreamEvent>,
     ) {
@@ -61,15 +92,16 @@ impl Calls {
         let at = self.position(index, id, !name.is_empty());
         let position = u32::try_from(at).unwrap_or(u32::MAX);
         let Some(call) = self.0.get_mut(at) else { return };
+        call.custom |= told.is_custom;
         if !call.started && !name.is_empty() {
-            call.started = true;
             if call.id.is_empty() {
                 call.id = if id.is_empty() { minted_id(choice, position, &[chunk]) } else { id.to_owned() };
             }
-            let (id, name) = (call.id.clone(), name.into_owned());
-            out.push(StreamEvent::ToolCallStart { choice, index: position, id, name, signature });
+            out.push(call.start(choice, position, name.into_owned(), told.signature));
         }
-        call.shape.read(&arguments);
+        if !call.custom {
+            call.shape.read(&arguments);
+        }
         if !call.started {
             call.waiting.push_str(&arguments);
             return;
@@ -80,7 +112,7 @@ impl Calls {
             std::mem::take(&mut call.waiting) + &arguments
         };
         if !arguments.is_empty() {
-            out.push(StreamEvent::ToolCallDelta { choice, index: position, arguments });
+            out.push(call.more(choice, position, arguments));
         }
     }
 
@@ -112,18 +144,15 @@ impl Calls {
         for (at, call) in self.0.iter_mut().enumerate() {
             let index = u32::try_from(at).unwrap_or(u32::MAX);
             if !call.started {
-                let id = if call.id.is_empty() {
-                    minted_id(choice, index, &[call.waiting.as_bytes()])
-                } else {
-                    call.id.clone()
-                };
-                out.push(StreamEvent::ToolCallStart { choice, index, id, name: String::new(), signature: None });
-                call.started = true;
+                if call.id.is_empty() {
+                    call.id = minted_id(choice, index, &[call.waiting.as_bytes()]);
+                }
+                out.push(call.start(choice, index, String::new(), None));
             }
             let rest = std::mem::take(&mut call.waiting);
-            let arguments = if call.shape.empty() { "{}".to_owned() } else { rest };
+            let arguments = if call.shape.empty() && !call.custom { "{}".to_owned() } else { rest };
             if !arguments.is_empty() {
-                out.push(StreamEvent::ToolCallDelta { choice, index, arguments });
+                out.push(call.more(choice, index, arguments));
             }
             out.push(StreamEvent::ToolCallEnd { choice, index });
         }

@@ -125,13 +125,6 @@ impl Decoder {
                 let field = format!("choices[{index}].delta.images");
                 extras.push(Extra { field, value: images.to_owned(), advisory: false, is_default: false });
             }
-            let custom = delta.tool_calls.iter().flatten().filter_map(|call| call.custom);
-            extras.extend(custom.map(|raw| Extra {
-                field: format!("choices[{index}].delta.tool_calls.custom"),
-                value: raw.to_owned(),
-                advisory: false,
-                is_default: false,
-            }));
         }
         for piece in &content {
             if let Piece::Other { kind, raw } = piece {
@@ -204,7 +197,7 @@ impl ChoiceState {
             self.stop_thinking(out);
             out.push(StreamEvent::RefusalDelta { choice, text: text.into_owned() });
         }
-        for call in delta.tool_calls.iter().flatten().filter(|call| call.custom.is_none()) {
+        for call in delta.tool_calls.iter().flatten() {
             self.stop_thinking(out);
             self.calls.fragment(choice, call, chunk, out);
         }

@@ -79,10 +79,7 @@ impl Encoder {
                 self.reasoning_end(*choice, signature.as_deref(), *redacted, out);
             }
             StreamEvent::ToolCallStart { choice, index, id, name, signature } => {
-                let pending = self.choices.iter_mut().find(|state| state.index == *choice);
-                let blocks = pending.map(|state| std::mem::take(&mut state.pending)).unwrap_or_default();
-                let (id, left) = call_id(id, blocks, signature.clone(), &self.context.answered_by);
-                losses.extend(left.then(|| left_behind(*choice)));
+                let id = self.call_id(*choice, id, signature.clone(), losses);
                 self.call(*choice, *index, false, out, |call| {
                     call.text("id", &id);
                     call.text("type", "function");
@@ -99,6 +96,25 @@ impl Encoder {
                 if !arguments.is_empty() {
                     self.call(*choice, *index, true, out, |call| {
                         call.object("function", |function| function.text("arguments", arguments));
+                    });
+                }
+            }
+            StreamEvent::CustomCallStart { choice, index, id, name } => {
+                let id = self.call_id(*choice, id, None, losses);
+                // No input is no `{}`: it is a text.
+                self.call(*choice, *index, true, out, |call| {
+                    call.text("id", &id);
+                    call.text("type", "custom");
+                    call.object("custom", |custom| {
+                        custom.text("name", name);
+                        custom.text("input", "");
+                    });
+                });
+            }
+            StreamEvent::CustomCallDelta { choice, index, input } => {
+                if !input.is_empty() {
+                    self.call(*choice, *index, true, out, |call| {
+                        call.object("custom", |custom| custom.text("input", input));
                     });
                 }
             }
@@ -216,6 +232,15 @@ impl Encoder {
         if let Some(place) = self.choices.get_mut(at) {
             *place = state;
         }
+    }
+
+    /// A call's id, with what was thought since the call before behind it.
+    fn call_id(&mut self, choice: u32, id: &str, signature: Option<String>, losses: &mut Vec<Loss>) -> String {
+        let pending = self.choices.iter_mut().find(|state| state.index == choice);
+        let blocks = pending.map(|state| std::mem::take(&mut state.pending)).unwrap_or_default();
+        let (id, left) = call_id(id, blocks, signature, &self.context.answered_by);
+        losses.extend(left.then(|| left_behind(choice)));
+        id
     }
 
     fn call(

@@ -11,7 +11,7 @@ use super::items;
 use crate::dialect::canonical::{ChatRequest, Format, Part, Reasoning, Role, Tool, ToolChoice, Turn};
 use crate::dialect::openai_chat::request::reading::{extra, leftover, leftovers, object, read_object, Meaning};
 use crate::dialect::openai_chat::types::{count, filled, kind_of, string, Kind};
-use crate::dialect::Dialect;
+use crate::dialect::{custom, fields, Dialect};
 use crate::error::GatewayError;
 use crate::json::Members;
 
@@ -97,8 +97,17 @@ fn tools(raw: &RawValue, request: &mut ChatRequest) -> Result<(), GatewayError> 
     for (at, item) in items.into_iter().enumerate() {
         let path = format!("tools[{at}]");
         let tool = read_object(&path, item)?;
-        if filled(tool.present("type")).is_none_or(|kind| kind != "function") {
-            // A grammar tool or one that the provider runs itself.
+        let kind = filled(tool.present("type"));
+        if kind.as_deref() == Some("custom") {
+            for (name, raw) in tool.iter().filter(|(name, _)| ASIDE.contains(name)) {
+                leftover(request, format!("{path}.{name}"), raw);
+            }
+            let declared = custom::nested(&tool, &ASIDE).unwrap_or_default();
+            request.extras.push(fields::extra(Dialect::OpenAiResponses, path, declared));
+            continue;
+        }
+        if kind.is_none_or(|kind| kind != "function") {
+            // One that the provider runs itself.
             leftover(request, path, item);
             continue;
         }
@@ -113,6 +122,9 @@ fn tools(raw: &RawValue, request: &mut ChatRequest) -> Result<(), GatewayError> 
     Ok(())
 }
 
+/// What only Responses says of a custom tool (the SDK's `CustomTool`).
+const ASIDE: [&str; 3] = ["allowed_callers", "async", "defer_loading"];
+
 fn tool_choice(raw: &RawValue, request: &mut ChatRequest) {
     let word = string(raw);
     let read = object(raw);
@@ -123,6 +135,11 @@ fn tool_choice(raw: &RawValue, request: &mut ChatRequest) {
         Some("required") => Some(ToolChoice::Required),
         // Read once the tools are known.
         Some("allowed_tools") => None,
+        Some("custom") => {
+            let choice = read.as_ref().and_then(|choice| custom::nested(choice, &[])).unwrap_or_default();
+            request.extras.push(fields::extra(Dialect::OpenAiResponses, "tool_choice", choice));
+            None
+        }
         Some("function") => {
             if let Some(choice) = &read {
                 leftovers(choice, &["type", "name"], "tool_choice", request);
@@ -145,13 +162,14 @@ fn narrow_to_allowed_tools(members: &Members<'_>, request: &mut ChatRequest) {
         return;
     };
     let listed: Vec<&RawValue> = choice.parse("tools").ok().flatten().unwrap_or_default();
-    let names: Vec<String> = listed
-        .into_iter()
-        .filter_map(object)
-        .filter(|tool| filled(tool.present("type")).is_some_and(|kind| kind == "function"))
-        .filter_map(|tool| filled(tool.present("name")).map(Into::into))
-        .collect();
+    let of_kind = |wanted: &str| -> Vec<String> {
+        let tools = listed.iter().filter_map(|tool| object(tool));
+        let named = tools.filter(|tool| filled(tool.present("type")).is_some_and(|kind| kind == wanted));
+        named.filter_map(|tool| filled(tool.present("name")).map(Into::into)).collect()
+    };
+    let names = of_kind("function");
     request.tools.retain(|tool| names.contains(&tool.name));
+    custom::retain_tools(request, &of_kind("custom"));
     let required = choice.present("mode").is_some_and(|mode| mode.get() == "\"required\"");
     request.tool_choice = Some(if required { ToolChoice::Required } else { ToolChoice::Auto });
     leftovers(&choice, &["type", "mode", "tools"], "tool_choice", request);

@@ -8,7 +8,7 @@ use crate::dialect::openai_chat::profile;
 use crate::dialect::openai_chat::request::names::{self, Report};
 use crate::dialect::openai_chat::request::{schema_name, thinking};
 use crate::dialect::openai_chat::write::Object;
-use crate::dialect::{family, fields, Dialect, Encoded, Target};
+use crate::dialect::{custom, family, fields, Dialect, Encoded, Target};
 use crate::json::write_quoted;
 
 /// Writes a request for a target.
@@ -45,7 +45,7 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>) -> Encoded {
         out.flag("stream", true);
     }
     for extra in &request.extras {
-        write_extra(&mut out, extra, request, own, &mut report);
+        write_extra(&mut out, extra, request, target, own, &mut report);
     }
     out.end();
     Encoded { body, losses: report.into_losses() }
@@ -116,7 +116,8 @@ fn sampling(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, re
 }
 
 fn tools(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, report: &mut Report<'_>) {
-    if request.tools.is_empty() {
+    let custom: Vec<&Extra> = request.extras.iter().filter(|extra| is_custom_tool(extra, target)).collect();
+    if request.tools.is_empty() && custom.is_empty() {
         // Without tools, `auto` and `none` say nothing.
         if matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_))) {
             report.unsupported(names::TOOL_CHOICE, "a call is asked for and no tool is declared");
@@ -126,7 +127,14 @@ fn tools(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, repor
     if !target.traits.tools {
         return report.unsupported(names::TOOLS, "the model takes no tools");
     }
-    out.list("tools", &request.tools, write_tool);
+    let all = request.tools.iter().map(Ok).chain(custom.into_iter().map(Err));
+    out.list("tools", all, |body, tool| match tool {
+        Ok(tool) => write_tool(body, tool),
+        Err(extra) => body.extend_from_slice(&custom::flat(&extra.value)),
+    });
+    if let Some(choice) = request.extras.iter().find(|extra| is_custom_choice(extra, target)) {
+        out.key("tool_choice").extend_from_slice(&custom::flat(&choice.value));
+    }
     match &request.tool_choice {
         Some(ToolChoice::Required | ToolChoice::Named(_)) if !target.traits.forced_tools => {
             report.unsupported(names::TOOL_CHOICE, "the model cannot be made to call");
@@ -143,6 +151,15 @@ fn tools(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, repor
     if let Some(parallel) = request.parallel_tool_calls {
         out.flag("parallel_tool_calls", parallel);
     }
+}
+
+/// Whether an extra declares a custom tool that a target takes: those are OpenAI's own.
+fn is_custom_tool(extra: &Extra, target: &Target<'_>) -> bool {
+    custom::is_tool(extra) && target.traits.tools && profile::of(target.provider).takes(custom::MEMBER)
+}
+
+fn is_custom_choice(extra: &Extra, target: &Target<'_>) -> bool {
+    custom::is_choice(extra) && target.traits.tools && profile::of(target.provider).takes(custom::MEMBER)
 }
 
 /// `strict` is always said: left out, the server may make a function strict that nobody asked to be (`wire.md` §1.2).
@@ -220,11 +237,21 @@ const SHARED: &[&str] = &[
     "service_tier",
 ];
 
-fn write_extra(out: &mut Object<'_>, extra: &Extra, request: &ChatRequest, own: bool, report: &mut Report<'_>) {
+fn write_extra(
+    out: &mut Object<'_>,
+    extra: &Extra,
+    request: &ChatRequest,
+    target: &Target<'_>,
+    own: bool,
+    report: &mut Report<'_>,
+) {
     let field = extra.field.as_str();
     // Two ids of one end user: the other one is written above.
     let taken = field == "safety_identifier" && request.user.is_some();
-    let written = is_verbosity(extra, request, own) || (own && field == "store" && speaks_openai(request));
+    let written = is_verbosity(extra, request, own)
+        || (own && field == "store" && speaks_openai(request))
+        || is_custom_tool(extra, target)
+        || is_custom_choice(extra, target);
     if own && speaks_openai(request) && SHARED.contains(&field) && !taken {
         out.raw(field, extra.value.get());
     } else if !extra.is_default && !written {

@@ -6,13 +6,13 @@ use serde_json::value::RawValue;
 use super::super::foreign;
 use super::super::types::{list, read, Piece};
 use super::content;
-use crate::dialect::cache_marks;
 use crate::dialect::canonical::{
     CacheMark, ChatRequest, Part, ReasoningPart, Role, SignedTurn, ToolCall, ToolResult, Turn,
 };
 use crate::dialect::openai_chat::request::reading::{extra, leftovers, read_object, Meaning};
 use crate::dialect::openai_chat::types::{filled, string, word};
 use crate::dialect::Dialect;
+use crate::dialect::{cache_marks, custom};
 use crate::error::GatewayError;
 use crate::json::Members;
 
@@ -61,7 +61,16 @@ fn item(
             let known = ["type", "id", "call_id", "name", "arguments", "parsed_arguments", "status"];
             leftovers(&item, &known, path, request);
         }
-        "function_call_output" => {
+        "custom_tool_call" => {
+            let call = custom::Call {
+                id: required(&item, path, "call_id")?,
+                name: required(&item, path, "name")?,
+                input: item.present("input").and_then(string).unwrap_or_default().into_owned(),
+            };
+            push(request, Role::Assistant, call.into_part());
+            leftovers(&item, &["type", "id", "call_id", "name", "input", "status"], path, request);
+        }
+        "function_call_output" | "custom_tool_call_output" => {
             let result = ToolResult {
                 call_id: required(&item, path, "call_id")?,
                 name: filled(item.present("name")).map(Into::into),
@@ -71,7 +80,7 @@ fn item(
             push(request, Role::Tool, Part::ToolResult(result));
             leftovers(&item, &["type", "id", "call_id", "name", "output", "status"], path, request);
         }
-        // Hosted and custom tools, compaction, references to what a provider keeps.
+        // Hosted tools, compaction, references to what a provider keeps.
         other => {
             let native =
                 Part::Native { dialect: Dialect::OpenAiResponses, kind: other.to_owned(), raw: raw.to_owned() };

@@ -144,7 +144,7 @@ fn what_needs_kept_responses_or_hosted_tools_is_refused_by_every_other_dialect_a
 fn items_that_only_this_dialect_has_are_refused_elsewhere() {
     for item in [
         json!({"type": "item_reference", "id": "msg_1"}),
-        json!({"type": "custom_tool_call", "call_id": "c", "name": "n", "input": "i"}),
+        json!({"type": "computer_call", "call_id": "c", "action": {"type": "wait"}}),
         json!({"type": "web_search_call", "id": "ws", "status": "completed"}),
         json!({"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}),
     ] {
@@ -262,12 +262,12 @@ fn what_chat_has_and_this_dialect_has_not_is_refused_by_its_own_name() {
         &json!({
             "model": "m", "messages": [{"role": "user", "content": "q"}], "n": 2, "stop": ["x"], "seed": 1, "logit_bias": {"1": 2},
             "frequency_penalty": 0.5, "presence_penalty": 0.5, "prediction": {"type": "content", "content": "x"},
-            "audio": {"voice": "a", "format": "mp3"}, "modalities": ["text", "audio"], "tools": [{"type": "custom", "custom": {"name": "c"}}]
+            "audio": {"voice": "a", "format": "mp3"}, "modalities": ["text", "audio"]
         }),
     );
     assert_eq!(
         fields(&losses, Disposition::Unsupported),
-        ["stop", "n", "seed", "frequency_penalty", "presence_penalty", "audio", "logit_bias", "modalities", "tools[0]"]
+        ["stop", "n", "seed", "frequency_penalty", "presence_penalty", "audio", "logit_bias", "modalities"]
     );
     assert_eq!(fields(&losses, Disposition::Advisory), ["prediction"]);
     assert_eq!(body.as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>(), ["input", "model", "store"]);

@@ -3,11 +3,11 @@
 use super::content::{self, object};
 use crate::dialect::cache_marks::{Form, Marks};
 use crate::dialect::canonical::{ChatRequest, Disposition, Part, ReasoningPart, Role, ToolCall, ToolResult, Turn};
-use crate::dialect::openai_chat::profile::CallIds;
+use crate::dialect::openai_chat::profile::{self, CallIds};
 use crate::dialect::openai_chat::request::ids::Ids;
 use crate::dialect::openai_chat::request::names::Report;
 use crate::dialect::openai_chat::write::{list, Object};
-use crate::dialect::{family, Dialect, Target};
+use crate::dialect::{custom, family, Dialect, Target};
 use crate::json::write_quoted;
 
 /// Writes the list of items. `own`: the server is OpenAI's.
@@ -24,7 +24,8 @@ pub(super) fn write(out: &mut Vec<u8>, request: &ChatRequest, target: &Target<'_
     }
     let takes = family::of(target.provider, target.model).cache_breakpoints;
     let marks = Marks::new(request, if takes { Form::OpenAi } else { Form::None });
-    let mut writer = Writer { target, own, report, ids: Ids::new(CallIds::UpTo40), marks, items: Vec::new() };
+    let ids = Ids::new(CallIds::UpTo40);
+    let mut writer = Writer { target, own, report, ids, marks, custom: custom::called_ids(request), items: Vec::new() };
     for (at, turn) in turns.iter().enumerate() {
         writer.turn(at, turn);
     }
@@ -41,6 +42,8 @@ struct Writer<'w, 'r> {
     report: &'w mut Report<'r>,
     ids: Ids,
     marks: Marks<'w>,
+    /// Calls of custom tools.
+    custom: Vec<String>,
     items: Vec<Vec<u8>>,
 }
 
@@ -54,6 +57,15 @@ impl Writer<'_, '_> {
                 Part::ToolCall(_) | Part::ToolResult(_) | Part::Reasoning(_) => {
                     self.message(turn.role, &mut said, &mut texts);
                     self.item(at, nth, part);
+                }
+                Part::Native { .. } if self.takes_custom() && custom::is_call(part) => {
+                    self.message(turn.role, &mut said, &mut texts);
+                    let call = custom::Call::of(part).unwrap_or_default();
+                    let call = custom::Call { id: self.ids.of(&call.id), ..call };
+                    self.items.push(object(|out| {
+                        out.text("type", custom::CALL);
+                        call.write_members(out);
+                    }));
                 }
                 // A whole item that only this dialect has, read from a request's `input`.
                 Part::Native { dialect: Dialect::OpenAiResponses, raw, kind }
@@ -86,6 +98,11 @@ impl Writer<'_, '_> {
         if turn.parts.is_empty() && turn.role != Role::Tool {
             self.items.push(message(turn.role, self.own, |out| write_quoted(out, "")));
         }
+    }
+
+    /// Custom tools are OpenAI's own.
+    fn takes_custom(&self) -> bool {
+        profile::of(self.target.provider).takes(custom::MEMBER)
     }
 
     /// Ends the message that was gathered, if there is one. A single text stands alone.
@@ -145,8 +162,9 @@ impl Writer<'_, '_> {
         } else {
             (said.len() == texts.len() && texts.len() < 2).then(|| texts.concat())
         };
+        let is_custom = self.takes_custom() && self.custom.contains(&result.call_id);
         self.items.push(object(|out| {
-            out.text("type", "function_call_output");
+            out.text("type", if is_custom { "custom_tool_call_output" } else { "function_call_output" });
             out.text("call_id", &id);
             match &output {
                 Some(text) => out.text("output", text),

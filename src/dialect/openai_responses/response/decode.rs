@@ -9,7 +9,7 @@ use super::{annotations, item_extras, logprobs, other_item, top_extras};
 use crate::dialect::canonical::{ChatResponse, Choice, Extra, Media, MediaSource, Part, ReasoningPart, ToolCall};
 use crate::dialect::openai_chat::response::minted_id;
 use crate::dialect::openai_chat::types::{count, filled, string, word};
-use crate::dialect::{Dialect, StreamFault};
+use crate::dialect::{custom, Dialect, StreamFault};
 
 /// Reads an answer.
 ///
@@ -23,7 +23,7 @@ pub fn decode(body: &[u8]) -> Result<ChatResponse, StreamFault> {
     for (at, raw) in response.output.iter().flatten().enumerate() {
         item(raw, at, &mut choice.parts, &mut extras);
     }
-    let called = choice.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+    let called = choice.parts.iter().any(|part| matches!(part, Part::ToolCall(_)) || custom::is_call(part));
     choice.finish = finish::decode(&response, called);
     Ok(ChatResponse {
         id: word(response.id).map(Into::into),
@@ -38,13 +38,14 @@ pub fn decode(body: &[u8]) -> Result<ChatResponse, StreamFault> {
 fn item(raw: &RawValue, at: usize, parts: &mut Vec<Part>, extras: &mut Vec<Extra>) {
     let item: Item<'_> = read(raw).unwrap_or_default();
     let kind = filled(item.kind);
-    if matches!(kind.as_deref(), Some("message" | "reasoning" | "function_call")) {
+    if matches!(kind.as_deref(), Some("message" | "reasoning" | "function_call" | custom::CALL)) {
         item_extras(&item, at as u64, extras);
     }
     match kind.as_deref() {
         Some("message") => message(&item, at, parts, extras),
         Some("reasoning") => parts.extend(reasoning(&item).map(Part::Reasoning)),
         Some("function_call") => parts.push(Part::ToolCall(call(&item, at as u64))),
+        Some(custom::CALL) => parts.push(custom_call(&item, at as u64).into_part()),
         Some("image_generation_call") if filled(item.result).is_some() => {
             parts.push(Part::Image(picture(&item)));
             // The picture is carried, its prompt and its form's details are not.
@@ -114,11 +115,22 @@ fn picture(item: &Item<'_>) -> Media {
 pub(in super::super) fn call(item: &Item<'_>, at: u64) -> ToolCall {
     let arguments = item.arguments.and_then(string).unwrap_or_default();
     let name = filled(item.name).unwrap_or_default().into_owned();
-    let id = word(item.call_id).or_else(|| word(item.id)).map(Into::into);
     ToolCall {
-        id: id.unwrap_or_else(|| minted_id(0, u32::try_from(at).unwrap_or(u32::MAX), &[name.as_bytes()])),
+        id: call_id(item, &name, at),
         name,
         arguments: if arguments.trim_ascii().is_empty() { "{}".to_owned() } else { arguments.into_owned() },
         signature: None,
     }
+}
+
+/// A call of a custom tool.
+pub(in super::super) fn custom_call(item: &Item<'_>, at: u64) -> custom::Call {
+    let name = filled(item.name).unwrap_or_default().into_owned();
+    let input = item.input.and_then(string).unwrap_or_default().into_owned();
+    custom::Call { id: call_id(item, &name, at), name, input }
+}
+
+fn call_id(item: &Item<'_>, name: &str, at: u64) -> String {
+    let id = word(item.call_id).or_else(|| word(item.id)).map(Into::into);
+    id.unwrap_or_else(|| minted_id(0, u32::try_from(at).unwrap_or(u32::MAX), &[name.as_bytes()]))
 }

@@ -9,7 +9,7 @@ use crate::dialect::canonical::{
 };
 use crate::dialect::openai_chat::types::{filled, says_something};
 use crate::dialect::openai_chat::write::{list, Object};
-use crate::dialect::{Dialect, Encoded, ReplyContext, Tail};
+use crate::dialect::{custom, Dialect, Encoded, ReplyContext, Tail};
 use crate::json::Members;
 
 /// Writes an answer. It has one choice: a caller of this dialect cannot ask for more.
@@ -150,6 +150,12 @@ fn items(choice: &Choice, ids: &Ids, mut beside: Text, by: &str, losses: &mut Ve
                 let status = if cut && at == last { "incomplete" } else { "completed" };
                 output.push(write_call(&ids.item("fc", output.len()), call, status));
             }
+            Part::Native { .. } if custom::is_call(part) => {
+                close(&mut said, &mut output, ids, "completed");
+                let status = if cut && at == last { "incomplete" } else { "completed" };
+                let call = custom::Call::of(part).unwrap_or_default();
+                output.push(write_custom_call(&ids.item("ctc", output.len()), &call, status));
+            }
             Part::Image(Media { source: MediaSource::Base64 { mime, data }, .. }) => {
                 close(&mut said, &mut output, ids, "completed");
                 output.push(item(&ids.item("ig", output.len()), "image_generation_call", "completed", |out| {
@@ -273,6 +279,11 @@ pub(in super::super) fn write_call(id: &str, call: &ToolCall, status: &str) -> V
         out.text("name", &call.name);
         out.text("arguments", &call.arguments);
     })
+}
+
+/// An item that calls a custom tool.
+pub(in super::super) fn write_custom_call(id: &str, call: &custom::Call, status: &str) -> Vec<u8> {
+    item(id, custom::CALL, status, |out| call.write_members(out))
 }
 
 fn item(id: &str, kind: &str, status: &str, members: impl FnOnce(&mut Object<'_>)) -> Vec<u8> {

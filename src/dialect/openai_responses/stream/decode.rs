@@ -5,12 +5,14 @@
 use serde_json::value::RawValue;
 
 use super::super::observe::{malformed, read_event, usage_of, Told};
-use super::super::response::{annotations, call, item_extras, logprobs, other_item, reasoning, top_extras};
+use super::super::response::{
+    annotations, call, custom_call, item_extras, logprobs, other_item, reasoning, top_extras,
+};
 use super::super::types::{list, read, Event, Item, Piece, Response};
 use super::super::{error, finish};
 use crate::dialect::canonical::{Extra, StreamEvent};
 use crate::dialect::openai_chat::types::{count, filled, string, word};
-use crate::dialect::StreamFault;
+use crate::dialect::{custom, StreamFault};
 use crate::sse::Frame;
 
 /// The one choice of an answer.
@@ -47,6 +49,8 @@ enum Kind {
         summary: bool,
     },
     Call(u32),
+    /// Of a custom tool.
+    Custom(u32),
 }
 
 impl Decoder {
@@ -121,7 +125,9 @@ impl Decoder {
             | "response.reasoning_summary_text.delta"
             | "response.reasoning_text.delta"
             | "response.function_call_arguments.delta"
-            | "response.function_call_arguments.done" => self.position(count(event.output_index)),
+            | "response.function_call_arguments.done"
+            | "response.custom_tool_call_input.delta"
+            | "response.custom_tool_call_input.done" => self.position(count(event.output_index)),
             _ => return,
         };
         let part = count(event.content_index).unwrap_or(0);
@@ -133,13 +139,16 @@ impl Decoder {
             "response.reasoning_summary_text.delta" => {
                 self.thought(at, count(event.summary_index).unwrap_or(0), true, event.delta, out);
             }
-            "response.function_call_arguments.delta" => self.arguments(at, event.delta, out),
+            "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
+                self.arguments(at, event.delta, out);
+            }
             // Some servers send whole texts only.
             "response.output_text.done" if !self.has_heard(at, part) => self.text(at, part, event.text, out),
             "response.refusal.done" if !self.has_heard(at, part) => self.refusal(at, part, event.refusal, out),
             "response.function_call_arguments.done" if !self.has_heard(at, 0) => {
                 self.arguments(at, event.arguments, out);
             }
+            "response.custom_tool_call_input.done" if !self.has_heard(at, 0) => self.arguments(at, event.input, out),
             _ => {}
         }
     }
@@ -172,7 +181,7 @@ impl Decoder {
         let Some(item) = self.items.get_mut(at) else { return };
         match item.kind {
             Kind::Thought { summary: first } if first != summary => return,
-            Kind::Call(_) => return,
+            Kind::Call(_) | Kind::Custom(_) => return,
             _ => item.kind = Kind::Thought { summary },
         }
         // Summaries have paragraphs.
@@ -183,19 +192,39 @@ impl Decoder {
     }
 
     fn arguments(&mut self, at: usize, raw: Option<&RawValue>, out: &mut Vec<StreamEvent>) {
-        let Some(Kind::Call(index)) = self.items.get(at).map(|item| item.kind) else { return };
-        if let Some(arguments) = self.hear(at, 0, raw) {
-            let arguments = arguments.into_owned();
-            out.push(StreamEvent::ToolCallDelta { choice: CHOICE, index, arguments });
+        let kind = self.items.get(at).map(|item| item.kind);
+        let Some(Kind::Call(index) | Kind::Custom(index)) = kind else { return };
+        if let Some(text) = self.hear(at, 0, raw) {
+            let text = text.into_owned();
+            out.push(match kind {
+                Some(Kind::Custom(_)) => StreamEvent::CustomCallDelta { choice: CHOICE, index, input: text },
+                _ => StreamEvent::ToolCallDelta { choice: CHOICE, index, arguments: text },
+            });
         }
     }
 
     fn item_added(&mut self, at: usize, event: &Event<'_>, out: &mut Vec<StreamEvent>) {
         let item: Item<'_> = event.item.and_then(read).unwrap_or_default();
-        if filled(item.kind).is_some_and(|kind| kind == "function_call") {
-            self.call_begins(at, &item, out);
-            self.arguments(at, item.arguments, out);
+        match filled(item.kind).as_deref() {
+            Some("function_call") => {
+                self.call_begins(at, &item, out);
+                self.arguments(at, item.arguments, out);
+            }
+            Some(custom::CALL) => {
+                self.custom_begins(at, &item, out);
+                self.arguments(at, item.input, out);
+            }
+            _ => {}
         }
+    }
+
+    fn custom_begins(&mut self, at: usize, item: &Item<'_>, out: &mut Vec<StreamEvent>) {
+        let index = self.calls;
+        let Some(state) = self.items.get_mut(at).filter(|state| !matches!(state.kind, Kind::Custom(_))) else { return };
+        state.kind = Kind::Custom(index);
+        self.calls += 1;
+        let custom::Call { id, name, .. } = custom_call(item, state.output_index);
+        out.push(StreamEvent::CustomCallStart { choice: CHOICE, index, id, name });
     }
 
     fn call_begins(&mut self, at: usize, item: &Item<'_>, out: &mut Vec<StreamEvent>) {
@@ -217,7 +246,7 @@ impl Decoder {
         let (heard, output_index, before) = (state.heard, state.output_index, state.before);
         let item: Item<'_> = read(raw).unwrap_or_default();
         let kind = filled(item.kind);
-        if matches!(kind.as_deref(), Some("message" | "reasoning" | "function_call")) {
+        if matches!(kind.as_deref(), Some("message" | "reasoning" | "function_call" | custom::CALL)) {
             let mut extras = Vec::new();
             item_extras(&item, output_index, &mut extras);
             out.extend(extras.into_iter().map(StreamEvent::Extra));
@@ -235,6 +264,13 @@ impl Decoder {
                 self.call_begins(at, &item, out);
                 if heard == 0 {
                     self.arguments(at, item.arguments, out);
+                }
+                self.call_ends(at, out);
+            }
+            Some(custom::CALL) => {
+                self.custom_begins(at, &item, out);
+                if heard == 0 {
+                    self.arguments(at, item.input, out);
                 }
                 self.call_ends(at, out);
             }
@@ -269,8 +305,9 @@ impl Decoder {
 
     /// A call without arguments is a call with none: `{}`.
     fn call_ends(&mut self, at: usize, out: &mut Vec<StreamEvent>) {
-        let Some(Kind::Call(index)) = self.items.get(at).map(|item| item.kind) else { return };
-        if !self.has_heard(at, 0) {
+        let kind = self.items.get(at).map(|item| item.kind);
+        let Some(Kind::Call(index) | Kind::Custom(index)) = kind else { return };
+        if !self.has_heard(at, 0) && matches!(kind, Some(Kind::Call(_))) {
             out.push(StreamEvent::ToolCallDelta { choice: CHOICE, index, arguments: "{}".to_owned() });
         }
         out.push(StreamEvent::ToolCallEnd { choice: CHOICE, index });
@@ -310,7 +347,7 @@ impl Decoder {
             match kind {
                 _ if done => {}
                 Kind::Thought { .. } => self.thought_ends(said, None, out),
-                Kind::Call(_) => self.call_ends(at, out),
+                Kind::Call(_) | Kind::Custom(_) => self.call_ends(at, out),
                 Kind::Unknown => {}
             }
         }

@@ -4,12 +4,12 @@
 use super::super::finish;
 use super::super::foreign;
 use super::super::response::{
-    closing, encrypted, flat_annotations, flat_logprobs, head, joined, lost, place, write_call, write_message,
-    write_reasoning, write_summary, Ids, MessagePart, Place, Text,
+    closing, encrypted, flat_annotations, flat_logprobs, head, joined, lost, place, write_call, write_custom_call,
+    write_message, write_reasoning, write_summary, Ids, MessagePart, Place, Text,
 };
 use crate::dialect::canonical::{Extra, Finish, Loss, ReasoningPart, StreamEvent, ToolCall, Usage};
 use crate::dialect::openai_chat::write::Object;
-use crate::dialect::{Dialect, ReplyContext, Tail};
+use crate::dialect::{custom, Dialect, ReplyContext, Tail};
 
 /// Writes a stream.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ enum Item {
     Thought(String),
     /// A call and its counter.
     Call(u32, ToolCall),
+    /// The same of a custom tool.
+    Custom(u32, custom::Call),
     /// Whole, as JSON.
     Done(Vec<u8>),
 }
@@ -89,6 +91,14 @@ impl Encoder {
                 self.call_begins(*index, id, name, signature.as_deref(), out);
             }
             StreamEvent::ToolCallDelta { index, arguments, .. } => self.arguments(*index, arguments, out),
+            StreamEvent::CustomCallStart { index, id, name, .. } => {
+                self.close_spoken("completed", out);
+                let call = custom::Call { id: id.clone(), name: name.clone(), input: String::new() };
+                let begun = call.clone();
+                let begun = |id: &str| write_custom_call(id, &begun, "in_progress");
+                self.add(Item::Custom(*index, call), "ctc", begun, out);
+            }
+            StreamEvent::CustomCallDelta { index, input, .. } => self.input(*index, input, out),
             StreamEvent::ToolCallEnd { index, .. } => self.call_ends(*index, "completed", out),
             StreamEvent::Finish { finish, .. } => self.end = Some(finish.clone()),
             StreamEvent::Usage(counts) => self.counts = Some(*counts),
@@ -102,8 +112,11 @@ impl Encoder {
         let status = self.end.as_ref().map_or("completed", |end| finish::encode(end.reason).0);
         let last = if status == "completed" { "completed" } else { "incomplete" };
         self.close_spoken(last, out);
-        let open: Vec<u32> =
-            self.items.iter().filter_map(|item| if let Item::Call(n, _) = item { Some(*n) } else { None }).collect();
+        let call = |item: &Item| match item {
+            Item::Call(index, _) | Item::Custom(index, _) => Some(*index),
+            _ => None,
+        };
+        let open: Vec<u32> = self.items.iter().filter_map(call).collect();
         for index in open {
             self.call_ends(index, last, out);
         }
@@ -404,7 +417,31 @@ impl Encoder {
         self.write_at("response.function_call_arguments.delta", at, &id, out, |event| event.text("delta", arguments));
     }
 
+    fn custom_at(&self, index: u32) -> Option<usize> {
+        self.items.iter().rposition(|item| matches!(item, Item::Custom(known, _) if *known == index))
+    }
+
+    fn input(&mut self, index: u32, input: &str, out: &mut Vec<u8>) {
+        let Some(at) = self.custom_at(index).filter(|_| !input.is_empty()) else { return };
+        if let Some(Item::Custom(_, call)) = self.items.get_mut(at) {
+            call.input.push_str(input);
+        }
+        let id = self.ids().item("ctc", at);
+        self.write_at("response.custom_tool_call_input.delta", at, &id, out, |event| event.text("delta", input));
+    }
+
+    fn custom_ends(&mut self, at: usize, status: &str, out: &mut Vec<u8>) {
+        let Some(Item::Custom(_, call)) = self.items.get(at) else { return };
+        let call = call.clone();
+        let id = self.ids().item("ctc", at);
+        self.write_at("response.custom_tool_call_input.done", at, &id, out, |event| event.text("input", &call.input));
+        self.done(at, write_custom_call(&id, &call, status), out);
+    }
+
     fn call_ends(&mut self, index: u32, status: &str, out: &mut Vec<u8>) {
+        if let Some(at) = self.custom_at(index) {
+            return self.custom_ends(at, status, out);
+        }
         let Some(at) = self.call_at(index) else { return };
         if matches!(self.items.get(at), Some(Item::Call(_, call)) if call.arguments.trim_ascii().is_empty()) {
             // A call without arguments is a call with none.
