@@ -7,13 +7,14 @@
 //   release            takes the pin away
 //   confirm            agrees to the prices that the last report holds; the next run takes them
 //
-// Where: --local [--persist-to DIR] for the KV of a local gateway, else the deployed namespace (--env production).
+// Where: --local [--persist-to DIR] for the KV of the gateway that runs here, else the deployed namespace (--env production).
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { wranglerEnv } from './lib/env.mjs';
+import { runningFolder } from './lib/gateway.mjs';
 import { nodeBin, root, wranglerCli } from './lib/paths.mjs';
 import { capture, endOnSignal } from './lib/proc.mjs';
 import { Problem, main } from './lib/say.mjs';
@@ -56,7 +57,7 @@ export async function act(action, argument, kv) {
 
 /** The namespace CATALOGUE by way of wrangler. */
 function namespace({ local, 'persist-to': persist, env }) {
-  const where = [...(local ? ['--local', ...(persist ? ['--persist-to', persist] : [])] : ['--remote', '--env', env]), '--binding', 'CATALOGUE', '--config', join(root, 'wrangler.toml')];
+  const where = [...(local ? ['--local', '--persist-to', persist ?? runningFolder()] : ['--remote', '--env', env]), '--binding', 'CATALOGUE', '--config', join(root, 'wrangler.toml')];
   const wrangler = async (...args) => {
     const { code, stdout, stderr } = await capture(nodeBin(), [wranglerCli, 'kv', 'key', ...args, ...where], { env: wranglerEnv() });
     if (code !== 0) throw new Problem(`wrangler kv key ${args[0]}: ${(stderr || stdout).trim()}`);

@@ -41,22 +41,30 @@ export async function startGateway({ name, port, configText, secrets = {}, onLin
   return { url, health, exited };
 }
 
+const BASE = join(stateDir, 'local');
+
+/** The storage folder of the gateway that runs here. */
+export function runningFolder() {
+  const running = (existsSync(BASE) ? readdirSync(BASE) : []).filter(isAlive);
+  if (running.length === 1) return join(BASE, running[0]);
+  throw new Problem(running.length ? `several gateways run here: name one of ${running.map(entry => join(BASE, entry)).join(', ')} with --persist-to` : 'no gateway runs here: start one with `npm start`, or name its storage with --persist-to DIR');
+}
+
 /** A new storage folder, named after us; those of runs that died without cleaning up go. */
 function freshFolder(name) {
-  const base = join(stateDir, 'local');
-  mkdirSync(base, { recursive: true });
-  for (const entry of readdirSync(base)) {
-    if (!alive(Number(entry.split('-').pop()))) rmSync(join(base, entry), { recursive: true, force: true });
+  mkdirSync(BASE, { recursive: true });
+  for (const entry of readdirSync(BASE)) {
+    if (!isAlive(entry)) rmSync(join(BASE, entry), { recursive: true, force: true });
   }
-  const folder = join(base, `${basename(name)}-${process.pid}`);
+  const folder = join(BASE, `${basename(name)}-${process.pid}`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { mode: 0o700 });
   return folder;
 }
 
-function alive(pid) {
+function isAlive(folder) {
   try {
-    process.kill(pid, 0);
+    process.kill(Number(folder.split('-').pop()), 0);
     return true;
   } catch (error) {
     return error.code === 'EPERM';
