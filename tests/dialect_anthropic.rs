@@ -198,8 +198,8 @@ fn read_events(events: &[StreamEvent]) -> Reading {
             }
             StreamEvent::Usage(usage) => reading.usage = *usage,
             StreamEvent::Start { .. } | StreamEvent::RefusalDelta { .. } | StreamEvent::Extra(_) => {}
-            StreamEvent::CustomCallStart { .. } | StreamEvent::CustomCallDelta { .. } => {
-                panic!("a tool that only OpenAI has")
+            StreamEvent::CustomCallStart { .. } | StreamEvent::CustomCallDelta { .. } | StreamEvent::Media { .. } => {
+                panic!("nothing that Claude answers with")
             }
         }
     }

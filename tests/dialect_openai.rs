@@ -195,7 +195,10 @@ fn said_by_events(events: &[StreamEvent]) -> Said {
             StreamEvent::CustomCallDelta { choice, index, input } => {
                 said.choice(*choice).calls[*index as usize].1.push_str(input);
             }
-            StreamEvent::Start { .. } | StreamEvent::ReasoningEnd { .. } | StreamEvent::Extra(_) => {}
+            StreamEvent::Start { .. }
+            | StreamEvent::ReasoningEnd { .. }
+            | StreamEvent::Media { .. }
+            | StreamEvent::Extra(_) => {}
         }
     }
     said

@@ -157,7 +157,7 @@ fn said_by_events(events: &[StreamEvent]) -> Said {
             }
             StreamEvent::Usage(usage) => said.usage = Some(counts(usage)),
             StreamEvent::Extra(extra) => cited(&extra.field, extra.value.get(), &mut said),
-            StreamEvent::Start { .. } => {}
+            StreamEvent::Start { .. } | StreamEvent::Media { .. } => {}
         }
     }
     assert_eq!(ended.len(), said.calls.len(), "every call ends");

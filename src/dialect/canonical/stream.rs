@@ -1,6 +1,6 @@
 //! A streamed answer, step by step.
 
-use super::{Extra, Finish, Usage};
+use super::{Extra, Finish, Part, Usage};
 
 /// One step of a streamed answer. Starts, deltas and ends; a decoder emits them in wire order.
 #[derive(Debug, Clone)]
@@ -93,6 +93,13 @@ pub enum StreamEvent {
         /// The call's counter.
         index: u32,
     },
+    /// A generated picture, sound or document, which comes whole.
+    Media {
+        /// Choice index.
+        choice: u32,
+        /// [`Part::Image`], [`Part::Audio`] or [`Part::File`].
+        part: Part,
+    },
     /// A choice is complete.
     Finish {
         /// Choice index.
@@ -120,6 +127,7 @@ impl StreamEvent {
             | Self::CustomCallStart { choice, .. }
             | Self::CustomCallDelta { choice, .. }
             | Self::ToolCallEnd { choice, .. }
+            | Self::Media { choice, .. }
             | Self::Finish { choice, .. } => Some(*choice),
             Self::Start { .. } | Self::Usage(_) | Self::Extra(_) => None,
         }

@@ -2,6 +2,7 @@
 
 use serde_json::value::RawValue;
 
+use super::Part;
 use crate::dialect::Dialect;
 
 /// A request member that the hub has no word for.
@@ -104,6 +105,17 @@ impl Loss {
     #[must_use]
     pub fn unsupported(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { field: field.into(), disposition: Disposition::Unsupported, reason: reason.into() }
+    }
+
+    /// Media in an answer that its caller's dialect cannot hold; `field` is their place.
+    #[must_use]
+    pub fn of_media(field: String, part: &Part) -> Self {
+        let what = match part {
+            Part::Image(_) => "a picture",
+            Part::Audio(_) => "a sound",
+            _ => "a document",
+        };
+        Self::unsupported(field, format!("an answer in this dialect cannot hold {what}"))
     }
 
     /// A hint that was left out.

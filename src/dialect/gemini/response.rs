@@ -84,6 +84,7 @@ impl Gathered {
             StreamEvent::Finish { choice, finish } => self.choice(choice).finish = Some(finish),
             StreamEvent::Usage(counts) => self.response.usage = Some(counts),
             StreamEvent::Extra(extra) => self.extra(extra),
+            StreamEvent::Media { choice, part } => self.parts(choice).push(part),
             StreamEvent::RefusalDelta { .. }
             | StreamEvent::CustomCallStart { .. }
             | StreamEvent::CustomCallDelta { .. }
@@ -96,11 +97,7 @@ impl Gathered {
         let place = extra.field.strip_prefix("candidates[").and_then(|rest| rest.split_once("].content.parts."));
         match place.and_then(|(index, kind)| Some((index.parse().ok()?, kind.to_owned()))) {
             Some((choice, kind)) => {
-                let part = media(&kind, &extra.value).unwrap_or(Part::Native {
-                    dialect: Dialect::Gemini,
-                    kind,
-                    raw: extra.value,
-                });
+                let part = Part::Native { dialect: Dialect::Gemini, kind, raw: extra.value };
                 self.parts(choice).push(part);
             }
             None => self.response.extras.push(extra),
@@ -120,10 +117,10 @@ fn thought(text: String, signature: Option<String>) -> ReasoningPart {
     ReasoningPart { text, signature, redacted: false, origin: Dialect::Gemini }
 }
 
-/// A generated picture, sound or document; signed ones stay native, because their signature has no other place.
-fn media(kind: &str, raw: &RawValue) -> Option<Part> {
-    let part: WirePart<'_> = serde_json::from_str(raw.get()).ok()?;
-    if kind != "inlineData" || part.signature.is_some() || part.thought == Some(true) || !part.rest.is_empty() {
+/// A generated picture, sound or document. One that was only thought of stays a part of Google's own.
+pub(super) fn media(part: &WirePart<'_>) -> Option<Part> {
+    let other = part.function_call.is_some() || part.text.as_ref().is_some_and(|Text(text)| !text.is_empty());
+    if other || part.thought == Some(true) || !part.rest.is_empty() {
         return None;
     }
     let blob: Blob<'_> = serde_json::from_str(part.inline_data?.get()).ok()?;
@@ -293,25 +290,12 @@ fn write_part(part: &Part, choice: u32, parts: &mut Json<'_>, losses: &mut Vec<L
             losses.push(refusal_as_text(choice));
             parts.object_item().text("text", text);
         }
-        Part::Image(media) | Part::Audio(media) | Part::File(media) => match &media.source {
-            MediaSource::Base64 { mime, data } => {
-                let mut wire = parts.object_item();
-                let mut blob = wire.object_in("inlineData");
-                blob.text("mimeType", mime);
-                blob.text("data", data);
+        Part::Image(media) | Part::Audio(media) | Part::File(media) => {
+            if matches!(media.source, MediaSource::FileId { .. }) {
+                return losses.push(foreign_file(choice));
             }
-            MediaSource::Url { url, mime } => {
-                let mut wire = parts.object_item();
-                let mut file = wire.object_in("fileData");
-                if let Some(mime) = mime {
-                    file.text("mimeType", mime);
-                }
-                file.text("fileUri", url);
-            }
-            MediaSource::FileId { .. } => {
-                losses.push(Loss::unsupported(place(choice), "a file id of another provider"))
-            }
-        },
+            write_media(media, &mut parts.object_item());
+        }
         Part::Native { dialect: Dialect::Gemini, raw, .. } => {
             parts.item().extend_from_slice(raw.get().as_bytes());
         }
@@ -323,6 +307,30 @@ fn write_part(part: &Part, choice: u32, parts: &mut Json<'_>, losses: &mut Vec<L
             losses.push(Loss::unsupported(place(choice), "has no place in a Gemini answer"));
         }
     }
+}
+
+/// Writes the members of a part that holds media; none for the id of a file, see [`foreign_file`].
+pub(super) fn write_media(media: &Media, part: &mut Json<'_>) {
+    match &media.source {
+        MediaSource::Base64 { mime, data } => {
+            let mut blob = part.object_in("inlineData");
+            blob.text("mimeType", mime);
+            blob.text("data", data);
+        }
+        MediaSource::Url { url, mime } => {
+            let mut file = part.object_in("fileData");
+            if let Some(mime) = mime {
+                file.text("mimeType", mime);
+            }
+            file.text("fileUri", url);
+        }
+        MediaSource::FileId { .. } => {}
+    }
+}
+
+/// The report of media that only their provider can find.
+pub(super) fn foreign_file(choice: u32) -> Loss {
+    Loss::unsupported(place(choice), "a file id of another provider")
 }
 
 /// Writes the members of a `functionCall` part. Arguments that are no JSON object (a cut answer) are kept as a text.

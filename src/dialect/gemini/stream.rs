@@ -12,6 +12,7 @@ use super::extras::{native, Collector};
 use super::finish;
 use super::ids::Minter;
 use super::partial_args::{steps, PartialArgs};
+use super::response::media;
 use super::types::{Candidate, Chunk, FunctionCall, Int, Many, Part, PromptFeedback, Text};
 use super::{error, logprobs, types, usage};
 use crate::dialect::canonical::{Extra, FinishReason, StreamEvent, Usage};
@@ -163,7 +164,12 @@ impl Decoder {
         let index = candidate.index.map_or(0, |Int(index)| u32::try_from(index).unwrap_or(0));
         let choice = self.choices.entry(index).or_insert_with(|| Choice { index, ..Choice::default() });
         for part in candidate.content.and_then(|content| content.parts).map(|parts| parts.0).unwrap_or_default() {
-            if let Some((kind, value)) = native(&part) {
+            if let Some(media) = media(&part) {
+                choice.content(out);
+                // It stands on the picture, as it does on a text.
+                choice.end_thought(part.signature.map(|Text(signature)| signature.into_owned()), out);
+                out.push(StreamEvent::Media { choice: index, part: media });
+            } else if let Some((kind, value)) = native(&part) {
                 choice.content(out);
                 let field = format!("candidates[{index}].content.parts.{kind}");
                 out.push(StreamEvent::Extra(Extra { field, value, advisory: false, is_default: false }));

@@ -96,7 +96,7 @@ pub struct Profile {
     /// How it is made to go on from a text.
     pub prefill: Prefill,
     /// Members of OpenAI's own (`prediction`, `logit_bias`, …) that it takes; `tools` = tools other than functions,
-    /// `custom_tools` = see [`crate::dialect::custom`].
+    /// `custom_tools` = see [`crate::dialect::custom`], `pictures` = `image` among `modalities`.
     pub own_members: Vec<String>,
 }
 

@@ -15,7 +15,7 @@ use crate::json::Members;
 mod encode;
 pub use encode::encode;
 pub(super) use encode::{annotation, call_id, choice_member, is_top_member, left_behind, lost};
-pub(super) use encode::{reasoning_item, tool_call_signature, write_raw_finish};
+pub(super) use encode::{reasoning_item, tool_call_signature, write_picture, write_raw_finish};
 
 /// Reads an answer. Blank lines before the body (DeepSeek's keep-alive) are no fault.
 ///
@@ -237,7 +237,7 @@ pub(super) fn reasoning_parts(message: &Delta<'_>) -> Vec<ReasoningPart> {
 }
 
 /// Generated pictures (OpenRouter).
-fn pictures(raw: Option<&RawValue>) -> Vec<Media> {
+pub(super) fn pictures(raw: Option<&RawValue>) -> Vec<Media> {
     let items: Vec<&RawValue> = raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
     let url = |item: &RawValue| {
         let place = object(item)?.present("image_url")?;

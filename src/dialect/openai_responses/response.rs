@@ -7,11 +7,12 @@ mod usage;
 
 pub(super) use beside::{annotations, item_extras, logprobs, other_item, top_extras};
 pub use decode::decode;
-pub(super) use decode::{call, custom_call, reasoning};
+pub(super) use decode::{call, custom_call, picture, reasoning};
 pub use encode::encode;
 pub(super) use encode::{
     annotations as flat_annotations, closing, encrypted, head, joined, logprobs as flat_logprobs, lost, place,
-    write_call, write_custom_call, write_message, write_reasoning, write_summary, Ids, MessagePart, Place, Text,
+    write_call, write_custom_call, write_message, write_picture, write_reasoning, write_summary, Ids, MessagePart,
+    Place, Text,
 };
 
 #[cfg(test)]

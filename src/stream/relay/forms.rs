@@ -307,6 +307,8 @@ fn observe_canonical(event: &StreamEvent, observation: &mut Observation) -> bool
             }
             false
         }
+        // Its bytes are no measure of its tokens.
+        StreamEvent::Media { .. } => true,
         StreamEvent::ToolCallEnd { .. } => false,
     }
 }

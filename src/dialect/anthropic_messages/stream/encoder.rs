@@ -126,6 +126,9 @@ impl Encoder {
                 }
                 self.pump(out);
             }
+            StreamEvent::Media { part, .. } => {
+                losses.push(Loss::of_media("choices[0].content".to_owned(), part));
+            }
             StreamEvent::Finish { finish, .. } => {
                 self.finish = Some(finish.clone());
                 self.end_all(out);

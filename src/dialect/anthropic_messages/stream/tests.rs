@@ -35,7 +35,9 @@ fn shown(events: &[StreamEvent]) -> Vec<String> {
         StreamEvent::Finish { finish, .. } => format!("finish {:?} {}", finish.reason, finish.raw),
         StreamEvent::Usage(usage) => format!("usage {} {}", usage.prompt_tokens(), usage.completion_tokens()),
         StreamEvent::Extra(extra) => format!("extra {} {}", extra.field, extra.value.get()),
-        StreamEvent::CustomCallStart { .. } | StreamEvent::CustomCallDelta { .. } => format!("{event:?}"),
+        StreamEvent::CustomCallStart { .. } | StreamEvent::CustomCallDelta { .. } | StreamEvent::Media { .. } => {
+            format!("{event:?}")
+        }
     };
     events.iter().map(show).collect()
 }

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::dialect::canonical::{ChatRequest, Extra, Loss};
 use crate::dialect::gemini::types::{Object, Text, Thinking};
 use crate::dialect::gemini::write::Json;
+use crate::dialect::openai_chat::media::pictured;
 use crate::dialect::{fields, Dialect, Target};
 
 /// Google's own tools: they run at Google.
@@ -72,6 +73,11 @@ impl<'r> Passed<'r> {
                 self.top.push(("store", value));
                 losses.push(Loss::converted("store", "kept at Google, where it is no chat completion to be fetched"));
             }
+            "modalities" => match pictured(value) {
+                Some(true) => self.config.push(("responseModalities", r#"["TEXT","IMAGE"]"#)),
+                Some(false) => self.config.push(("responseModalities", r#"["IMAGE"]"#)),
+                None => return false,
+            },
             "service_tier" => return self.service_tier(value, losses),
             "web_search_options" => return self.web_search(&extra.value, losses),
             "tool_choice" => return self.allowed_tools(value),

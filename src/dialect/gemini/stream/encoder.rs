@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::dialect::canonical::{Extra, Finish, Loss, ReasoningPart, StreamEvent, Usage};
+use crate::dialect::canonical::{Extra, Finish, Loss, MediaSource, Part, ReasoningPart, StreamEvent, Usage};
 use crate::dialect::citation::{self, Citation};
 use crate::dialect::gemini::write::Json;
 use crate::dialect::gemini::{finish, foreign, grounding, logprobs, response, usage};
@@ -96,6 +96,15 @@ impl Encoder {
                     let call = calls.remove(at);
                     losses.extend(self.call(*choice, &call, out));
                 }
+            }
+            StreamEvent::Media { choice, part: Part::Image(media) | Part::Audio(media) | Part::File(media) } => {
+                if matches!(media.source, MediaSource::FileId { .. }) {
+                    return losses.push(response::foreign_file(*choice));
+                }
+                self.chunk(*choice, out, |part| response::write_media(media, part));
+            }
+            StreamEvent::Media { choice, part } => {
+                losses.push(Loss::of_media(format!("choices[{choice}].content"), part))
             }
             StreamEvent::Finish { choice, finish } => self.choice(*choice).finish = Some(finish.clone()),
             StreamEvent::Usage(counts) => self.usage = Some(*counts),

@@ -26,7 +26,9 @@ fn short(event: &StreamEvent) -> Option<String> {
         StreamEvent::ToolCallEnd { index, .. } => format!("end {index}"),
         StreamEvent::Finish { choice, finish } => format!("{choice} finish {:?} {}", finish.reason, finish.raw),
         StreamEvent::Extra(extra) => format!("extra {} {}", extra.field, extra.value.get()),
-        StreamEvent::CustomCallStart { .. } | StreamEvent::CustomCallDelta { .. } => format!("{event:?}"),
+        StreamEvent::CustomCallStart { .. } | StreamEvent::CustomCallDelta { .. } | StreamEvent::Media { .. } => {
+            format!("{event:?}")
+        }
     })
 }
 

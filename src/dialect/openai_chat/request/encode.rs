@@ -3,6 +3,7 @@
 
 use serde_json::value::RawValue;
 
+use super::super::media;
 use super::super::profile::{self, Profile, SchemaSubset};
 use super::super::write::Object;
 use super::names::{self, Report};
@@ -330,6 +331,12 @@ fn forwards_tool(extra: &Extra, request: &ChatRequest, profile: &Profile) -> boo
     is_tool && (callers || (custom::is_tool(extra) && profile.takes(custom::MEMBER)))
 }
 
+/// Whether a Gemini caller asks for pictures that the server can give (OpenRouter: image outputs), and texts beside them.
+fn pictures(extra: &Extra, profile: &Profile) -> Option<bool> {
+    let asks = extra.field == "generationConfig.responseModalities" && profile.takes("pictures");
+    asks.then(|| media::pictured(extra.value.get())).flatten()
+}
+
 fn write_extra(out: &mut Object<'_>, extra: &Extra, request: &ChatRequest, profile: &Profile, report: &mut Report<'_>) {
     let whole = !extra.field.contains(['.', '[']);
     // A member that this dialect's caller wrote is this dialect's: only OpenAI's own ones are known to be foreign to
@@ -339,6 +346,8 @@ fn write_extra(out: &mut Object<'_>, extra: &Extra, request: &ChatRequest, profi
         && (!OWN_MEMBERS.contains(&extra.field.as_str()) || profile.takes(&extra.field));
     if forwards || (custom::is_choice(extra) && profile.takes(custom::MEMBER)) {
         out.raw(&extra.field, extra.value.get());
+    } else if let Some(texts) = pictures(extra, profile) {
+        out.raw("modalities", if texts { r#"["image","text"]"# } else { r#"["image"]"# });
     } else if !forwards_tool(extra, request, profile) && !turns::writes(extra, request, profile) {
         if let Some(loss) = fields::loss(request.origin, extra, Dialect::OpenAiChat, report.provider()) {
             report.add(loss);

@@ -278,7 +278,8 @@ pub(in super::super) fn reasoning_item(
     out.end();
 }
 
-fn write_picture(body: &mut Vec<u8>, media: &Media) {
+/// A generated picture, in OpenRouter's form.
+pub(in super::super) fn write_picture(body: &mut Vec<u8>, media: &Media) {
     let mut out = Object::begin(body);
     out.text("type", "image_url");
     out.object("image_url", |image| match &media.source {

@@ -6,10 +6,10 @@
 use super::super::bare::is_bare;
 use super::super::finish;
 use super::super::observe::{fault_of, malformed, read_event, usage_of, Event};
-use super::super::response::{choice_extras, delta_extras, finish_of, pieces, top_extras, Piece, Thoughts};
-use super::super::types::{count, filled, word, Choice as WireChoice, Chunk, Delta};
+use super::super::response::{choice_extras, delta_extras, finish_of, pictures, pieces, top_extras, Piece, Thoughts};
+use super::super::types::{count, filled, says_something, word, Choice as WireChoice, Chunk, Delta};
 use super::calls::Calls;
-use crate::dialect::canonical::{Extra, Finish, StreamEvent};
+use crate::dialect::canonical::{Extra, Finish, Part, StreamEvent};
 use crate::dialect::StreamFault;
 use crate::sse::Frame;
 
@@ -121,7 +121,9 @@ impl Decoder {
         choice_extras(wire, index, &mut extras);
         if let Some(delta) = &wire.delta {
             delta_extras(delta, index, "delta", &mut extras);
-            if let Some(images) = delta.images {
+            if let Some(images) =
+                delta.images.filter(|images| says_something(images) && pictures(Some(images)).is_empty())
+            {
                 let field = format!("choices[{index}].delta.images");
                 extras.push(Extra { field, value: images.to_owned(), advisory: false, is_default: false });
             }
@@ -196,6 +198,10 @@ impl ChoiceState {
         if let Some(text) = filled(delta.refusal) {
             self.stop_thinking(out);
             out.push(StreamEvent::RefusalDelta { choice, text: text.into_owned() });
+        }
+        for picture in pictures(delta.images) {
+            self.stop_thinking(out);
+            out.push(StreamEvent::Media { choice, part: Part::Image(picture) });
         }
         for call in delta.tool_calls.iter().flatten() {
             self.stop_thinking(out);

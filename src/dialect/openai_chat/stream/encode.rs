@@ -1,10 +1,10 @@
 //! Canonical events → chunks (`wire.md` §1.1 "Stream grammar").
 
 use super::super::response::{annotation, call_id, choice_member, is_top_member, left_behind, lost};
-use super::super::response::{reasoning_item, tool_call_signature, write_raw_finish};
+use super::super::response::{reasoning_item, tool_call_signature, write_picture, write_raw_finish};
 use super::super::write::Object;
 use super::super::{finish, usage};
-use crate::dialect::canonical::{Extra, Finish, Loss, ReasoningPart, StreamEvent, Usage};
+use crate::dialect::canonical::{Extra, Finish, Loss, Part, ReasoningPart, StreamEvent, Usage};
 use crate::dialect::carried::Block;
 use crate::dialect::citation;
 use crate::dialect::{ReplyContext, Tail};
@@ -119,6 +119,12 @@ impl Encoder {
                 }
             }
             StreamEvent::ToolCallEnd { choice, index } => self.call_end(*choice, *index, out),
+            StreamEvent::Media { choice, part: Part::Image(picture) } => {
+                self.delta(*choice, out, |_, delta| delta.list("images", [picture], write_picture));
+            }
+            StreamEvent::Media { choice, part } => {
+                losses.push(Loss::of_media(format!("choices[{choice}].content"), part))
+            }
             StreamEvent::Finish { choice, finish } => self.finish(*choice, finish, out),
             StreamEvent::Usage(counts) => self.counts = Some(*counts),
             StreamEvent::Extra(extra) => self.extra(extra, out, losses),

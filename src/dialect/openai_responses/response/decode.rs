@@ -105,7 +105,7 @@ pub(in super::super) fn reasoning(item: &Item<'_>) -> Option<ReasoningPart> {
 }
 
 /// A generated picture; without a word for its form it is the default one.
-fn picture(item: &Item<'_>) -> Media {
+pub(in super::super) fn picture(item: &Item<'_>) -> Media {
     let form = filled(item.output_format).unwrap_or_else(|| "png".into());
     let data = filled(item.result).unwrap_or_default().into_owned();
     Media { source: MediaSource::Base64 { mime: format!("image/{form}"), data }, detail: None, name: None }

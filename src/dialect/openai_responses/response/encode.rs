@@ -158,10 +158,7 @@ fn items(choice: &Choice, ids: &Ids, mut beside: Text, by: &str, losses: &mut Ve
             }
             Part::Image(Media { source: MediaSource::Base64 { mime, data }, .. }) => {
                 close(&mut said, &mut output, ids, "completed");
-                output.push(item(&ids.item("ig", output.len()), "image_generation_call", "completed", |out| {
-                    out.text("output_format", mime.strip_prefix("image/").unwrap_or("png"));
-                    out.text("result", data);
-                }));
+                output.push(write_picture(&ids.item("ig", output.len()), mime, data, "completed"));
             }
             Part::Native { dialect: Dialect::OpenAiResponses, raw, .. } => {
                 close(&mut said, &mut output, ids, "completed");
@@ -278,6 +275,17 @@ pub(in super::super) fn write_call(id: &str, call: &ToolCall, status: &str) -> V
         out.text("call_id", &call.id);
         out.text("name", &call.name);
         out.text("arguments", &call.arguments);
+    })
+}
+
+/// A generated picture; `data` is base64.
+pub(in super::super) fn write_picture(id: &str, mime: &str, data: &str, status: &str) -> Vec<u8> {
+    item(id, "image_generation_call", status, |out| {
+        out.text("output_format", mime.strip_prefix("image/").unwrap_or("png"));
+        match data {
+            "" => out.raw("result", "null"),
+            data => out.text("result", data),
+        }
     })
 }
 

@@ -6,11 +6,11 @@ use serde_json::value::RawValue;
 
 use super::super::observe::{malformed, read_event, usage_of, Told};
 use super::super::response::{
-    annotations, call, custom_call, item_extras, logprobs, other_item, reasoning, top_extras,
+    annotations, call, custom_call, item_extras, logprobs, other_item, picture, reasoning, top_extras,
 };
 use super::super::types::{list, read, Event, Item, Piece, Response};
 use super::super::{error, finish};
-use crate::dialect::canonical::{Extra, StreamEvent};
+use crate::dialect::canonical::{Extra, Part, StreamEvent};
 use crate::dialect::openai_chat::types::{count, filled, string, word};
 use crate::dialect::{custom, StreamFault};
 use crate::sse::Frame;
@@ -273,6 +273,13 @@ impl Decoder {
                     self.arguments(at, item.input, out);
                 }
                 self.call_ends(at, out);
+            }
+            Some("image_generation_call") if filled(item.result).is_some() => {
+                out.push(StreamEvent::Media { choice: CHOICE, part: Part::Image(picture(&item)) });
+                let place = usize::try_from(output_index).unwrap_or(usize::MAX);
+                // The picture is carried, its prompt and its form's details are not.
+                let told = other_item(raw, place, "image_generation_call");
+                out.push(StreamEvent::Extra(Extra { advisory: true, ..told }));
             }
             kind => {
                 let place = usize::try_from(output_index).unwrap_or(usize::MAX);

@@ -5,9 +5,11 @@ use super::super::finish;
 use super::super::foreign;
 use super::super::response::{
     closing, encrypted, flat_annotations, flat_logprobs, head, joined, lost, place, write_call, write_custom_call,
-    write_message, write_reasoning, write_summary, Ids, MessagePart, Place, Text,
+    write_message, write_picture, write_reasoning, write_summary, Ids, MessagePart, Place, Text,
 };
-use crate::dialect::canonical::{Extra, Finish, Loss, ReasoningPart, StreamEvent, ToolCall, Usage};
+use crate::dialect::canonical::{
+    Extra, Finish, Loss, Media, MediaSource, Part, ReasoningPart, StreamEvent, ToolCall, Usage,
+};
 use crate::dialect::openai_chat::write::Object;
 use crate::dialect::{custom, Dialect, ReplyContext, Tail};
 
@@ -100,6 +102,17 @@ impl Encoder {
             }
             StreamEvent::CustomCallDelta { index, input, .. } => self.input(*index, input, out),
             StreamEvent::ToolCallEnd { index, .. } => self.call_ends(*index, "completed", out),
+            StreamEvent::Media {
+                part: Part::Image(Media { source: MediaSource::Base64 { mime, data }, .. }), ..
+            } => {
+                self.close_spoken("completed", out);
+                let begun = |id: &str| write_picture(id, mime, "", "in_progress");
+                let (at, id) = self.add(Item::Done(Vec::new()), "ig", begun, out);
+                self.done(at, write_picture(&id, mime, data, "completed"), out);
+            }
+            StreamEvent::Media { choice, part } => {
+                losses.push(Loss::of_media(format!("choices[{choice}].content"), part))
+            }
             StreamEvent::Finish { finish, .. } => self.end = Some(finish.clone()),
             StreamEvent::Usage(counts) => self.counts = Some(*counts),
             StreamEvent::Extra(extra) => self.extra(extra, out, losses),
