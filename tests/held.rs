@@ -51,6 +51,24 @@ fn done(finish: &str) -> [String; 2] {
     [chunk("{}", finish), "data: [DONE]\n\n".to_owned()]
 }
 
+/// A document without one of its elements is JSON too.
+#[test]
+fn a_document_with_an_event_that_cannot_be_read_is_tried_again_unseen() {
+    let whole = [text("[1"), text(",2"), text("]")];
+    let garbled = [text("[1"), "data: {\"choices\": \n\n".to_owned(), text("]")];
+    let of = |pieces: [String; 3]| Script::stream(pieces.into_iter().chain(done("\"stop\"")));
+    let fake = run(true, &chat(JSON), vec![of(garbled.clone()), of(whole.clone())]);
+    assert_eq!(fake.body(), [whole.concat(), done("\"stop\"").concat()].concat());
+    assert_eq!(fake.calls().len(), 2);
+    // What is behind the end of the document takes nothing from it.
+    let behind = [chunk("{}", "\"stop\""), "data: {\"usage\": \n\n".to_owned(), "data: [DONE]\n\n".to_owned()];
+    let fake = run(true, &chat(JSON), vec![Script::stream(whole.iter().cloned().chain(behind))]);
+    assert_eq!((fake.status(), fake.calls().len()), (200, 1));
+    // Without the option it is skipped and the rest goes out.
+    let fake = run(false, &chat(JSON), vec![of(garbled)]);
+    assert_eq!((fake.status(), fake.calls().len()), (200, 1));
+}
+
 #[test]
 fn a_broken_call_or_document_is_tried_again_unseen() {
     for (more, half, whole, finish) in [

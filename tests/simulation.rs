@@ -154,6 +154,27 @@ fn an_answer_that_came_out_different_is_charged() {
 }
 
 #[test]
+fn what_comes_with_the_break_of_who_goes_on_is_told_of() {
+    let row = 3; // an error of the provider's
+    let answer = Answer { words: 9, ..Answer::PLAIN };
+    let breaks = |fault, split| Call { answer: answer.clone(), split, ..Call::fails(fault) };
+    for at in (500..900).step_by(20) {
+        let error = breaks(Fault::ErrorEvent { at, row }, Split::Whole);
+        let cut = breaks(Fault::Cuts { at, clean: true }, Split::Whole);
+        for again in [error, cut] {
+            let first = breaks(Fault::Cuts { at: 600, clean: false }, Split::Events);
+            let mut candidates = [vec![first, again], vec![Call { answer: answer.clone(), ..Call::PLAIN }]]
+                .map(|calls| Candidate::with(AnthropicMessages, calls));
+            candidates.iter_mut().for_each(|candidate| candidate.account = 2);
+            for continues in [Continues::Prefill, Continues::Restart] {
+                let schedule = Schedule::plain(AnthropicMessages, candidates.to_vec());
+                keeps(&Schedule { continues, ..schedule });
+            }
+        }
+    }
+}
+
+#[test]
 fn a_verdict_on_the_rest_of_an_answer_is_not_taken_elsewhere() {
     /// OpenAI's row of the refusals: a safety verdict.
     const VERDICT: usize = 2;
@@ -170,6 +191,37 @@ fn what_is_held_back_is_judged_with_its_end() {
             let calls = vec![Call { answer: answer.clone(), ..Call::PLAIN }];
             let document = Schedule::plain(speaks, vec![Candidate::with(speaks, calls)]);
             keeps(&Schedule { json: true, holds_back: true, ..document });
+        }
+    }
+}
+
+#[test]
+fn what_is_held_back_with_an_event_that_cannot_be_read_is_tried_again() {
+    for caller in [OpenAiChat, Gemini, OpenAiResponses] {
+        for speaks in [OpenAiChat, Gemini, OpenAiResponses] {
+            for (instead, split) in [(true, Split::Events), (false, Split::Events), (true, Split::Whole)] {
+                for at in (0..1_000).step_by(90) {
+                    let garbled = Call { split, ..Call::fails(Fault::Garbage { at, instead }) };
+                    let candidate = Candidate::with(speaks, vec![garbled, Call::PLAIN]);
+                    let document =
+                        Schedule { json: true, holds_back: true, ..Schedule::plain(caller, vec![candidate]) };
+                    keeps(&document);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_could_not_be_read_is_not_free() {
+    let lost =
+        Call { answer: Answer { words: 0, ..Answer::PLAIN }, ..Call::fails(Fault::Garbage { at: 500, instead: true }) };
+    for speaks in [OpenAiChat, Gemini, OpenAiResponses] {
+        for counts in [false, true] {
+            let mut call = lost.clone();
+            call.answer.counts = counts;
+            let schedule = Schedule::plain(speaks, vec![Candidate::with(speaks, vec![call])]);
+            keeps(&Schedule { json: true, holds_back: true, ..schedule });
         }
     }
 }

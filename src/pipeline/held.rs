@@ -20,16 +20,19 @@ impl<P: Platform> Run<'_, P> {
         self.may_hold_back() && (self.wants_json() || relay.observation().called) && !relay.complete()
     }
 
-    /// What was held back and is not whole, though its provider says so.
+    /// What was held back and is not whole, though its provider says so. Where an event could not be read, nobody knows what
+    /// it held: a document without one of its elements is JSON too.
     pub fn unsound(&self, relay: &Relay, events: &[u8]) -> Option<AttemptFailure> {
         let checked = self.may_hold_back() && relay.complete();
         // Its finish reason may stand in what the relay has not given out yet, and so may the last of its text.
         let cut_short = matches!(relay.observation().finish, Some(FinishReason::Length | FinishReason::ContentFilter));
-        if !checked || cut_short || is_sound(self.exchange.dialect, &relay.with_end(events), self.wants_json()) {
-            return None;
-        }
-        let message = "the answer is not the JSON that it was to be".to_owned();
-        let error = ProviderError { message, ..ProviderError::default() };
+        let sound = || cut_short || is_sound(self.exchange.dialect, &relay.with_end(events), self.wants_json());
+        let message = match checked {
+            true if relay.has_gaps() => "an event of the answer could not be read",
+            true if !sound() => "the answer is not the JSON that it was to be",
+            _ => return None,
+        };
+        let error = ProviderError { message: message.to_owned(), ..ProviderError::default() };
         Some(AttemptFailure { error: Some(error), ..AttemptFailure::silent(FailureClass::Server) })
     }
 

@@ -76,8 +76,7 @@ impl Ending<'_> {
     /// With something else than what was asked for. A success in whose place no error of the provider's was read may have
     /// been worked for.
     pub fn turned_away(status: u16, failure: AttemptFailure) -> Self {
-        let told = failure.error.as_ref().is_some_and(|error| !error.raw.is_empty());
-        match (200..300).contains(&status) && !told {
+        match (200..300).contains(&status) && !is_told(&failure) {
             true => Self::Unanswered(Some(failure)),
             false => Self::Refused(failure),
         }
@@ -162,9 +161,7 @@ impl<P: Platform> Run<'_, P> {
             Ending::Drained(seen) => (Outcome::ClientGone, reported(seen)),
             Ending::Refused(_) => (Outcome::Failed, nothing),
             // An error event in place of an answer is a refusal like a status.
-            Ending::Broken(failure, seen) if nothing_came(seen) && failure.error.is_some() => {
-                (Outcome::Failed, nothing)
-            }
+            Ending::Broken(failure, seen) if nothing_came(seen) && is_told(failure) => (Outcome::Failed, nothing),
             Ending::Broken(_, seen) => (Outcome::Cut, guessed(Some(seen))),
             Ending::Abandoned(seen) => (Outcome::ClientGone, guessed(Some(seen))),
             Ending::Outrun { seen, stopped: true } => (Outcome::Hedged, guessed(*seen)),
@@ -282,6 +279,11 @@ fn sign(ending: &Ending<'_>, callers_key: bool) -> Sign {
         | FailureClass::Cut
         | FailureClass::NotFound => Sign::Failed { retry_after_ms: failure.retry_after_ms, account: false },
     }
+}
+
+/// Whether the failure is the provider's own word, and not what we make of its answer.
+fn is_told(failure: &AttemptFailure) -> bool {
+    failure.error.as_ref().is_some_and(|error| !error.raw.is_empty())
 }
 
 fn nothing_came(seen: &Observation) -> bool {

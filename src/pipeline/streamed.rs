@@ -208,6 +208,7 @@ impl<P: Platform> Run<'_, P> {
                 Ok(None) | Err(_) => match relay.input_ended(&mut out) {
                     Err(fault) => Err(fault),
                     Ok(()) => {
+                        begun |= self.begins_late(relay, begun, account, candidate);
                         let sends = committed && !pumping && !self.holds_back(relay);
                         let gone = sends && self.send(&out).await.is_err();
                         self.unsent = if committed { Vec::new() } else { out };
@@ -226,6 +227,7 @@ impl<P: Platform> Run<'_, P> {
                         RelayFault::TooLong => End::Failed(AttemptFailure::silent(FailureClass::Server)),
                         RelayFault::Differs => return (End::Differs, begun),
                     };
+                    begun |= self.begins_late(relay, begun, account, candidate);
                     let sends = committed && !pumping && !self.holds_back(relay);
                     if sends && self.send(&out).await.is_err() {
                         return (End::Gone, begun);
@@ -271,6 +273,15 @@ impl<P: Platform> Run<'_, P> {
                 quiet_until = quiet_until.min(platform.now_ms().saturating_add(TAIL_MS));
             }
         }
+    }
+
+    /// Whether content came only with what ended the attempt: where an answer is gone on with it goes out, and is told of.
+    fn begins_late(&mut self, relay: &Relay, begun: bool, account: usize, candidate: usize) -> bool {
+        let late = !begun && self.is_going_on() && relay.has_begun() && relay.failed_finish().is_none();
+        if late {
+            self.begin(account, candidate);
+        }
+        late
     }
 
     /// A pumped stream was stopped: what went out before that is looked at, so that what is said of it is true.

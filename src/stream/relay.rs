@@ -26,6 +26,8 @@ pub struct Relay {
     form: Form,
     notes: Notes,
     malformed: u32,
+    /// One of them came before the answer was complete.
+    gaps: bool,
     /// Content has come.
     began: bool,
     ended: bool,
@@ -154,6 +156,7 @@ impl Relay {
             form,
             notes: Notes::default(),
             malformed: 0,
+            gaps: false,
             began: false,
             ended: false,
             inside_event: false,
@@ -170,6 +173,12 @@ impl Relay {
     #[must_use]
     pub fn malformed(&self) -> u32 {
         self.malformed
+    }
+
+    /// Whether such an event came before the answer was complete: what it held may be missing.
+    #[must_use]
+    pub fn has_gaps(&self) -> bool {
+        self.gaps
     }
 
     /// What the caller's dialect could not carry.
@@ -239,7 +248,10 @@ impl Relay {
                     self.began |= seen.content;
                     self.ended |= seen.ended;
                 }
-                None => self.malformed = self.malformed.saturating_add(1),
+                None => {
+                    self.malformed = self.malformed.saturating_add(1);
+                    self.gaps |= !self.complete();
+                }
             }
         }
         progress.ended = self.ended;

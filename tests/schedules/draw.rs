@@ -187,11 +187,7 @@ impl Call {
             answer,
             fault: match random.chance(drawn.trouble) {
                 true if drawn.breaks && random.chance(60) => Fault::draw_break(random),
-                true => match Fault::draw(random) {
-                    // What is left of a document without one of its events may be one or none.
-                    Fault::Garbage { at, .. } if drawn.unsound => Fault::Garbage { at, instead: false },
-                    fault => fault,
-                },
+                true => Fault::draw(random),
                 false => Fault::None,
             },
             // Nothing comes at the very instant at which it is asked for.

@@ -4,7 +4,7 @@ use signalbox::dialect::Dialect;
 
 use signalbox::accounting::Row;
 
-use super::plot::{before_calls, content_of, taken, text_read, Fate, Plot};
+use super::plot::{before_calls, content_of, taken, text_read, text_went_out, Fate, Plot};
 use super::require;
 use crate::schedules::ear::{self, Heard};
 use crate::schedules::gateway;
@@ -105,10 +105,12 @@ pub fn held(schedule: &Schedule) -> bool {
     schedule.holds_back && schedule.stream && (schedule.tools || schedule.json)
 }
 
-/// Whether an answer is whole in its dialect, but not the JSON that it should be, and that was to be seen.
+/// Whether an answer is whole in its dialect, but not the JSON that it should be or not to be read in one of its events, and
+/// that was to be seen.
 pub fn unsound(schedule: &Schedule, call: &Seen) -> bool {
-    let out = |call| !schedule.json && !before_calls(call).is_empty();
-    held(schedule) && call.said.unsound && !call.said.cut_short && !out(call)
+    let said = &call.said;
+    let whole = !said.gaps && (!said.unsound || said.cut_short);
+    held(schedule) && !whole && (schedule.json || !text_went_out(call))
 }
 
 /// What of an answer that is held back and was not whole went out.
@@ -240,8 +242,7 @@ fn of_all(transcript: &Transcript, plot: &Plot) -> (u64, u64) {
     let heard = |attempt: usize| {
         let at = attempt - 1;
         let answered = plot.fates.get(at) == Some(&Fate::Answered);
-        plot.first <= Some(at)
-            && (plot.first == Some(at) || answered || super::plot::began_to_be_read(&transcript.calls[at]))
+        plot.first <= Some(at) && (plot.first == Some(at) || answered || !text_read(&transcript.calls[at]).is_empty())
     };
     let settled = transcript.rows.iter().filter_map(|row| match row {
         Row::Settle { opened, settled } if heard(opened.attempt as usize) => Some(settled.usage),

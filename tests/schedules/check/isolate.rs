@@ -26,7 +26,7 @@ impl<'a> Isolate<'a> {
         for (schedule, transcript) in requests.iter().filter(|_| requests.len() > 1) {
             for call in &transcript.calls {
                 let complete = call.said.complete_from.is_some_and(|from| super::plot::taken(call) >= from);
-                if !complete || call.said.unsound {
+                if !complete || call.said.unsound || call.said.gaps {
                     let name = gateway::name(&schedule.candidates[call.candidate], call.candidate);
                     // Its end is at its beginning at the earliest.
                     failures.entry(name).or_default().push(call.real_at);

@@ -10,6 +10,8 @@ mod ledger;
 mod provider;
 pub mod race;
 
+pub use caller::held;
+
 use super::schedule::Schedule;
 use super::voice::Content;
 use super::world::{Seen, Transcript};

@@ -180,9 +180,20 @@ pub fn began_to_be_read(call: &Seen) -> bool {
 
 /// The content that had come, and could go out, before a read that brought the beginning of a call.
 pub fn before_calls(call: &Seen) -> Content {
+    before(call, call.said.error_from)
+}
+
+/// Whether content went out before a read that brought the beginning of a call, or the end of the answer.
+pub fn text_went_out(call: &Seen) -> bool {
+    let said = &call.said;
+    !before(call, said.error_from.into_iter().chain(said.complete_from).min()).is_empty()
+}
+
+/// The content of the reads before `stop` that had brought no call.
+fn before(call: &Seen, stop: Option<usize>) -> Content {
     let said = &call.said;
     let content = |read: &usize| said.ends.iter().rposition(|end| end <= read).map(|at| said.marks[at].1.clone());
-    let reads = call.reads.iter().filter(|read| said.error_from.is_none_or(|from| **read < from));
+    let reads = call.reads.iter().filter(|read| stop.is_none_or(|from| **read < from));
     reads.filter_map(content).take_while(|content| content.tools.is_empty()).last().unwrap_or_default()
 }
 

@@ -8,7 +8,7 @@ use crate::schedules::refusals::{Hint, Scope};
 use crate::schedules::schedule::{Candidate, Continues, Fault, Schedule};
 use crate::schedules::world::{End, Seen, Transcript};
 use crate::schedules::Finding;
-use crate::support::START_MS;
+use crate::support::{Head, Piece, START_MS};
 
 /// How long the end of a connection is waited for when the answer is there already.
 const LINGER_MS: u64 = 2_000;
@@ -56,11 +56,15 @@ pub fn check(schedule: &Schedule, transcript: &Transcript, plot: &Plot, isolate:
         in_order(schedule, transcript, isolate, earlier, call)
             .then_some(())
             .ok_or_else(|| Finding { rule: "candidates are asked in order", what: shown() })?;
-        if steady && *came == Fate::Silent {
+        // What Responses says again of an event that could not be read may show that it differs.
+        let may_differ = call.said.garbage && plot.first.is_some_and(|first| first < at);
+        if steady && *came == Fate::Silent && !may_differ {
             let patience = if schedule.stream { bounds.first_content_ms.min(bounds.idle_ms) } else { bounds.whole_ms };
             let until = call.aborted_at.unwrap_or(transcript.over_at);
             let waited = until - call.real_at >= patience || until >= end;
             require(waited, "a provider is given its time", shown)?;
+            let in_time = !hurried(schedule, earlier, call, &calls[at + 1..]) || until <= latest_end(call, bounds);
+            require(in_time, "silence is noticed in time", shown)?;
         }
         for later in &calls[at + 1..] {
             let goes_on = plot.first.is_some_and(|first| first < at);
@@ -81,6 +85,30 @@ pub fn check(schedule: &Schedule, transcript: &Transcript, plot: &Plot, isolate:
     broke_off_too_early(schedule, transcript, plot, isolate, bounds).map_or(Ok(()), |name| {
         Err(Finding { rule: "who could go on is asked", what: format!("{name} was not{}", shown()) })
     })
+}
+
+/// Whether a call had to bring something within the policy's bounds: there was somebody who could be asked instead, and was.
+fn hurried(schedule: &Schedule, earlier: &[Seen], call: &Seen, later: &[Seen]) -> bool {
+    let asked = |candidate: usize| earlier.iter().chain([call]).any(|other| other.candidate == candidate);
+    let plain = schedule.stream && schedule.hedges.is_none() && schedule.reads_slowly == 0 && !call.plan.comments;
+    plain && later.iter().any(|other| !asked(other.candidate))
+}
+
+/// When a call that brings no more has to be stopped. What the runtime moves is looked at now and then: its silence may be
+/// noticed later by half its bound, and by no more than a second.
+fn latest_end(call: &Seen, bounds: &Bounds) -> u64 {
+    let Head::After(head_ms, ..) = call.said.script.head else { return call.real_at + bounds.first_content_ms };
+    let stopped = call.aborted_at.unwrap_or(u64::MAX);
+    let begun = super::plot::began_to_be_read(call);
+    let came = call.said.script.body.iter().scan(call.real_at + head_ms, |at, (delay, piece)| {
+        *at += delay;
+        Some((*at, piece))
+    });
+    let bytes = came.filter(|(at, piece)| *at <= stopped && matches!(piece, Piece::Bytes(_)));
+    match bytes.last() {
+        Some((last, _)) if begun => last + bounds.idle_ms + 1_000.min(bounds.idle_ms / 2),
+        _ => call.real_at + bounds.first_content_ms,
+    }
 }
 
 /// A candidate is asked for the first time only when those before it have been, or could not be. One that the isolate has
@@ -263,7 +291,8 @@ fn broke_off_too_early(
     let heard = &transcript.calls[first..];
     // The provider's own error event has gone out.
     let told_by_provider = heard[0].pumped && heard.len() == 1 && matches!(plot.fates[first], Fate::Refused(..));
-    let closed = heard.iter().any(|call| call.said.text_closed_from.is_some_and(|from| call.read >= from));
+    let ends = |call: &Seen| call.said.text_closed_from.into_iter().chain(call.said.finish_from).min();
+    let closed = heard.iter().any(|call| ends(call).is_some_and(|from| call.read >= from));
     let only_text = heard.iter().all(|call| super::content_in(call, call.read).thoughts.is_empty());
     if told_by_provider || closed || !only_text || plot.told.trim().is_empty() {
         return None;

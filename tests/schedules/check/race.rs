@@ -111,16 +111,17 @@ fn stopped(schedule: &Schedule, transcript: &Transcript, first: usize, second: u
             }
         } else if answered(winner) || finished(winner) {
             let exact = !schedule.stream && winner.over_at == Some(at);
-            if exact || (schedule.stream && at >= calls[second].real_at) {
+            if exact || (schedule.stream && finished_at(winner).is_some_and(|finished| at >= finished)) {
                 return Some(Stopped { call, gone: false, vague: !exact });
             }
         }
         // What the one that was asked first says of the request is said of it.
-        let says = matches!(winner.said.scope, Some(Scope::Never | Scope::Verdict)) && refused(winner);
-        if call == second && says && (winner.aborted_at == Some(at) || winner.over_at == Some(at)) {
+        if call == second && is_verdict(winner) && (winner.aborted_at == Some(at) || winner.over_at == Some(at)) {
             return Some(Stopped { call, gone: false, vague: false });
         }
-        if call == second && transcript.gone == Some(at) {
+        // Whoever is to get its content may turn out to have left with it.
+        let speaks = content_at(schedule, own).is_some() || finished(own);
+        if call == second && transcript.gone == Some(at) && !speaks {
             return Some(Stopped { call, gone: true, vague: false });
         }
     }
@@ -131,7 +132,9 @@ fn stopped(schedule: &Schedule, transcript: &Transcript, first: usize, second: u
 fn went_on_alone(schedule: &Schedule, first: &Seen, second: &Seen) -> bool {
     let together = first.ended_at() == second.ended_at() && decided(second);
     let heard = answered(first) || content_at(schedule, first).is_some();
-    second.ended_at() < first.ended_at() || (together && heard)
+    // Its word is not the last one, where the other one has another.
+    let overruled = is_verdict(second) && !is_verdict(first);
+    second.ended_at() < first.ended_at() || (together && (heard || overruled))
 }
 
 /// Whether a call has come to an end of its own.
@@ -148,9 +151,21 @@ fn finished(call: &Seen) -> bool {
     call.said.finish_from.is_some_and(|from| taken(call) >= from)
 }
 
+/// When the read came that brought its end: who ends before that has not been stopped for it.
+fn finished_at(call: &Seen) -> Option<u64> {
+    let from = call.said.finish_from.into_iter().chain(call.said.complete_from).min()?;
+    let mut reads = call.reads.iter().zip(&call.read_at);
+    reads.find(|(read, _)| **read >= from).map(|(_, at)| *at)
+}
+
 fn refused(call: &Seen) -> bool {
     matches!(call.plan.fault, Fault::Refuses(_)) && call.head_at.is_some()
         || call.said.error_from.is_some_and(|from| taken(call) >= from && taken(call) > 0)
+}
+
+/// Whether it says of the request that nobody is to be asked.
+fn is_verdict(call: &Seen) -> bool {
+    matches!(call.said.scope, Some(Scope::Never | Scope::Verdict)) && refused(call)
 }
 
 /// A call that was stopped is opened and settled once, by its name, and what it cost is estimated; the caller is told.

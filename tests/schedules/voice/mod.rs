@@ -81,6 +81,8 @@ pub struct Said {
     pub bytes: Vec<u8>,
     /// An event that cannot be read is among them.
     pub garbage: bool,
+    /// It stands before the one that completes the answer.
+    pub gaps: bool,
     /// From this byte on nothing can be added to its text: its place is closed.
     pub text_closed_from: Option<usize>,
     /// What the whole answer is made of is no JSON where it should be.
@@ -182,6 +184,8 @@ pub struct Asked<'r> {
     pub stream: bool,
     /// A JSON document.
     pub json: bool,
+    /// What is no whole call or document is seen before it goes out.
+    pub held: bool,
     /// The answer goes on from this text.
     pub given: Option<&'r str>,
     /// Who is asked repeats such a text.
@@ -312,11 +316,11 @@ pub fn say(dialect: Dialect, call: &Call, asked: Asked<'_>) -> Said {
     let unsound = call.answer.unsound && (asked.json || (call.answer.tools > 0 && !is_object));
     let (mut told, repeated) = call.answer.told(asked);
     told.answer.unsound = unsound;
-    let said = if stream { streamed(dialect, call, &told) } else { whole(dialect, call, &told) };
+    let said = if stream { streamed(dialect, call, &told, asked.held) } else { whole(dialect, call, &told) };
     Said { unsound, repeated, ..said }
 }
 
-fn streamed(dialect: Dialect, call: &Call, told: &Told) -> Said {
+fn streamed(dialect: Dialect, call: &Call, told: &Told, held: bool) -> Said {
     let failed = call.fault == Fault::FailedTurn && dialect == Dialect::Gemini;
     let spoken = match dialect {
         Dialect::OpenAiChat => chat::stream(told),
@@ -329,14 +333,16 @@ fn streamed(dialect: Dialect, call: &Call, told: &Told) -> Said {
     let mut finishes = Some(if dialect == Dialect::AnthropicMessages { completes - 1 } else { completes });
     let (mut completes, mut counts) = (Some(completes).filter(|_| !failed), counts);
     let mut error = None;
-    let mut garbage = false;
+    let (mut garbage, mut gaps) = (false, false);
     let share = |at: usize, of: usize| at * of / 1_000;
     match call.fault {
         Fault::Garbage { at, instead } => {
             garbage = true;
             let broken = Event { data: r#"{"broken": "#.to_owned(), ..Event::default() };
-            // Only what holds content can be lost without harm to the order of events.
-            let content: Vec<usize> = (0..events.len()).filter(|i| matches!(events[*i].says, Says::Text(_))).collect();
+            // Only what holds content can be lost without harm to the order of events, and only of what is held back can it be
+            // known that arguments are.
+            let content = |says: &Says| matches!(says, Says::Text(_)) || (held && matches!(says, Says::Arguments(_)));
+            let content: Vec<usize> = (0..events.len()).filter(|i| content(&events[*i].says)).collect();
             let later = |i: Option<usize>, place: usize| i.map(|i| if i >= place { i + 1 } else { i });
             if instead && !content.is_empty() {
                 let place = content[share(at, content.len())];
@@ -344,10 +350,12 @@ fn streamed(dialect: Dialect, call: &Call, told: &Told) -> Said {
                     garbage = false;
                 } else {
                     events[place] = broken;
+                    gaps = true;
                 }
             } else {
                 let place = share(at, events.len());
                 events.insert(place, broken);
+                gaps = completes.is_some_and(|at| place <= at);
                 (completes, counts) = (later(completes, place), later(counts, place));
                 finishes = later(finishes, place);
             }
@@ -417,6 +425,7 @@ fn streamed(dialect: Dialect, call: &Call, told: &Told) -> Said {
         cut_short: call.answer.cut_short,
         bytes,
         garbage,
+        gaps,
         text_closed_from,
         crlf: end.len() == 2,
         unsound: false,
@@ -475,6 +484,7 @@ fn one_piece(call: &Call, status: u16, headers: &[(&'static str, &str)], bytes: 
         cut_short: false,
         bytes,
         garbage: false,
+        gaps: false,
         text_closed_from: None,
         crlf: false,
         unsound: false,

@@ -26,6 +26,7 @@ use signalbox::telemetry::record::RequestRecord;
 pub use call::Call;
 pub use sink::Sink;
 
+use super::check;
 use super::gateway::{self, provider};
 use super::keeper::Keeper;
 use super::random::Random;
@@ -460,7 +461,8 @@ impl Platform for World {
         let who = &asks.candidates[candidate];
         let plan = self.plan(who, nth);
         let echoes = gateway::echoes(who);
-        let asked = Asked { stream: asks.stream, json: asks.json, given: given.as_deref(), echoes };
+        let held = check::held(asks);
+        let asked = Asked { stream: asks.stream, json: asks.json, held, given: given.as_deref(), echoes };
         let said = Rc::new(say(who.speaks, &plan, asked));
         calls.push(Seen {
             candidate,
