@@ -87,7 +87,12 @@ function cell(row, column) {
   const said = row.to[column] ?? row.to['*'];
   if (row.ours) return verdict(said ?? '');
   const others = PROFILES[column]?.filter(profile => row.to[profile] && row.to[profile] !== said) ?? [];
-  return [said ? verdict(said) : '', ...others.map(profile => `${profile}: ${verdict(row.to[profile])}`)].filter(Boolean).join('; ');
+  const streamed = Object.entries(row.stream ?? {}).filter(([name]) => name === column || PROFILES[column]?.includes(name));
+  return [
+    said ? verdict(said) : '',
+    ...others.map(profile => `${profile}: ${verdict(row.to[profile])}`),
+    ...streamed.map(([name, text]) => `${name === column ? '' : `${name} `}in a stream: ${verdict(text)}`),
+  ].filter(Boolean).join('; ');
 }
 
 function verdict(text) {
@@ -97,7 +102,7 @@ function verdict(text) {
 
 const documents = tables();
 const known = new Set(documents.map(({ dialect }) => dialect));
-/** Servers of a dialect that rows name. */
-const PROFILES = { 'openai-chat': [...new Set(documents.flatMap(({ request, answer = [] }) => [...request, ...answer]).flatMap(row => Object.keys(row.to)))].filter(name => name !== '*' && !TITLES[name]).sort() };
+/** Servers of a dialect that rows name. xAI's Responses are spoken to by chat callers whose tools want it. */
+const PROFILES = { 'openai-chat': [...new Set(documents.flatMap(({ request, answer = [] }) => [...request, ...answer]).flatMap(row => Object.keys(row.to)))].filter(name => name !== '*' && !TITLES[name]).sort(), 'openai-responses': ['xai'] };
 
 if (process.argv[1] === import.meta.filename) writeFileSync(join(root, 'docs', 'fields.md'), page(documents));

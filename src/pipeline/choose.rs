@@ -174,7 +174,10 @@ pub fn choose<'c, 'g: 'c, P: Platform>(
     let decision = inquiry.decide(&pool, LOOKED_AT)?;
     if decision.ranked.is_empty() {
         let known = decision.lacks_budget().then(|| limits::known_refusal(exchange, &bounds)).flatten();
-        return Err(known.unwrap_or_else(|| decision.refusal()));
+        return Err(match known {
+            Some(known) => known,
+            None => inquiry.refusal(&decision, &pool),
+        });
     }
     let explanation = if exchange.explain || asked_to_explain(&request) {
         decision.explanation(inquiry.audience()).to_string()
@@ -361,6 +364,32 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
                 self.losses.insert(choice.name.clone(), losses);
             }
         }
+    }
+
+    /// The error for a request that nobody can take, with the field that asks for what the nearest candidate cannot do.
+    fn refusal(&mut self, decision: &Decision, pool: &Pool<'_>) -> GatewayError {
+        let mut error = decision.refusal();
+        if error.kind != ErrorKind::Unsupported || error.param.is_some() {
+            return error;
+        }
+        let Some(candidate) = pool.candidates.iter().find(|c| decision.incapable() == Some(c.name)) else {
+            return error;
+        };
+        let Some(dialect) = candidate.dialect(&self.input) else { return error };
+        let target = Target {
+            provider: &candidate.provider.profile,
+            model: candidate.model,
+            traits: candidate.traits(),
+            max_output_tokens: None,
+        };
+        let asked = Addressed { model: &self.input.request.model, stream: self.stream };
+        let losses = self.work.losses(self.exchange.dialect, &asked, dialect, &target).unwrap_or_default();
+        let field = losses.into_iter().find(|loss| loss.disposition == Disposition::Unsupported).map(|loss| loss.field);
+        if let Some(field) = &field {
+            error.message = format!("{field}: {}", error.message);
+        }
+        error.param = field;
+        error
     }
 
     fn losses_at(&mut self, choice: &decision::Choice) -> Result<Vec<Loss>, GatewayError> {

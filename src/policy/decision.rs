@@ -208,14 +208,6 @@ impl Decision {
         if let Some(message) = &self.denied {
             return GatewayError::new(ErrorKind::Forbidden, message.clone());
         }
-        // A breaker that is open as well passes by itself; what will not pass is what the caller must know.
-        let only = |codes: &[Code]| {
-            self.excluded.iter().find_map(|e| {
-                let mut lasting = e.reasons.iter().filter(|r| r.code != Code::BreakerOpen);
-                let first = lasting.next().filter(|r| codes.contains(&r.code))?;
-                lasting.all(|r| codes.contains(&r.code)).then_some((e, first))
-            })
-        };
         if self.excluded.iter().any(|e| e.reasons.iter().all(|r| r.code == Code::BreakerOpen)) {
             let until = self.excluded.iter().flat_map(|e| &e.reasons).filter_map(|r| r.until_ms).min();
             let mut error = GatewayError::new(ErrorKind::Overloaded, "every candidate is failing at the moment");
@@ -223,28 +215,28 @@ impl Decision {
             error.should_retry = true;
             return error;
         }
-        if let Some((exclusion, reason)) = only(&[Code::Unsupported]) {
+        if let Some((exclusion, reason)) = self.only(&[Code::Unsupported]) {
             let message = format!("{}: cannot be expressed for {}", reason.detail, exclusion.model);
             return GatewayError {
                 param: Some(reason.detail.clone()),
                 ..GatewayError::new(ErrorKind::Unsupported, message)
             };
         }
-        if let Some((exclusion, reason)) = only(&[Code::Capability, Code::OutputLimit, Code::Unsupported]) {
+        if let Some((exclusion, reason)) = self.only(&[Code::Capability, Code::OutputLimit, Code::Unsupported]) {
             let message = match reason.code {
                 Code::OutputLimit => format!("{} generates at most {} tokens", exclusion.model, reason.detail),
                 _ => format!("{} does not support {}", exclusion.model, words(reason)),
             };
             return GatewayError::new(ErrorKind::Unsupported, message);
         }
-        if let Some((exclusion, reason)) = only(&[Code::Context]) {
+        if let Some((exclusion, reason)) = self.only(&[Code::Context]) {
             let message = format!(
                 "about {} tokens do not fit the window of {} ({} tokens)",
                 self.features.estimated_input_tokens, exclusion.model, reason.detail
             );
             return GatewayError::new(ErrorKind::ContextLength, message);
         }
-        if only(&[Code::Claims]).is_some() {
+        if self.only(&[Code::Claims]).is_some() {
             return GatewayError::new(
                 ErrorKind::Forbidden,
                 format!("the model {:?} is not allowed to you", self.shown()),
@@ -256,6 +248,24 @@ impl Decision {
         kinds.dedup();
         let message = format!("no candidate for {:?} can take this request: {}", self.shown(), kinds.join(", "));
         GatewayError::new(ErrorKind::NoCandidate, message)
+    }
+
+    /// The nearest candidate that is out for reasons of these kinds alone. A breaker that is open as well passes by itself; what
+    /// will not pass is what the caller must know.
+    fn only(&self, codes: &[Code]) -> Option<(&Exclusion, &Reason)> {
+        self.excluded.iter().find_map(|e| {
+            let mut lasting = e.reasons.iter().filter(|r| r.code != Code::BreakerOpen);
+            let first = lasting.next().filter(|r| codes.contains(&r.code))?;
+            lasting.all(|r| codes.contains(&r.code)).then_some((e, first))
+        })
+    }
+
+    /// The candidate that [`Decision::refusal`] blames, where it lacks an ability: which of the request's fields asks for that,
+    /// its translation tells.
+    #[must_use]
+    pub fn incapable(&self) -> Option<&str> {
+        let (exclusion, reason) = self.only(&[Code::Capability, Code::OutputLimit, Code::Unsupported])?;
+        (reason.code == Code::Capability).then_some(exclusion.model.as_str())
     }
 
     fn shown(&self) -> String {

@@ -115,8 +115,12 @@ pub(super) fn reasons(subject: &Subject<'_, '_>, input: &Input, pool: &Pool<'_>)
     }
     // The provider decides about the caller's own text, not about one that cannot say what the caller's does.
     let is_callers_own = decides && dialect == Some(caller);
-    if !is_callers_own && !drops_fields(input) {
-        found.extend(subject.signals.unsupported.iter().map(|field| Reason::new(Code::Unsupported, field.as_str())));
+    if !is_callers_own {
+        // A conversation of which nothing would be left is no request.
+        let stays =
+            |field: &&String| !drops_fields(input) || ["messages", "contents", "input"].contains(&field.as_str());
+        let unsupported = subject.signals.unsupported.iter().filter(stays);
+        found.extend(unsupported.map(|field| Reason::new(Code::Unsupported, field.as_str())));
     }
     if input.request.purpose != Purpose::Count {
         price(subject, input, pool, &mut found);

@@ -19,6 +19,10 @@ struct Sent {
     body: Value,
 }
 
+/// What a server has no way to do, whoever asks for it: an object from a model that the client does not know is asked for as
+/// a forced call, and Ollama does not force calls (`data/profiles.json`).
+const CANNOT: [(&str, &str); 1] = [("ollama", "tool_choice")];
+
 #[test]
 fn nothing_that_clients_send_by_default_is_refused_by_any_target() {
     let list: Vec<Sent> = serde_json::from_str(include_str!("clients.json")).unwrap();
@@ -28,13 +32,14 @@ fn nothing_that_clients_send_by_default_is_refused_by_any_target() {
         for sent in list.iter().filter(|sent| sent.dialect == table.name) {
             for column in table.columns() {
                 checked += 1;
-                match super::translate(table.dialect, &sent.body, column) {
+                match super::translate(table.dialect, &sent.body, column, false) {
                     Err(error) => found.push(format!("{:?}: {error}", sent.clients)),
                     Ok(encoded) => found.extend(
                         encoded
                             .losses
                             .iter()
                             .filter(|loss| loss.disposition == Disposition::Unsupported)
+                            .filter(|loss| !CANNOT.contains(&(column.name, loss.field.as_str())))
                             .map(|loss| format!("{:?} → {}: {loss:?}", sent.clients, column.name)),
                     ),
                 }

@@ -8,7 +8,10 @@ mod clients;
 mod embeddings;
 mod place;
 mod streams;
+#[path = "../support/mod.rs"]
+mod support;
 mod table;
+mod whole_path;
 
 use serde_json::Value;
 
@@ -29,13 +32,14 @@ pub struct Outcome {
     changed: bool,
 }
 
-fn translate(dialect: Dialect, request: &Value, column: &Column) -> Result<Encoded, String> {
-    let decoded = dialect.decode_request(request.to_string().as_bytes()).map_err(|error| error.message)?;
+fn translate(dialect: Dialect, request: &Value, column: &Column, stream: bool) -> Result<Encoded, String> {
+    let mut decoded = dialect.decode_request(request.to_string().as_bytes()).map_err(|error| error.message)?;
+    decoded.stream |= stream;
     Ok(column.dialect.encode_request(&decoded, &column.target()))
 }
 
-fn outcome(table: &Table, row: &Row, sample: &Value, column: &Column) -> Result<Outcome, String> {
-    compare(row, sample, &table.base(row), |request| translate(table.dialect, request, column))
+fn outcome(table: &Table, row: &Row, sample: &Value, column: &Column, stream: bool) -> Result<Outcome, String> {
+    compare(row, sample, &table.base(row), |request| translate(table.dialect, request, column, stream))
 }
 
 /// What a sample changes in a translation.
@@ -101,19 +105,27 @@ fn every_row_says_what_the_code_does() {
     for table in table::all() {
         for row in table.rows.iter().filter(|row| !row.is_ours) {
             for column in table.columns() {
-                let Some(claim) = row.claim(column) else {
-                    let seen = outcome(&table, row, &row.sample, column);
-                    found.push(format!("{} {} → {}: no verdict, {seen:?}", table.name, row.field, column.name));
-                    continue;
-                };
-                checked += 1;
-                if let Some(why) = lie(row, column, &claim, outcome(&table, row, &row.sample, column)) {
-                    found.push(format!("{} {} → {}: claims {}, {why}", table.name, row.field, column.name, claim.text));
+                // Whether a stream is wanted is a row of its own.
+                for stream in [false, true].into_iter().filter(|stream| !(*stream && row.field == "stream")) {
+                    let seen = outcome(&table, row, &row.sample, column, stream);
+                    let claim = if stream { row.stream_claim(column) } else { row.claim(column) };
+                    let Some(claim) = claim else {
+                        found.push(format!("{} {} → {}: no verdict, {seen:?}", table.name, row.field, column.name));
+                        continue;
+                    };
+                    checked += 1;
+                    if let Some(why) = lie(row, column, &claim, seen) {
+                        let how = if stream { " (stream)" } else { "" };
+                        found.push(format!(
+                            "{} {} → {}{how}: claims {}, {why}",
+                            table.name, row.field, column.name, claim.text
+                        ));
+                    }
                 }
             }
         }
     }
-    verdict(found, checked, 500);
+    verdict(found, checked, 10_000);
 }
 
 #[test]
@@ -125,7 +137,7 @@ fn a_field_at_its_default_is_exact_everywhere() {
             for default in &row.default {
                 for column in table.columns() {
                     checked += 1;
-                    match outcome(&table, row, default, column) {
+                    match outcome(&table, row, default, column, false) {
                         Ok(seen) if seen.new.is_empty() => {}
                         other => {
                             found
@@ -161,7 +173,7 @@ fn an_unknown_member_of_any_object_is_told_wherever_it_stands() {
             for column in table.columns() {
                 checked += 1;
                 // A body that is wrong in the decoder's eyes has been told of by a 400.
-                let Ok(encoded) = translate(table.dialect, &request, column) else { continue };
+                let Ok(encoded) = translate(table.dialect, &request, column, false) else { continue };
                 if !encoded
                     .losses
                     .iter()

@@ -9,7 +9,7 @@ use signalbox::sse;
 use super::table::{self, Column};
 
 /// A whole answer as its dialect streams it.
-fn told(dialect: Dialect, answer: &Value) -> String {
+pub fn told(dialect: Dialect, answer: &Value) -> String {
     match dialect {
         Dialect::Gemini => format!("data: {answer}\r\n\r\n"),
         Dialect::OpenAiChat => chat(answer),

@@ -14,17 +14,26 @@ use signalbox::dialect::{Dialect, ModelTraits, Target};
 pub struct Column {
     pub name: &'static str,
     pub dialect: Dialect,
-    model: &'static str,
+    pub model: &'static str,
 }
 
 /// Models are of families that take what their API has: what single models refuse is not the table's matter.
-const COLUMNS: [Column; 10] = [
+const COLUMNS: [Column; 19] = [
     Column { name: "openai", dialect: Dialect::OpenAiChat, model: "any" },
     Column { name: "mistral", dialect: Dialect::OpenAiChat, model: "mistral-large-4" },
     Column { name: "deepseek", dialect: Dialect::OpenAiChat, model: "any" },
     Column { name: "qwen", dialect: Dialect::OpenAiChat, model: "qwen3.7-plus" },
     Column { name: "openrouter", dialect: Dialect::OpenAiChat, model: "x/y" },
     Column { name: "groq", dialect: Dialect::OpenAiChat, model: "llama" },
+    Column { name: "xai", dialect: Dialect::OpenAiChat, model: "grok-x" },
+    Column { name: "together", dialect: Dialect::OpenAiChat, model: "llama" },
+    Column { name: "fireworks", dialect: Dialect::OpenAiChat, model: "llama" },
+    Column { name: "azure", dialect: Dialect::OpenAiChat, model: "any" },
+    Column { name: "vllm", dialect: Dialect::OpenAiChat, model: "llama" },
+    Column { name: "llama.cpp", dialect: Dialect::OpenAiChat, model: "llama" },
+    Column { name: "ollama", dialect: Dialect::OpenAiChat, model: "llama" },
+    Column { name: "workers-ai", dialect: Dialect::OpenAiChat, model: "llama" },
+    Column { name: "xai", dialect: Dialect::OpenAiResponses, model: "grok-x" },
     Column { name: "compatible", dialect: Dialect::OpenAiChat, model: "local" },
     Column { name: "openai-responses", dialect: Dialect::OpenAiResponses, model: "gpt-5.1" },
     Column { name: "anthropic-messages", dialect: Dialect::AnthropicMessages, model: "claude-opus-4-6" },
@@ -35,6 +44,7 @@ impl Column {
     pub fn target(&self) -> Target<'_> {
         let provider = match self.dialect {
             Dialect::OpenAiChat => self.name,
+            Dialect::OpenAiResponses if self.name == "xai" => self.name,
             Dialect::OpenAiResponses => "openai",
             other => other.name(),
         };
