@@ -6,6 +6,8 @@
 // for again. Measurements behind the forms chosen: docs/adr/0003-who-drives-the-hot-path.md.
 
 const GATHER_AFTER_READS = 2; // reads in a row that came fast before reads are gathered
+const CALM_AFTER_READS = 3; // gathered reads in a row that had to wait for the provider before they are gathered no more
+const CALM_FACTOR = 8; // by how much longer the next burst has to be then
 const FAST_MS = 10; // what "fast" means: a provider's own pace is 20 ms, a busy isolate's turn is longer than the network's
 const GATHER_MS = 15; // how long a burst is gathered: less than any provider takes from token to token
 const AHEAD_BYTES = 16 * 1024; // how far the gathering pump may run ahead of the reader
@@ -246,7 +248,9 @@ class Call {
     this.fires = 0;
     this.timer = null;
     this.fast = 0;
+    this.enough = GATHER_AFTER_READS;
     this.lastRead = 0;
+    this.body = null; // what is read, or is left of it
     this.watching = null;
     this.gatherer = null;
     this.outlives = false; // the caller's leaving does not end it
@@ -287,10 +291,12 @@ class Call {
   }
 
   next(ms) {
+    if (this.gatherer?.idle >= CALM_AFTER_READS) this.calm();
     const source = this.watching ?? this.gatherer;
     if (source) return source.next(ms).then(this.came, this.broke);
-    if (!this.response.body) return this.settle(null);
-    this.reader ??= this.response.body.getReader();
+    this.body ??= this.response.body;
+    if (!this.body) return this.settle(null);
+    this.reader ??= this.body.getReader();
     this.took ??= ({ done, value }) => {
       if (!done) this.pace();
       this.settle(done ? null : value);
@@ -303,9 +309,18 @@ class Call {
     const now = Date.now();
     this.fast = now - this.lastRead < FAST_MS ? this.fast + 1 : 0;
     this.lastRead = now;
-    if (this.fast < GATHER_AFTER_READS) return;
+    if (this.fast < this.enough) return;
     this.reader.releaseLock();
-    this.gatherer = new Gatherer(this.response.body);
+    this.reader = null;
+    this.gatherer = new Gatherer(this.body);
+  }
+
+  /** Back to reading what comes as it comes: at a provider's own pace gathering only costs. */
+  calm() {
+    this.body = this.gatherer.leave();
+    this.gatherer = null;
+    this.fast = 0;
+    this.enough *= CALM_FACTOR;
   }
 
   watch() {
@@ -428,6 +443,11 @@ class Pieces {
     this.view = done ? undefined : new Uint8Array(value.buffer);
     return done ? null : value;
   }
+
+  /** Somebody else reads on. */
+  release() {
+    this.reader.releaseLock();
+  }
 }
 
 /** Reads a fast stream in larger pieces: only a tee branch gathers, and only while its sibling is pulled. */
@@ -435,11 +455,23 @@ class Gatherer {
   constructor(body) {
     const [pulled, read] = body.tee();
     const between = new IdentityTransformStream();
+    this.body = read;
     this.pieces = new Pieces(read);
     this.ahead = 0;
+    this.idle = 0; // reads in a row for which there was nothing yet
     this.ended = false;
     pulled.pipeTo(between.writable).catch(() => {});
-    this.drain(between.readable.getReader({ mode: 'byob' }));
+    this.drained = between.readable.getReader({ mode: 'byob' });
+    this.drain(this.drained);
+  }
+
+  /** Runs ahead no more; gives what is left to be read. */
+  leave() {
+    this.ended = true;
+    this.resume?.();
+    this.drained.cancel().catch(() => {});
+    this.pieces.release();
+    return this.body;
   }
 
   async drain(reader) {
@@ -471,8 +503,10 @@ class Gatherer {
       });
       this.wake = undefined;
     }
+    const asked = Date.now();
     const value = await this.pieces.next();
     this.last = Date.now();
+    this.idle = this.last - asked > 1 ? this.idle + 1 : 0;
     if (value === null) return null;
     this.ahead -= value.byteLength;
     this.resume?.();

@@ -2,6 +2,7 @@
 // here depends on time.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { setTimeout as pace } from 'node:timers/promises';
 import { MODELS, capital, slow, steady } from './clients.mjs';
 import { startHarness } from './harness.mjs';
 import { dataOf, send } from './wire.mjs';
@@ -50,6 +51,24 @@ for (const caller of Object.keys(CALLERS)) {
       assert.equal((await gateway.sim.waitFor(attempt => attempt.ended)).ended, 'finished');
     });
   }
+}
+
+for (const caller of Object.keys(CALLERS)) {
+  test(`${caller} caller: a stream that comes in a burst, event by event, and in a burst again loses nothing and holds nothing back`, async () => {
+    const said = Array.from({ length: 90 }, (_, at) => ` ${at}`); // a word is an event
+    const held = [30, 31, 32, 33, 34, 35];
+    gateway.sim.behave('*', { answer: { text: said.join('') }, holds: held.map(at => ({ at: FIRST.Anthropic + at, gate: `before-${at}` })) });
+    const answer = await stream(caller, MODELS.Anthropic);
+    let text = '';
+    for (const at of held) {
+      await readText(answer, CALLERS[caller].textOf, said.slice(text.length ? at - 1 : 0, at).join(''));
+      text = said.slice(0, at).join('');
+      await pace(40); // slower than bursts are gathered
+      gateway.sim.open(`before-${at}`);
+    }
+    assert.equal(text + dataOf(String(await answer.rest())).map(CALLERS[caller].textOf).join(''), said.join(''));
+    assert.equal(gateway.sim.log.all().length, 1, 'nothing had to be asked for again');
+  });
 }
 
 test('an event that comes in two pieces is not sent on by halves where events are rewritten', async () => {
