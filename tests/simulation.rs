@@ -14,7 +14,7 @@ use signalbox::dialect::Dialect;
 use signalbox::dialect::Dialect::{AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
 
 use schedules::check::verdict;
-use schedules::schedule::{Answer, Call, Candidate, Continues, Fault, Jump, Kept, Reader, Schedule, Split};
+use schedules::schedule::{Answer, Call, Candidate, Continues, Fault, Jump, Kept, Outage, Reader, Schedule, Split};
 use schedules::voice::{say, Asked};
 use schedules::world::{End, Transcript};
 use schedules::{Stage, Tally};
@@ -154,6 +154,35 @@ fn an_answer_that_came_out_different_is_charged() {
 }
 
 #[test]
+fn a_turn_that_fails_where_it_was_to_go_on_is_followed_by_no_answer_from_the_beginning() {
+    let failing = Call { answer: Answer { words: 0, ..Answer::PLAIN }, ..Call::fails(Fault::FailedTurn) };
+    let same = Call { answer: Answer { words: 1, ends_with_words: true, ..Answer::PLAIN }, ..failing.clone() };
+    let exact = Candidate { account: 2, ..Candidate::with(Gemini, vec![failing]) };
+    for caller in [OpenAiChat, Gemini, OpenAiResponses] {
+        for at in [293, 456, 774] {
+            let stalls = Candidate::with(Gemini, vec![Call::fails(Fault::Stalls(at)), same.clone()]);
+            for continues in [Continues::Auto, Continues::Restart, Continues::Prefill] {
+                let candidates = vec![stalls.clone(), exact.clone(), Candidate::plain(caller)];
+                keeps(&Schedule { continues, ..Schedule::plain(caller, candidates) });
+            }
+        }
+    }
+}
+
+/// Three requests to a model that is down and was cut once, and says something else when it is to begin anew.
+#[test]
+fn who_says_something_else_when_asked_again_is_not_taken_for_broken() {
+    /// OpenAI's row of the refusals: 500.
+    const BROKEN: usize = 17;
+    let empty = Call { answer: Answer { words: 0, ..Answer::PLAIN }, ..Call::PLAIN };
+    let candidates = vec![Candidate::with(OpenAiChat, vec![cut(267), empty]), Candidate::plain(OpenAiChat)];
+    let later = |after| (after, Schedule::plain(OpenAiChat, vec![Candidate::plain(OpenAiChat); 2]));
+    let outages = vec![Outage { speaks: OpenAiChat, account: 0, during: (635, 10_635), fault: Fault::Refuses(BROKEN) }];
+    let beside = vec![later(1_443), later(1_063), later(852)];
+    keeps(&Schedule { beside, outages, ..going_on(Continues::Auto, candidates) });
+}
+
+#[test]
 fn what_comes_with_the_break_of_who_goes_on_is_told_of() {
     let row = 3; // an error of the provider's
     let answer = Answer { words: 9, ..Answer::PLAIN };
@@ -201,6 +230,11 @@ fn what_is_held_back_with_an_event_that_cannot_be_read_is_tried_again() {
         for speaks in [OpenAiChat, Gemini, OpenAiResponses] {
             for (instead, split) in [(true, Split::Events), (false, Split::Events), (true, Split::Whole)] {
                 for at in (0..1_000).step_by(90) {
+                    let mute = Answer { words: 0, ..Answer::PLAIN };
+                    let calls =
+                        vec![Call { answer: mute, split, ..Call::fails(Fault::Garbage { at, instead }) }, Call::PLAIN];
+                    let tools = Schedule::plain(caller, vec![Candidate::with(AnthropicMessages, calls)]);
+                    keeps(&Schedule { tools: true, holds_back: true, ..tools });
                     let garbled = Call { split, ..Call::fails(Fault::Garbage { at, instead }) };
                     let candidate = Candidate::with(speaks, vec![garbled, Call::PLAIN]);
                     let document =

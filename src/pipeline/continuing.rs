@@ -108,10 +108,11 @@ impl<P: Platform> Run<'_, P> {
         Event::Interrupted { failure, by }
     }
 
-    /// Keeps what a broken stream leaves, for whoever goes on with it.
-    pub fn take_back(&mut self, candidate: usize, relay: Relay) {
+    /// Keeps what a broken stream leaves, for whoever goes on with it; `false`: nobody can.
+    pub fn take_back(&mut self, candidate: usize, relay: Relay) -> bool {
         let context = self.choice.candidates.get(candidate).map(|chosen| self.context(chosen));
         self.continuing.broken = relay.broken(context.unwrap_or_default());
+        self.continuing.broken.is_some()
     }
 
     /// Who can go on how: the one that broke first, then the others in order.

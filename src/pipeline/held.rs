@@ -15,9 +15,11 @@ impl<P: Platform> Run<'_, P> {
         self.choice.hold_back && (self.view.needs.tools || self.wants_json())
     }
 
-    /// Whether what comes now goes out when the answer is whole. Text before a call goes out as it comes.
+    /// Whether what comes now goes out when the answer is whole. Text before a call goes out as it comes, unless an event
+    /// before all of it could not be read: that may have been the call.
     pub fn holds_back(&self, relay: &Relay) -> bool {
-        self.may_hold_back() && (self.wants_json() || relay.observation().called) && !relay.complete()
+        let gap = relay.has_gaps() && self.answered_by.is_none();
+        self.may_hold_back() && (self.wants_json() || relay.observation().called || gap) && !relay.complete()
     }
 
     /// What was held back and is not whole, though its provider says so. Where an event could not be read, nobody knows what

@@ -57,6 +57,8 @@ pub enum Ending<'o> {
     Refused(AttemptFailure),
     /// Within an answer.
     Broken(AttemptFailure, &'o Observation),
+    /// It was to go on with an answer, and said something else: stopped there.
+    Differs(&'o Observation),
     /// The caller left within an answer.
     Abandoned(&'o Observation),
     /// It was stopped, because another call had content first. `stopped`: the provider charges no more from then on.
@@ -162,7 +164,7 @@ impl<P: Platform> Run<'_, P> {
             Ending::Refused(_) => (Outcome::Failed, nothing),
             // An error event in place of an answer is a refusal like a status.
             Ending::Broken(failure, seen) if nothing_came(seen) && is_told(failure) => (Outcome::Failed, nothing),
-            Ending::Broken(_, seen) => (Outcome::Cut, guessed(Some(seen))),
+            Ending::Broken(_, seen) | Ending::Differs(seen) => (Outcome::Cut, guessed(Some(seen))),
             Ending::Abandoned(seen) => (Outcome::ClientGone, guessed(Some(seen))),
             Ending::Outrun { seen, stopped: true } => (Outcome::Hedged, guessed(*seen)),
             // It goes on for nobody, and is charged as a whole.
@@ -245,6 +247,7 @@ impl Told {
         let seen = match ending {
             Ending::Complete(seen)
             | Ending::Broken(_, seen)
+            | Ending::Differs(seen)
             | Ending::Abandoned(seen)
             | Ending::Drained(seen)
             | Ending::Outrun { seen: Some(seen), .. } => seen,
@@ -260,7 +263,8 @@ impl Told {
 /// own key meets is nobody else's.
 fn sign(ending: &Ending<'_>, callers_key: bool) -> Sign {
     let failure = match ending {
-        Ending::Complete(_) | Ending::Drained(_) => return Sign::Alive,
+        // A healthy model need not say the same twice.
+        Ending::Complete(_) | Ending::Drained(_) | Ending::Differs(_) => return Sign::Alive,
         Ending::Abandoned(_) | Ending::Unanswered(None) => return Sign::Unknown,
         Ending::Outrun { .. } => return Sign::Outrun,
         Ending::Refused(failure) | Ending::Broken(failure, _) | Ending::Unanswered(Some(failure)) => failure,

@@ -356,7 +356,7 @@ impl<P: Platform> Run<'_, P> {
                     ProviderError { message: "the answer came out different".to_owned(), ..ProviderError::default() };
                 let cut = AttemptFailure::silent(FailureClass::Cut);
                 // Nobody refused it: what was generated is charged.
-                self.settle(account, Ending::Broken(cut.clone(), relay.observation()));
+                self.settle(account, Ending::Differs(relay.observation()));
                 return Event::Broke(AttemptFailure { error: Some(error), ..cut });
             }
             End::Failed(failure) => Some(failure),
@@ -376,10 +376,11 @@ impl<P: Platform> Run<'_, P> {
             self.unsent.clear();
             self.settle(account, Ending::Broken(failure.clone(), relay.observation()));
             if !begun {
-                if self.is_going_on() {
-                    self.take_back(candidate, relay);
-                } else {
+                if !self.is_going_on() {
                     self.keep_pause(relay);
+                } else if !self.take_back(candidate, relay) {
+                    // Part of the answer is out, and nobody knows any more what.
+                    return Event::Broke(failure);
                 }
                 return self.failed(candidate, failure);
             }

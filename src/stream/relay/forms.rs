@@ -210,6 +210,10 @@ impl Translation {
                 notes.losses.extend((!notes.losses.contains(&loss)).then_some(loss));
                 continue;
             }
+            if matches!(event, StreamEvent::Finish { finish, .. } if finish.reason == FinishReason::Failed) {
+                // No end that a caller is told: who drives says what becomes of the answer.
+                continue;
+            }
             if let StreamEvent::Extra(extra) = event {
                 let kept = notes.beside.len() < MOST_BESIDE && extra.goes_beside(self.encoder.dialect());
                 notes.beside.extend(kept.then(|| extra.clone()));

@@ -109,7 +109,7 @@ pub fn held(schedule: &Schedule) -> bool {
 /// that was to be seen.
 pub fn unsound(schedule: &Schedule, call: &Seen) -> bool {
     let said = &call.said;
-    let whole = !said.gaps && (!said.unsound || said.cut_short);
+    let whole = said.gap_from.is_none() && (!said.unsound || said.cut_short);
     held(schedule) && !whole && (schedule.json || !text_went_out(call))
 }
 
@@ -182,7 +182,8 @@ fn untouched(transcript: &Transcript, plot: &Plot, body: &[u8]) -> Result<(), Fi
     }
     let ours = rest.iter().all(|b| *b == b'\n')
         || rest.starts_with(b"event: error\n")
-        || rest.starts_with(b"data: {\"error\"");
+        || rest.starts_with(b"data: {\"error\"")
+        || (body[..same].ends_with(b"event: error\n") && rest.starts_with(b"data: {\"type\":\"error\""));
     require(ours, rule, || String::from_utf8_lossy(body).into_owned())?;
     let cut_off = same < said.len() && rest.is_empty() && transcript.end == End::Closed && transcript.gone.is_none();
     require(!cut_off || call.aborted_at.is_some(), rule, || format!("{same} of {}", said.len()))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::require;
 use crate::schedules::gateway;
 use crate::schedules::schedule::Schedule;
-use crate::schedules::world::Transcript;
+use crate::schedules::world::{Seen, Transcript};
 use crate::schedules::Finding;
 
 /// How many failures in a row open a circuit.
@@ -26,7 +26,7 @@ impl<'a> Isolate<'a> {
         for (schedule, transcript) in requests.iter().filter(|_| requests.len() > 1) {
             for call in &transcript.calls {
                 let complete = call.said.complete_from.is_some_and(|from| super::plot::taken(call) >= from);
-                if !complete || call.said.unsound || call.said.gaps {
+                if !complete || call.said.unsound || call.said.gap_from.is_some() {
                     let name = gateway::name(&schedule.candidates[call.candidate], call.candidate);
                     // Its end is at its beginning at the earliest.
                     failures.entry(name).or_default().push(call.real_at);
@@ -52,7 +52,10 @@ impl<'a> Isolate<'a> {
                 let name = gateway::provider(&schedule.candidates[call.candidate]);
                 let again = transcript.calls[..at].iter().any(|other| other.candidate == call.candidate);
                 let (firsts, retries) = providers.entry(name).or_default();
-                if again { retries } else { firsts }.push(call.at_ms / 1_000);
+                // A retry is charged when it is decided on, before its pause.
+                let ends = transcript.calls[..at].iter().map(Seen::ended_at);
+                let decided = ends.filter(|end| *end <= call.real_at).max().unwrap_or(call.real_at);
+                if again { retries } else { firsts }.push(if again { decided } else { call.real_at } / 1_000);
             }
         }
         for (name, (firsts, retries)) in &providers {

@@ -75,13 +75,15 @@ impl Plot {
         let before = self.told.clone();
         let came = text_read(call);
         let plain = came.thoughts.is_empty() && came.tools.is_empty();
+        // A turn that failed has no end.
+        let ends_at = call.said.finish_from.filter(|from| call.said.error_from != Some(*from));
+        let finished = ends_at.is_some_and(|from| taken(call) >= from);
         let through = match &call.given {
             Some(given) => {
                 if *given != before.trim_end() {
                     self.misgiven = Some(format!("{given:?} of {before:?}"));
                 }
                 let echoes = gateway::echoes(&schedule.candidates[call.candidate]);
-                let finished = call.said.finish_from.is_some_and(|from| taken(call) >= from);
                 if finished || !is_held(given, &came.text, echoes) {
                     let new = came.text.get(call.said.repeated..).unwrap_or_default();
                     let space = &before[given.len().min(before.len())..];
@@ -99,7 +101,6 @@ impl Plot {
             None => return Fate::Differs,
         };
         let ends = fate == Fate::Answered;
-        let finished = call.said.finish_from.is_some_and(|from| taken(call) >= from);
         if !plain || (finished && !through) {
             self.told = before;
             return Fate::Differs;
@@ -180,21 +181,29 @@ pub fn began_to_be_read(call: &Seen) -> bool {
 
 /// The content that had come, and could go out, before a read that brought the beginning of a call.
 pub fn before_calls(call: &Seen) -> Content {
-    before(call, call.said.error_from)
+    before(call, call.said.error_from).unwrap_or_default()
 }
 
-/// Whether content went out before a read that brought the beginning of a call, or the end of the answer.
+/// Whether content, or the end of an answer without any, went out before a read that brought the beginning of a call or
+/// completed the answer.
 pub fn text_went_out(call: &Seen) -> bool {
     let said = &call.said;
-    !before(call, said.error_from.into_iter().chain(said.complete_from).min()).is_empty()
+    before(call, said.error_from.into_iter().chain(said.complete_from).min()).is_some()
 }
 
-/// The content of the reads before `stop` that had brought no call.
-fn before(call: &Seen, stop: Option<usize>) -> Content {
+/// The content of the reads before `stop` that had brought no call: none, if an event could not be read before there was any.
+fn before(call: &Seen, stop: Option<usize>) -> Option<Content> {
     let said = &call.said;
-    let content = |read: &usize| said.ends.iter().rposition(|end| end <= read).map(|at| said.marks[at].1.clone());
+    let content = |read: &usize| said.ends.iter().rposition(|end| end <= read).map(|at| &said.marks[at].1);
     let reads = call.reads.iter().filter(|read| stop.is_none_or(|from| **read < from));
-    reads.filter_map(content).take_while(|content| content.tools.is_empty()).last().unwrap_or_default()
+    let read = reads.filter_map(|read| Some((read, content(read)?)));
+    let finished = said.finish_from.and_then(|from| said.ends.iter().find(|end| **end > from));
+    let nothing = |read: usize, content: &Content| content.is_empty() && finished.is_none_or(|end| read < *end);
+    let mut read =
+        read.take_while(|(_, content)| content.tools.is_empty()).skip_while(|(read, content)| nothing(**read, content));
+    let (first, begun) = read.next()?;
+    let in_time = said.gap_from.is_none_or(|gap| *first < gap);
+    in_time.then(|| read.last().map_or(begun, |(_, content)| content).clone())
 }
 
 /// The content of all events that were taken.

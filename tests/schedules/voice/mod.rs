@@ -81,8 +81,8 @@ pub struct Said {
     pub bytes: Vec<u8>,
     /// An event that cannot be read is among them.
     pub garbage: bool,
-    /// It stands before the one that completes the answer.
-    pub gaps: bool,
+    /// It stands before the one that completes the answer, and from this byte on it is known.
+    pub gap_from: Option<usize>,
     /// From this byte on nothing can be added to its text: its place is closed.
     pub text_closed_from: Option<usize>,
     /// What the whole answer is made of is no JSON where it should be.
@@ -227,7 +227,12 @@ impl Answer {
             Repeats::End if given.len() >= 30 => {
                 let from = given.len() - 20;
                 let from = (from..given.len()).find(|at| given.is_char_boundary(*at)).unwrap_or(from);
-                &given[from..]
+                // What stands earlier too may well be said once more.
+                if given.find(&given[from..]) == Some(from) {
+                    &given[from..]
+                } else {
+                    ""
+                }
             }
             _ => "",
         }
@@ -333,7 +338,7 @@ fn streamed(dialect: Dialect, call: &Call, told: &Told, held: bool) -> Said {
     let mut finishes = Some(if dialect == Dialect::AnthropicMessages { completes - 1 } else { completes });
     let (mut completes, mut counts) = (Some(completes).filter(|_| !failed), counts);
     let mut error = None;
-    let (mut garbage, mut gaps) = (false, false);
+    let (mut garbage, mut gap) = (false, None);
     let share = |at: usize, of: usize| at * of / 1_000;
     match call.fault {
         Fault::Garbage { at, instead } => {
@@ -350,12 +355,12 @@ fn streamed(dialect: Dialect, call: &Call, told: &Told, held: bool) -> Said {
                     garbage = false;
                 } else {
                     events[place] = broken;
-                    gaps = true;
+                    gap = Some(place);
                 }
             } else {
                 let place = share(at, events.len());
                 events.insert(place, broken);
-                gaps = completes.is_some_and(|at| place <= at);
+                gap = completes.is_some_and(|at| place <= at).then_some(place);
                 (completes, counts) = (later(completes, place), later(counts, place));
                 finishes = later(finishes, place);
             }
@@ -425,7 +430,7 @@ fn streamed(dialect: Dialect, call: &Call, told: &Told, held: bool) -> Said {
         cut_short: call.answer.cut_short,
         bytes,
         garbage,
-        gaps,
+        gap_from: gap.map(|at| ends[at].0),
         text_closed_from,
         crlf: end.len() == 2,
         unsound: false,
@@ -484,7 +489,7 @@ fn one_piece(call: &Call, status: u16, headers: &[(&'static str, &str)], bytes: 
         cut_short: false,
         bytes,
         garbage: false,
-        gaps: false,
+        gap_from: None,
         text_closed_from: None,
         crlf: false,
         unsound: false,
