@@ -216,3 +216,98 @@ fn geminis_callers_get_the_pages_that_others_cite() {
     let back = whole(Dialect::Gemini, &encoded.body);
     assert_eq!(back["choices"][0]["message"]["annotations"], json!([annotation]), "and back again");
 }
+
+/// The parts of text that a caller of Responses gets, whole or as the end of a stream has them.
+fn texts_of(answer: &Value) -> Vec<Value> {
+    let items = answer["output"].as_array().unwrap().iter();
+    let parts = items.filter_map(|item| item["content"].as_array()).flatten();
+    parts.filter(|part| part["type"] == "output_text").cloned().collect()
+}
+
+#[test]
+fn callers_of_responses_get_the_pages_that_others_cite_in_the_text_that_they_are_cited_in() {
+    let page = |at: u32| json!([{"type": "web_search_result_location", "cited_text": "c", "url": format!("https://{at}.example"), "title": "T", "encrypted_index": "e"}]);
+    let content = json!([
+        {"type": "text", "text": "Für alles: "}, {"type": "text", "text": "\u{1f600} eins", "citations": page(1)},
+        {"type": "tool_use", "id": "t", "name": "f", "input": {}},
+        {"type": "text", "text": "und "}, {"type": "text", "text": "zwei", "citations": page(2)}]);
+    let message = |content: Value| json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "claude", "content": content, "stop_reason": "tool_use", "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 1}});
+    let decoded = Dialect::AnthropicMessages.decode_response(message(content.clone()).to_string().as_bytes()).unwrap();
+    let context = ReplyContext { upstream: Some(Dialect::AnthropicMessages), ..ReplyContext::default() };
+    let encoded = Dialect::OpenAiResponses.encode_response(&decoded, &context, &Tail::default());
+    let whole: Value = serde_json::from_slice(&encoded.body).unwrap();
+
+    let event = |data: Value| format!("event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap());
+    let mut stream = event(json!({"type": "message_start", "message": message(json!([]))}));
+    for (index, block) in content.as_array().unwrap().iter().enumerate() {
+        let mut begun = block.clone();
+        begun["citations"] = json!([]);
+        stream += &event(json!({"type": "content_block_start", "index": index, "content_block": begun}));
+        for citation in block["citations"].as_array().into_iter().flatten() {
+            let delta = json!({"type": "citations_delta", "citation": citation});
+            stream += &event(json!({"type": "content_block_delta", "index": index, "delta": delta}));
+        }
+        stream += &event(json!({"type": "content_block_stop", "index": index}));
+    }
+    stream +=
+        &event(json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 1}}));
+    stream += &event(json!({"type": "message_stop"}));
+    let (streamed, losses) = relayed(Dialect::AnthropicMessages, Dialect::OpenAiResponses, &stream);
+    assert!(!losses.iter().any(|field| field.contains("choices")), "{losses:?}");
+    let last = streamed.lines().rev().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    let last: Value = serde_json::from_str::<Value>(last).unwrap()["response"].clone();
+
+    for (how, answer) in [("whole", &whole), ("streamed", &last)] {
+        let texts = texts_of(answer);
+        let said: Vec<&str> = texts.iter().map(|part| part["text"].as_str().unwrap()).collect();
+        assert_eq!(said, ["Für alles: \u{1f600} eins", "und zwei"], "{how}");
+        for (part, (url, cited)) in
+            texts.iter().zip([("https://1.example", "\u{1f600} eins"), ("https://2.example", "zwei")])
+        {
+            let notes = part["annotations"].as_array().unwrap();
+            assert_eq!(notes.len(), 1, "{how}: {part}");
+            assert_eq!(notes[0]["url"], url);
+            assert_eq!(cut(part["text"].as_str().unwrap(), &json!({"url_citation": notes[0]})), cited, "{how}");
+        }
+    }
+}
+
+#[test]
+fn sources_that_a_server_tells_by_themselves_only_are_told_on() {
+    let event = |data: Value| format!("event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap());
+    let cited =
+        json!({"type": "url_citation", "start_index": 4, "end_index": 5, "url": "https://a.example", "title": "A"});
+    let stream = event(
+        json!({"type": "response.created", "response": {"id": "resp_1", "status": "in_progress", "model": "m", "output": []}}),
+    ) + &event(
+        json!({"type": "response.output_item.added", "output_index": 0, "item": {"type": "message", "id": "m", "role": "assistant", "content": []}}),
+    ) + &event(
+        json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "See a"}),
+    ) + &event(
+        json!({"type": "response.output_text.annotation.added", "output_index": 0, "content_index": 0, "annotation_index": 0, "annotation": cited}),
+    );
+    let item = json!({"type": "message", "id": "m", "role": "assistant", "content": [{"type": "output_text", "text": "See a", "annotations": []}]});
+    let done = event(json!({"type": "response.output_item.done", "output_index": 0, "item": item}));
+    let end = event(
+        json!({"type": "response.completed", "response": {"id": "resp_1", "status": "completed", "model": "m", "output": []}}),
+    );
+    for stream in [stream.clone() + &end, stream + &done + &end] {
+        let (text, annotations, _) = streamed(Dialect::OpenAiResponses, stream.as_bytes());
+        assert_eq!(annotations.len(), 1, "{annotations:?}");
+        assert_eq!(cut(&text, &annotations[0]), "a");
+    }
+}
+
+#[test]
+fn one_source_without_a_title_or_a_page_keeps_no_other_from_being_told() {
+    let annotations = json!([
+        {"type": "url_citation", "url_citation": {"url": "https://a.example", "title": null, "start_index": 0, "end_index": 1}},
+        {"type": "file_citation", "file_citation": {"file_id": "f"}}]);
+    let answer = json!({"id": "c", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "ab", "annotations": annotations}}]});
+    let decoded = Dialect::OpenAiChat.decode_response(answer.to_string().as_bytes()).unwrap();
+    let encoded = Dialect::Gemini.encode_response(&decoded, &ReplyContext::default(), &Tail::default());
+    let value: Value = serde_json::from_slice(&encoded.body).unwrap();
+    let chunks = &value["candidates"][0]["groundingMetadata"]["groundingChunks"];
+    assert_eq!(chunks[0]["web"]["uri"], "https://a.example", "{value}");
+    assert_eq!(encoded.losses.len(), 1, "the file is told of: {:?}", encoded.losses);
+}

@@ -50,8 +50,7 @@ pub fn in_any_form(extra: &Extra, choice: u32) -> Vec<Citation> {
     #[derive(Deserialize)]
     struct Cited {
         url: String,
-        #[serde(default)]
-        title: String,
+        title: Option<String>,
         #[serde(default)]
         start_index: usize,
         #[serde(default)]
@@ -61,14 +60,21 @@ pub fn in_any_form(extra: &Extra, choice: u32) -> Vec<Citation> {
     if member != "annotations" || extra.choice() != Some(choice) {
         return of(extra, choice);
     }
-    let list: Vec<Annotation> = serde_json::from_str(extra.value.get()).unwrap_or_default();
-    let page = |Annotation { url_citation: cited }: Annotation| Citation {
-        url: cited.url,
-        title: cited.title,
-        start: cited.start_index,
-        end: cited.end_index,
+    let list: Vec<&RawValue> = serde_json::from_str(extra.value.get()).unwrap_or_default();
+    let page = |raw: &RawValue| {
+        let Annotation { url_citation: cited } = serde_json::from_str(raw.get()).ok()?;
+        let title = cited.title.unwrap_or_default();
+        Some(Citation { url: cited.url, title, start: cited.start_index, end: cited.end_index })
     };
-    list.into_iter().map(page).collect()
+    list.into_iter().filter_map(page).collect()
+}
+
+/// Whether an extra of a choice cites pages and nothing else.
+#[must_use]
+pub fn is_of_pages(extra: &Extra, choice: u32) -> bool {
+    let pages = in_any_form(extra, choice).len();
+    let all: Vec<&RawValue> = serde_json::from_str(extra.value.get()).unwrap_or_default();
+    pages > 0 && pages == all.len()
 }
 
 fn field(choice: u32) -> String {

@@ -180,8 +180,7 @@ pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> E
 
 /// Whether a member of the answer has a place in Google's: sources, log probabilities, the capacity that answered.
 pub(super) fn is_carried(extra: &Extra) -> bool {
-    let of_choice =
-        |choice| !citation::in_any_form(extra, choice).is_empty() || logprobs::to_google(extra, choice).is_some();
+    let of_choice = |choice| citation::is_of_pages(extra, choice) || logprobs::to_google(extra, choice).is_some();
     tier::word(extra, &tier::GOOGLE).is_some() || extra.choice().is_some_and(of_choice)
 }
 

@@ -20,6 +20,12 @@ pub(super) fn decode(response: &Response<'_>, called: bool) -> Option<Finish> {
     Some(Finish { reason, raw: own.or(raw).unwrap_or_else(|| status.into_owned()), stop_sequence: None })
 }
 
+/// The end of a whole answer that says that it goes on: nobody asks for the rest, so that it is none.
+pub(super) fn unfinished(response: &Response<'_>) -> Option<Finish> {
+    let status = filled(response.status).filter(|status| matches!(status.as_ref(), "queued" | "in_progress"))?;
+    Some(Finish { reason: FinishReason::Failed, raw: status.into_owned(), stop_sequence: None })
+}
+
 /// Every reason but the filter's is a bound of some kind (`max_output_tokens`, `max_messages`, `steered`).
 fn incomplete(why: Option<&str>) -> FinishReason {
     match why {

@@ -10,9 +10,9 @@ pub use decode::decode;
 pub(super) use decode::{call, custom_call, picture, reasoning};
 pub use encode::encode;
 pub(super) use encode::{
-    annotations as flat_annotations, closing, encrypted, head, joined, logprobs as flat_logprobs, lost, place,
-    write_call, write_custom_call, write_message, write_picture, write_reasoning, write_summary, Ids, MessagePart,
-    Place, Text,
+    annotations as flat_annotations, begins_at, closing, encrypted, head, joined, logprobs as flat_logprobs, lost,
+    moved, of_refusal, place, write_call, write_custom_call, write_message, write_picture, write_reasoning,
+    write_summary, Ids, MessagePart, Place, Text,
 };
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use super::super::error;
 use super::super::types::{self, Block, Kind, Text, WireUsage};
 use crate::dialect::canonical::{ChatResponse, Choice, Extra, Part, ReasoningPart, ToolCall, Usage};
+use crate::dialect::openai_chat::response::minted_id;
 use crate::dialect::{citation, fields, tier, Dialect, StreamFault};
 use crate::json::Members;
 
@@ -24,11 +25,13 @@ pub fn decode(body: &[u8]) -> Result<ChatResponse, StreamFault> {
     let Some(blocks) = members.parse::<Vec<&RawValue>>("content").map_err(malformed)? else {
         return Err(StreamFault::Malformed("an answer without content".to_owned()));
     };
+    let id = text("id")?.unwrap_or_default();
     let mut extras = Vec::new();
-    let mut parts = Vec::with_capacity(blocks.len());
+    let mut parts: Vec<Part> = Vec::with_capacity(blocks.len());
     let (mut said, mut cited) = (0, Vec::new());
     for (index, raw) in blocks.into_iter().enumerate() {
-        let part = block(raw, index, &mut extras)?;
+        let calls = parts.iter().filter(|part| matches!(part, Part::ToolCall(_))).count();
+        let part = block(raw, index, (&id, calls), &mut extras)?;
         if let Some(Part::Text(text)) = &part {
             let start = said;
             said += text.chars().count();
@@ -49,7 +52,7 @@ pub fn decode(body: &[u8]) -> Result<ChatResponse, StreamFault> {
     message_extras(&members, &mut extras);
     extras.retain(|extra| !extra.is_default);
     Ok(ChatResponse {
-        id: text("id")?,
+        id: Some(id).filter(|id| !id.is_empty()),
         model: text("model")?,
         created: None,
         choices: vec![Choice { index: 0, parts, finish }],
@@ -58,7 +61,13 @@ pub fn decode(body: &[u8]) -> Result<ChatResponse, StreamFault> {
     })
 }
 
-fn block(raw: &RawValue, index: usize, extras: &mut Vec<Extra>) -> Result<Option<Part>, StreamFault> {
+/// `place`: the message's id and the calls before, for a call without an id.
+fn block(
+    raw: &RawValue,
+    index: usize,
+    place: (&str, usize),
+    extras: &mut Vec<Extra>,
+) -> Result<Option<Part>, StreamFault> {
     let kind: Kind<'_> = serde_json::from_str(raw.get()).map_err(malformed)?;
     let kind = kind.kind.unwrap_or_default();
     if !matches!(kind.as_str(), "text" | "thinking" | "redacted_thinking" | "tool_use") {
@@ -71,7 +80,7 @@ fn block(raw: &RawValue, index: usize, extras: &mut Vec<Extra>) -> Result<Option
     Ok(Some(match kind.as_str() {
         "text" => Part::Text(own(block.text).unwrap_or_default()),
         "tool_use" => Part::ToolCall(ToolCall {
-            id: own(block.id).unwrap_or_default(),
+            id: call_id(own(block.id).unwrap_or_default(), place.0, place.1),
             name: own(block.name).unwrap_or_default(),
             arguments: block.input.map_or("{}", RawValue::get).to_owned(),
             signature: None,
@@ -89,6 +98,14 @@ fn block(raw: &RawValue, index: usize, extras: &mut Vec<Extra>) -> Result<Option
             origin: Dialect::AnthropicMessages,
         }),
     }))
+}
+
+/// A call's id, or one by its place where servers that imitate Anthropic leave it out: results pair on it.
+pub(in super::super) fn call_id(id: String, message: &str, calls: usize) -> String {
+    match id.as_str() {
+        "" => minted_id(0, u32::try_from(calls).unwrap_or(u32::MAX), &[message.as_bytes()]),
+        _ => id,
+    }
 }
 
 /// What a message says beyond its content and end: stop details, its container, diagnostics.

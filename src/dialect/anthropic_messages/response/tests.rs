@@ -231,3 +231,33 @@ fn an_explained_answer_has_the_member_on_top_and_the_tails_usage() {
     assert_eq!((&body["signalbox"], &body["usage"]["input_tokens"]), (&json!({"a": 1}), &json!(9)));
     assert_eq!(body["id"], "msg_chatcmpl1");
 }
+
+#[test]
+fn calls_without_ids_get_ids_that_differ_and_are_the_same_in_a_stream() {
+    let call = |name: &str| json!({"type": "tool_use", "id": "", "name": name, "input": {}});
+    let message = |content: Value| json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": content, "stop_reason": "tool_use", "usage": {"input_tokens": 1, "output_tokens": 1}});
+    let whole = decode(message(json!([call("f"), call("f")])).to_string().as_bytes()).unwrap();
+    let ids: Vec<&str> = whole.choices[0]
+        .parts
+        .iter()
+        .filter_map(|part| if let Part::ToolCall(c) = part { Some(c.id.as_str()) } else { None })
+        .collect();
+    assert!(ids.len() == 2 && ids[0] != ids[1] && ids.iter().all(|id| id.starts_with("call_")), "{ids:?}");
+    let event = |data: Value| format!("data: {data}\n\n");
+    let mut stream = event(json!({"type": "message_start", "message": message(json!([]))}));
+    for index in 0..2 {
+        stream += &event(json!({"type": "content_block_start", "index": index, "content_block": call("f")}));
+        stream += &event(json!({"type": "content_block_stop", "index": index}));
+    }
+    let (mut frames, mut decoder, mut events) =
+        (crate::sse::Decoder::new(), Dialect::AnthropicMessages.stream_decoder(), Vec::new());
+    frames.push(stream.as_bytes()).unwrap();
+    while let Some(frame) = frames.next_frame() {
+        decoder.frame(&frame, &mut events).unwrap();
+    }
+    let started = events.iter().filter_map(|event| match event {
+        crate::dialect::canonical::StreamEvent::ToolCallStart { id, .. } => Some(id.as_str()),
+        _ => None,
+    });
+    assert_eq!(started.collect::<Vec<_>>(), ids);
+}

@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::super::error;
-use super::super::response::{block_extras, extra, message_extras, usage_extras};
+use super::super::response::{block_extras, call_id, extra, message_extras, usage_extras};
 use super::super::types::{self, Block, Delta, Event, Kind, StartedMessage, Text, WireUsage};
 use super::turn::Turn;
 use crate::dialect::canonical::{Extra, StreamEvent, Usage};
@@ -21,6 +21,8 @@ const CHOICE: u32 = 0;
 pub struct Decoder {
     open: Vec<Open>,
     calls: u32,
+    /// The message's id.
+    id: String,
     /// Characters of visible text so far.
     said: usize,
     usage: Usage,
@@ -135,7 +137,9 @@ impl Decoder {
         };
         let usage: Option<WireUsage<'_>> = message.usage.map(parse).transpose()?;
         let own = |text: Option<Text<'_>>| text.map(|t| t.0.into_owned());
-        out.push(StreamEvent::Start { id: own(message.id), model: own(message.model), created: None });
+        let id = own(message.id);
+        self.id = id.clone().unwrap_or_default();
+        out.push(StreamEvent::Start { id, model: own(message.model), created: None });
         let mut extras = Vec::new();
         if let (Some(raw), Some(usage)) = (message.usage, usage) {
             usage.merge_into(&mut self.usage);
@@ -201,7 +205,7 @@ impl Decoder {
                 out.push(StreamEvent::ToolCallStart {
                     choice: CHOICE,
                     index: call,
-                    id: text(&block.id),
+                    id: call_id(text(&block.id), &self.id, call as usize),
                     name: text(&block.name),
                     signature: None,
                 });

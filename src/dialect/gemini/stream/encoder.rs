@@ -166,6 +166,8 @@ impl Encoder {
         let choice = extra.choice().unwrap_or_default();
         let cited = citation::in_any_form(extra, choice);
         if !cited.is_empty() {
+            // What else is cited beside pages has no place.
+            losses.extend((!citation::is_of_pages(extra, choice)).then(|| response::unsaid(extra)).flatten());
             self.choice(choice).cited.extend(cited);
         } else if let Some(result) = logprobs::to_google(extra, choice) {
             self.candidate(

@@ -24,7 +24,7 @@ pub fn decode(body: &[u8]) -> Result<ChatResponse, StreamFault> {
         item(raw, at, &mut choice.parts, &mut extras);
     }
     let called = choice.parts.iter().any(|part| matches!(part, Part::ToolCall(_)) || custom::is_call(part));
-    choice.finish = finish::decode(&response, called);
+    choice.finish = finish::decode(&response, called).or_else(|| finish::unfinished(&response));
     Ok(ChatResponse {
         id: word(response.id).map(Into::into),
         model: filled(response.model).map(Into::into),
@@ -71,9 +71,9 @@ fn message(item: &Item<'_>, at: usize, parts: &mut Vec<Part>, extras: &mut Vec<E
     for (nth, raw) in list(item.content).into_iter().enumerate() {
         let piece: Piece<'_> = read(raw).unwrap_or_default();
         let kind = filled(piece.kind).unwrap_or_default();
+        annotations(piece.annotations, characters(parts), &format!("output[{at}].content[{nth}]"), extras);
+        logprobs(piece.logprobs, extras);
         if let Some(text) = filled(piece.text) {
-            annotations(piece.annotations, characters(parts), &format!("output[{at}].content[{nth}]"), extras);
-            logprobs(piece.logprobs, extras);
             parts.push(Part::Text(text.into_owned()));
         } else if let Some(refusal) = filled(piece.refusal) {
             parts.push(Part::Refusal(refusal.into_owned()));

@@ -7,18 +7,20 @@ use super::usage;
 use crate::dialect::canonical::{
     ChatResponse, Choice, Extra, Finish, Loss, Media, MediaSource, Part, ReasoningPart, ToolCall, Usage,
 };
-use crate::dialect::openai_chat::types::{filled, says_something};
+use crate::dialect::citation::{self, Citation};
+use crate::dialect::openai_chat::types::{count, filled, says_something};
 use crate::dialect::openai_chat::write::{list, Object};
 use crate::dialect::{custom, Dialect, Encoded, ReplyContext, Tail};
-use crate::json::Members;
+use crate::json::{Edit, Members};
 
 /// Writes an answer. It has one choice: a caller of this dialect cannot ask for more.
 #[must_use]
 pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> Encoded {
     let mut losses = Vec::new();
     let ids = Ids::of(response.id.as_deref(), context);
-    let Beside { tier, text } = Beside::read(&response.extras, &mut losses);
     let choice = response.choices.first();
+    let speaks = choice.is_some_and(|choice| choice.parts.iter().any(|part| matches!(part, Part::Text(_))));
+    let Beside { tier, text } = Beside::read(&response.extras, speaks, &mut losses);
     let output = choice.map(|choice| items(choice, &ids, text, &context.answered_by, &mut losses)).unwrap_or_default();
     for other in response.choices.iter().skip(1) {
         losses.push(Loss::unsupported(format!("choices[{}]", other.index), "an answer in Responses is one"));
@@ -124,17 +126,17 @@ pub(in super::super) fn closing(
     }
 }
 
-fn items(choice: &Choice, ids: &Ids, mut beside: Text, by: &str, losses: &mut Vec<Loss>) -> Vec<Vec<u8>> {
+fn items(choice: &Choice, ids: &Ids, beside: Text, by: &str, losses: &mut Vec<Loss>) -> Vec<Vec<u8>> {
+    let mut texts = texts(choice, beside).into_iter();
+    let mut goes_on = false;
     let mut output: Vec<Vec<u8>> = Vec::new();
     let mut said: Vec<MessagePart> = Vec::new();
     let cut = choice.finish.as_ref().is_some_and(|end| finish::encode(end.reason).0 == "incomplete");
     let last = choice.parts.len().saturating_sub(1);
     for (at, part) in choice.parts.iter().enumerate() {
         match part {
-            // What stands beside the choice's text counts from its beginning: the first text takes it.
-            Part::Text(text) => {
-                said.push(MessagePart::Text(Text { text: text.clone(), ..std::mem::take(&mut beside) }));
-            }
+            Part::Text(_) if goes_on => {}
+            Part::Text(_) => said.extend(texts.next().map(MessagePart::Text)),
             Part::Refusal(text) => said.push(MessagePart::Refusal(text.clone())),
             Part::Reasoning(block) => {
                 close(&mut said, &mut output, ids, "completed");
@@ -175,9 +177,55 @@ fn items(choice: &Choice, ids: &Ids, mut beside: Text, by: &str, losses: &mut Ve
                 losses.push(Loss::unsupported(format!("choices[{}].content[{at}]", choice.index), reason));
             }
         }
+        goes_on = matches!(part, Part::Text(_));
     }
     close(&mut said, &mut output, ids, if cut { "incomplete" } else { "completed" });
     output
+}
+
+/// The choice's texts, those that follow one another as one, with what stands beside them. Sources count from the beginning
+/// of all the choice says: each goes to the text in which it begins.
+fn texts(choice: &Choice, beside: Text) -> Vec<Text> {
+    let mut texts: Vec<(u64, Text)> = Vec::new();
+    let (mut said, mut goes_on) = (0, false);
+    for part in &choice.parts {
+        if let Part::Text(text) = part {
+            match texts.last_mut().filter(|_| goes_on) {
+                Some((_, open)) => open.text.push_str(text),
+                None => texts.push((said, Text { text: text.clone(), ..Text::default() })),
+            }
+            said += text.chars().count() as u64;
+        }
+        goes_on = matches!(part, Part::Text(_));
+    }
+    if let Some((_, first)) = texts.first_mut() {
+        first.logprobs = beside.logprobs;
+    }
+    for source in beside.annotations {
+        let start = begins_at(&source);
+        let place = texts.iter().rposition(|(before, _)| *before <= start).unwrap_or_default();
+        if let Some((before, text)) = texts.get_mut(place) {
+            text.annotations.push(moved(&source, *before));
+        }
+    }
+    texts.into_iter().map(|(_, text)| text).collect()
+}
+
+/// Where in the choice's text an annotation begins, in characters.
+pub(in super::super) fn begins_at(annotation: &str) -> u64 {
+    let read = Members::read(annotation.as_bytes()).unwrap_or_default();
+    count(read.present("start_index")).unwrap_or_default()
+}
+
+/// An annotation as it is counted in a text before which others have so many characters.
+pub(in super::super) fn moved(annotation: &str, before: u64) -> String {
+    let Some(read) = Members::read(annotation.as_bytes()).ok().filter(|_| before > 0) else {
+        return annotation.to_owned();
+    };
+    let places = ["start_index", "end_index"].into_iter().filter_map(|name| Some((name, count(read.present(name))?)));
+    let edits: Vec<Edit<'_>> =
+        places.map(|(name, at)| Edit::Set(name, at.saturating_sub(before).to_string().into())).collect();
+    String::from_utf8(read.edit(&edits)).unwrap_or_default()
 }
 
 fn close(said: &mut Vec<MessagePart>, output: &mut Vec<Vec<u8>>, ids: &Ids, status: &str) {
@@ -313,13 +361,17 @@ struct Beside {
 }
 
 impl Beside {
-    fn read(extras: &[Extra], losses: &mut Vec<Loss>) -> Self {
+    /// `speaks`: there is a text to stand beside.
+    fn read(extras: &[Extra], speaks: bool, losses: &mut Vec<Loss>) -> Self {
         let mut beside = Self::default();
         for extra in extras {
-            match place(extra) {
+            match place(extra).filter(|place| speaks || matches!(place, Place::Tier)) {
                 Some(Place::Tier) => beside.tier = Some(extra.value.get().to_owned()),
                 Some(Place::Annotations) => beside.text.annotations.extend(annotations(extra)),
-                Some(Place::Logprobs) => beside.text.logprobs.extend(logprobs(extra)),
+                Some(Place::Logprobs) => {
+                    beside.text.logprobs.extend(logprobs(extra));
+                    losses.extend(of_refusal(extra));
+                }
                 None => losses.extend(lost(extra)),
             }
         }
@@ -341,14 +393,20 @@ pub(in super::super) enum Place {
 pub(in super::super) fn place(extra: &Extra) -> Option<Place> {
     match extra.field.as_str() {
         "service_tier" => Some(Place::Tier),
-        "choices[0].message.annotations" | "choices[0].delta.annotations" => Some(Place::Annotations),
+        "choices[0].message.annotations" | "choices[0].delta.annotations" | "choices[0].citations" => {
+            Some(Place::Annotations)
+        }
         "choices[0].logprobs" => Some(Place::Logprobs),
         _ => None,
     }
 }
 
-/// Chat Completions' URL citations in this dialect's form.
+/// The hub's citations or Chat Completions' annotations in this dialect's form, counted as they are there.
 pub(in super::super) fn annotations(extra: &Extra) -> Vec<String> {
+    let pages = citation::of(extra, 0);
+    if !pages.is_empty() {
+        return pages.iter().filter_map(page).collect();
+    }
     let all: Vec<&RawValue> = serde_json::from_str(extra.value.get()).unwrap_or_default();
     let flat = |raw: &RawValue| {
         let cited = Members::read(raw.get().as_bytes()).ok()?;
@@ -364,6 +422,26 @@ pub(in super::super) fn annotations(extra: &Extra) -> Vec<String> {
         String::from_utf8(body).ok()
     };
     all.into_iter().map(|raw| flat(raw).unwrap_or_else(|| raw.get().to_owned())).collect()
+}
+
+fn page(cited: &Citation) -> Option<String> {
+    let mut body = Vec::with_capacity(128);
+    let mut out = Object::begin(&mut body);
+    out.text("type", "url_citation");
+    out.number("start_index", cited.start as u64);
+    out.number("end_index", cited.end as u64);
+    out.text("title", &cited.title);
+    out.text("url", &cited.url);
+    out.end();
+    String::from_utf8(body).ok()
+}
+
+/// The report of a refusal's log probabilities: only texts have some here.
+pub(in super::super) fn of_refusal(extra: &Extra) -> Option<Loss> {
+    let members = Members::read(extra.value.get().as_bytes()).ok()?;
+    members.present("refusal").filter(|raw| says_something(raw))?;
+    let reason = "a refusal in Responses has no log probabilities";
+    Some(Loss::unsupported(format!("{}.refusal", extra.field), reason))
 }
 
 /// The entries of Chat Completions' `logprobs`.

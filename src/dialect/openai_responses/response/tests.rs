@@ -61,7 +61,8 @@ fn parts_become_items_in_order_with_ids_that_differ_by_place() {
     let opened = |at: usize| super::super::foreign::open(output[at]["encrypted_content"].as_str().unwrap()).unwrap();
     assert_eq!(opened(0).blocks[0].part.signature.as_deref(), Some("S"));
     assert_eq!(opened(0).by, "anthropic/c");
-    assert_eq!(output[1]["content"].as_array().unwrap().len(), 3);
+    assert_eq!(output[1]["content"][0]["text"], "ab", "texts that follow one another are one, as in a stream");
+    assert_eq!(output[1]["content"].as_array().unwrap().len(), 2);
     assert_eq!(opened(2).call.as_deref(), Some("G"));
     assert_eq!(output[3]["arguments"], "{\"x\": 1}");
     assert_eq!(
@@ -193,4 +194,31 @@ fn a_call_without_ids_gets_one_and_one_without_arguments_gets_the_empty_object()
     assert!(first.id.starts_with("call_") && first.arguments == "{}");
     assert!(matches!(&response.choices[0].parts[1], Part::ToolCall(call) if call.id == "fc_2"));
     assert_eq!(response.choices[0].finish.as_ref().unwrap().reason, FinishReason::ToolCalls);
+}
+
+#[test]
+fn what_stands_beside_a_text_that_is_not_there_is_told() {
+    let logprobs = r#"{"content":null,"refusal":[{"token":"No","logprob":-0.5,"bytes":null,"top_logprobs":[]}]}"#;
+    let cited =
+        r#"[{"type":"url_citation","url_citation":{"start_index":0,"end_index":1,"title":"T","url":"https://x"}}]"#;
+    let fields = |parts: Vec<Part>| -> Vec<String> {
+        let mut response = answer(parts, FinishReason::Stop);
+        response.extras = vec![extra("choices[0].logprobs", logprobs), extra("choices[0].message.annotations", cited)];
+        written(&response, &Tail::default()).1.into_iter().map(|loss| loss.field).collect()
+    };
+    assert_eq!(fields(vec![Part::Refusal("No".into())]), ["choices[0].logprobs", "choices[0].message.annotations"]);
+    assert_eq!(fields(vec![Part::Text("t".into()), Part::Refusal("No".into())]), ["choices[0].logprobs.refusal"]);
+    // And when it is read: a text of no length has its probabilities all the same.
+    let body = br#"{"status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"","annotations":[{"type":"url_citation","start_index":0,"end_index":0,"url":"u","title":"t"}],"logprobs":[{"token":"","logprob":0}]}]}]}"#;
+    let read: Vec<String> = decode(body).unwrap().extras.into_iter().map(|extra| extra.field).collect();
+    assert_eq!(read, ["choices[0].message.annotations", "choices[0].logprobs"]);
+}
+
+#[test]
+fn an_answer_that_says_that_it_goes_on_is_no_successful_end() {
+    for status in ["queued", "in_progress"] {
+        let body = format!(r#"{{"id":"resp_1","status":"{status}","output":[]}}"#);
+        let finish = decode(body.as_bytes()).unwrap().choices.remove(0).finish.unwrap();
+        assert_eq!((finish.reason, finish.raw.as_str()), (FinishReason::Failed, status));
+    }
 }

@@ -37,6 +37,8 @@ struct ItemState {
     heard: u64,
     /// Characters of the answer's text before this item's.
     before: u64,
+    /// Sources that were told by themselves, by their part.
+    cited: Vec<(u64, Box<RawValue>)>,
     done: bool,
 }
 
@@ -120,6 +122,7 @@ impl Decoder {
             "response.output_item.added"
             | "response.output_text.delta"
             | "response.output_text.done"
+            | "response.output_text.annotation.added"
             | "response.refusal.delta"
             | "response.refusal.done"
             | "response.reasoning_summary_text.delta"
@@ -141,6 +144,12 @@ impl Decoder {
             }
             "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
                 self.arguments(at, event.delta, out);
+            }
+            // Told when the item is whole, which most servers repeat them in.
+            "response.output_text.annotation.added" => {
+                if let (Some(item), Some(cited)) = (self.items.get_mut(at), event.annotation) {
+                    item.cited.push((part, cited.to_owned()));
+                }
             }
             // Some servers send whole texts only.
             "response.output_text.done" if !self.has_heard(at, part) => self.text(at, part, event.text, out),
@@ -297,11 +306,23 @@ impl Decoder {
                 self.text(at, nth as u64, piece.text, out);
                 self.refusal(at, nth as u64, piece.refusal, out);
             }
-            annotations(piece.annotations, before, &format!("output[{output_index}].content[{nth}]"), &mut beside);
+            let told = self.cited(at, nth as u64);
+            let own = piece.annotations.filter(|raw| !list(Some(raw)).is_empty());
+            let place = format!("output[{output_index}].content[{nth}]");
+            annotations(own.or(told.as_deref()), before, &place, &mut beside);
             logprobs(piece.logprobs, &mut beside);
             before += piece.text.and_then(string).map_or(0, |text| text.chars().count() as u64);
         }
         out.extend(beside.into_iter().map(StreamEvent::Extra));
+    }
+
+    /// The sources of a part that came by themselves, as a list.
+    fn cited(&mut self, at: usize, part: u64) -> Option<Box<RawValue>> {
+        let all = std::mem::take(&mut self.items.get_mut(at)?.cited);
+        let (here, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(of, _)| *of == part);
+        self.items.get_mut(at)?.cited = others;
+        let here: Vec<&str> = here.iter().map(|(_, raw)| raw.get()).collect();
+        (!here.is_empty()).then(|| RawValue::from_string(format!("[{}]", here.join(","))).ok()).flatten()
     }
 
     fn thought_ends(&self, said: bool, signature: Option<String>, out: &mut Vec<StreamEvent>) {
@@ -351,11 +372,16 @@ impl Decoder {
         for at in 0..self.items.len() {
             let Some(item) = self.items.get_mut(at) else { continue };
             let (done, kind, said) = (std::mem::replace(&mut item.done, true), item.kind, item.heard != 0);
+            let (before, output_index) = (item.before, item.output_index);
             match kind {
                 _ if done => {}
                 Kind::Thought { .. } => self.thought_ends(said, None, out),
                 Kind::Call(_) | Kind::Custom(_) => self.call_ends(at, out),
-                Kind::Unknown => {}
+                Kind::Unknown => {
+                    let (mut beside, told) = (Vec::new(), self.cited(at, 0));
+                    annotations(told.as_deref(), before, &format!("output[{output_index}].content[0]"), &mut beside);
+                    out.extend(beside.into_iter().map(StreamEvent::Extra));
+                }
             }
         }
     }

@@ -4,8 +4,9 @@
 use super::super::finish;
 use super::super::foreign;
 use super::super::response::{
-    closing, encrypted, flat_annotations, flat_logprobs, head, joined, lost, place, write_call, write_custom_call,
-    write_message, write_picture, write_reasoning, write_summary, Ids, MessagePart, Place, Text,
+    begins_at, closing, encrypted, flat_annotations, flat_logprobs, head, joined, lost, moved, of_refusal, place,
+    write_call, write_custom_call, write_message, write_picture, write_reasoning, write_summary, Ids, MessagePart,
+    Place, Text,
 };
 use crate::dialect::canonical::{
     Extra, Finish, Loss, Media, MediaSource, Part, ReasoningPart, StreamEvent, ToolCall, Usage,
@@ -26,6 +27,8 @@ pub struct Encoder {
     end: Option<Finish>,
     counts: Option<Usage>,
     tier: Option<String>,
+    /// Characters of text so far, in all items.
+    said: u64,
 }
 
 /// An output item; its place is its `output_index`.
@@ -57,6 +60,7 @@ impl Encoder {
             end: None,
             counts: None,
             tier: None,
+            said: 0,
         }
     }
 
@@ -278,6 +282,7 @@ impl Encoder {
             return;
         }
         let (at, id, part) = self.part(false, out);
+        self.said += text.chars().count() as u64;
         if let Some(MessagePart::Text(open)) = self.message_mut().and_then(|parts| parts.last_mut()) {
             open.text.push_str(text);
         }
@@ -474,17 +479,33 @@ impl Encoder {
         match place(extra) {
             Some(Place::Tier) => self.tier = Some(extra.value.get().to_owned()),
             Some(Place::Annotations) if text(self) => {
-                for annotation in flat_annotations(extra) {
-                    self.annotation(annotation, out);
+                // Sources count from the beginning of all that was said; a text that is done takes no more.
+                let before = self.said_before();
+                let (here, earlier): (Vec<String>, Vec<String>) =
+                    flat_annotations(extra).into_iter().partition(|source| begins_at(source) >= before);
+                for annotation in here {
+                    self.annotation(moved(&annotation, before), out);
                 }
+                losses.extend((!earlier.is_empty()).then(|| lost(extra)).flatten());
             }
             Some(Place::Logprobs) if text(self) => {
                 if let Some(MessagePart::Text(open)) = self.message_mut().and_then(|parts| parts.last_mut()) {
                     open.logprobs.extend(flat_logprobs(extra));
                 }
+                losses.extend(of_refusal(extra));
             }
             _ => losses.extend(lost(extra)),
         }
+    }
+
+    /// Characters of text before the open one.
+    fn said_before(&self) -> u64 {
+        let open = self.message().and_then(|(_, parts)| parts.last());
+        let length = match open {
+            Some(MessagePart::Text(open)) => open.text.chars().count() as u64,
+            _ => 0,
+        };
+        self.said.saturating_sub(length)
     }
 
     fn annotation(&mut self, annotation: String, out: &mut Vec<u8>) {
