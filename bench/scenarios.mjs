@@ -10,10 +10,11 @@ export const PATH = '/v1/chat/completions';
 const MODEL = 'openai/gpt-5-mini';
 const PROMPT_BYTES = 64 * 1024;
 
-/** `aim`: the CPU of the gateway at most, as a multiple of the bare Worker's. Paced streams have none; they are to be seen beside. */
+/** `aim`: the CPU of the gateway at most, as a multiple of the bare Worker's. What has none is to be seen beside. */
 export const SCENARIOS = [
   { name: 'json', title: 'JSON, small', aim: 2 },
   { name: 'json-64k', title: 'JSON, 64 kB prompt', prompt: PROMPT_BYTES, aim: 1.4 },
+  { name: 'json-auto', title: 'JSON, model chosen', model: 'auto' },
   { name: 'stream-20', title: 'stream, 20 events', events: 20, aim: 2.6 },
   { name: 'stream-500', title: 'stream, 500 events', events: 500, aim: 1.6 },
   { name: 'stream-20-paced', title: '20 events, paced', events: 20, paced: true },
@@ -31,10 +32,10 @@ export function chosen(names) {
 }
 
 /** The request as it goes out. Streams ask for usage, as callers who watch their spending do. */
-export function requestBody({ events, paced, prompt }) {
+export function requestBody({ events, paced, prompt, model = MODEL }) {
   const marker = events ? `bench-${events}${paced ? '-paced' : ''}` : 'bench-json';
   return Buffer.from(JSON.stringify({
-    model: MODEL,
+    model,
     messages: [
       { role: 'system', content: `${marker}. You are a signaller who answers in one paragraph.` },
       { role: 'user', content: prompt ? longPrompt(prompt) : 'What does a signal box do, and what is its register for?' },

@@ -35,8 +35,8 @@ fn the_compiled_in_document_is_valid_in_production_and_closed() {
     assert!(config.providers["openrouter"].reseller);
     assert_eq!(config.max_body_bytes, 25 * 1024 * 1024);
     assert!(config.model(&config.providers["openai"], "gpt-4o").is_some());
-    assert_eq!(config.price_id(&config.providers["azure"], "gpt-4o"), "openai/gpt-4o");
-    assert_eq!(config.price_id(&config.providers["openai"], "gpt-4o-2024-11-20"), "openai/gpt-4o");
+    assert_eq!(config.price_id(&config.providers["azure"], "azure/gpt-4o"), "openai/gpt-4o");
+    assert_eq!(config.price_id(&config.providers["openai"], "openai/gpt-4o-2024-11-20"), "openai/gpt-4o");
 }
 
 #[test]

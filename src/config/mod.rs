@@ -16,6 +16,7 @@ pub mod rule;
 pub mod schema;
 pub mod telemetry;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{json, Value};
@@ -148,20 +149,29 @@ impl Config {
         }
     }
 
-    /// What is known of a model: its own entry, else that of the same name at the provider whose prices it has.
+    /// What is known of a model (`provider/model`): its own entry, else that of the same name at the provider whose prices
+    /// it has.
     #[must_use]
-    pub fn model(&self, provider: &Provider, name: &str) -> Option<&Model> {
-        let known = |owner: &str| self.catalogue.model(&format!("{owner}/{name}"));
-        known(&provider.name).or_else(|| known(&provider.prices_of))
+    pub fn model(&self, provider: &Provider, full: &str) -> Option<&Model> {
+        self.catalogue.model(full).or_else(|| {
+            let (owner, name) = full.split_once('/')?;
+            let other = (owner != provider.prices_of).then(|| format!("{}/{name}", provider.prices_of))?;
+            self.catalogue.model(&other)
+        })
     }
 
-    /// The id under which a model's prices are filed: aliases resolved, at the provider whose prices it has.
+    /// The id under which the prices of a model (`provider/model`) are filed: aliases resolved, at the provider whose prices
+    /// it has.
     #[must_use]
-    pub fn price_id(&self, provider: &Provider, name: &str) -> String {
-        let own = self.catalogue.id_of(&format!("{}/{name}", provider.name));
-        let name = own.and_then(|id| id.split_once('/')).map_or(name, |(_, name)| name);
-        let full = format!("{}/{name}", provider.prices_of);
-        self.catalogue.id_of(&full).map_or(full.clone(), str::to_owned)
+    pub fn price_id<'c>(&'c self, provider: &Provider, full: &'c str) -> Cow<'c, str> {
+        let own = self.catalogue.id_of(full).unwrap_or(full);
+        match own.split_once('/') {
+            Some((owner, name)) if owner != provider.prices_of => {
+                let other = format!("{}/{name}", provider.prices_of);
+                self.catalogue.id_of(&other).map_or(Cow::Owned(other.clone()), Cow::Borrowed)
+            }
+            _ => Cow::Borrowed(own),
+        }
     }
 }
 

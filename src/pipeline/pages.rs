@@ -117,7 +117,7 @@ fn callable<'c, P: Platform>(exchange: &'c Exchange<'_, P>) -> Vec<Entry<'c>> {
     let models = config.catalogue.models().filter_map(|(id, model)| {
         let (provider, name) = id.split_once('/')?;
         let provider = config.providers.get(provider).filter(|p| p.state() == State::Ready)?;
-        let price_id = config.price_id(provider, name);
+        let price_id = config.price_id(provider, id);
         Some(Entry {
             id: id.to_owned(),
             owner: &provider.name,

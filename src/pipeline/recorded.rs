@@ -149,7 +149,7 @@ fn sent<P: Platform>(run: &Run<'_, P>, account: &AttemptAccount, chosen: &Candid
         profile: provider.profile.clone(),
         host: provider.base_url.as_deref().map(host).unwrap_or_default().to_owned(),
         model: chosen.model.clone(),
-        listed: run.exchange.gateway.config.model(provider, &chosen.model).is_some(),
+        listed: run.exchange.gateway.config.model(provider, &chosen.name).is_some(),
         response_model: account.told.model.clone(),
         response_id: account.told.id.clone(),
         finish_reason: account.told.finish.clone(),

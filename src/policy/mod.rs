@@ -224,7 +224,7 @@ fn choice(
         max_output: known.and_then(|model| model.max_output),
         traits: candidate.traits(),
         reasoning: known.and_then(|model| model.reasoning),
-        price_id: config.price_id(candidate.provider, candidate.model),
+        price_id: config.price_id(candidate.provider, candidate.name).into_owned(),
         quality,
         estimate,
         score,

@@ -231,8 +231,7 @@ fn resolve<'c>(name: &'c str, group: usize, config: &'c Config) -> Option<Found<
 fn exact<'c>(name: &'c str, group: usize, config: &'c Config) -> Option<Found<'c>> {
     let plain = |candidates| Found { candidates, policy: None, shortcut: None };
     if let Some(provider) = provider_of(name, config) {
-        let rest = name.split_once('/').map_or("", |(_, rest)| rest);
-        config.model(provider, rest)?;
+        config.model(provider, name)?;
         return Some(plain(vec![candidate(name, Named::ByCaller, group, config)?]));
     }
     if let Some(alias) = config.aliases.get(name) {
@@ -260,7 +259,7 @@ fn provider_of<'c>(full: &str, config: &'c Config) -> Option<&'c Provider> {
 fn candidate<'c>(full: &'c str, named: Named, group: usize, config: &'c Config) -> Option<Candidate<'c>> {
     let provider = provider_of(full, config)?;
     let (_, model) = full.split_once('/').filter(|(_, model)| !model.is_empty())?;
-    let known = config.model(provider, model);
+    let known = config.model(provider, full);
     Some(Candidate { provider, model, name: full, known, named, group })
 }
 
