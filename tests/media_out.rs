@@ -114,3 +114,27 @@ fn pictures_that_gemini_makes_are_asked_for_and_come_in_the_callers_form_whole_a
         );
     }
 }
+
+/// `Image part is missing a thought_signature in content position 2`: what Gemini 3 says of a picture that comes back without.
+#[test]
+fn a_picture_that_a_client_sends_back_is_the_models_own_again() {
+    let picture = json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,c2FtcGxl"}});
+    let messages = json!([{"role": "user", "content": "draw"}, {"role": "assistant", "content": "Here:", "images": [picture]}, {"role": "user", "content": "in blue"}]);
+    let model = "gemini/gemini-3-pro-image-preview";
+    let item = json!({"type": "image_generation_call", "id": "ig_1", "status": "completed", "output_format": "png", "result": "c2FtcGxl"});
+    let input = json!([{"role": "user", "content": "draw"}, {"role": "assistant", "content": "Here:"}, item, {"role": "user", "content": "in blue"}]);
+    let answer =
+        r#"{"candidates":[{"content":{"role":"model","parts":[{"text":"ok"}]},"finishReason":"STOP","index":0}]}"#;
+    for (path, body) in [
+        ("/v1/chat/completions", json!({"model": model, "messages": messages})),
+        ("/v1/responses", json!({"model": model, "input": input})),
+    ] {
+        let fake = ask(path, &body, Script::json(200, answer));
+        let turn = &sent(&fake)["contents"][1];
+        assert_eq!(turn["role"], "model");
+        assert_eq!(turn["parts"][0]["text"], "Here:");
+        assert_eq!(turn["parts"][1]["inlineData"], json!({"mimeType": "image/png", "data": "c2FtcGxl"}), "{turn}");
+        assert_eq!(turn["parts"][1]["thoughtSignature"], "skip_thought_signature_validator");
+        assert!(fake.header("x-signalbox-losses").unwrap().contains("signature:converted"));
+    }
+}

@@ -1,6 +1,6 @@
 //! Fields in losses by the names that the caller wrote.
 
-use super::canonical::{ChatRequest, Loss, Part, Reasoning};
+use super::canonical::{ChatRequest, Loss, Part, Reasoning, Role, Turn};
 use super::{custom, openai_responses, Dialect};
 
 /// The hub's names (OpenAI's), Anthropic's and Google's.
@@ -93,17 +93,20 @@ pub(super) fn in_callers_words(losses: &mut [Loss], request: &ChatRequest) {
 pub(super) fn place_in_chat(field: &str, request: &ChatRequest) -> Option<String> {
     let (turn, inside) = field.strip_prefix("messages[")?.split_once("].content[")?;
     let (part, rest) = inside.split_once(']')?;
-    let parts = &request.turns.get(turn.parse::<usize>().ok()?)?.parts;
+    let Turn { role, parts } = request.turns.get(turn.parse::<usize>().ok()?)?;
     let at: usize = part.parse().ok()?;
     let is_call = |part: &Part| matches!(part, Part::ToolCall(_)) || custom::is_call(part);
+    let is_made = |part: &Part| *role == Role::Assistant && matches!(part, Part::Image(_));
     let is_beside = |part: &Part| match part {
         Part::Reasoning(_) | Part::Refusal(_) => true,
+        Part::Image(_) => is_made(part),
         Part::Native { kind, .. } => kind == "audio" || custom::is_call(part),
         part => is_call(part),
     };
     let before = || parts.iter().take(at);
     let member = match parts.get(at)? {
         part if is_call(part) => format!("tool_calls[{}]", before().filter(|part| is_call(part)).count()),
+        part if is_made(part) => format!("images[{}]", before().filter(|part| is_made(part)).count()),
         Part::Reasoning(_) => "reasoning_content".to_owned(),
         Part::Refusal(_) => "refusal".to_owned(),
         Part::Native { kind, .. } if kind == "audio" => "audio".to_owned(),

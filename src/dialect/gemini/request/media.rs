@@ -8,9 +8,10 @@ use crate::dialect::{Dialect, ModelTraits};
 /// Picture types that Gemini reads (ai.google.dev/gemini-api/docs/image-understanding, read 2026-11).
 const PICTURES: [&str; 5] = ["image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"];
 
-/// Writes one part, or says why it cannot be written.
+/// Writes one part, or says why it cannot be written. `signature`: what a picture that the model made is signed with.
 pub fn write(
     part: &Part,
+    signature: Option<&str>,
     traits: &ModelTraits,
     field: &str,
     list: &mut Json<'_>,
@@ -33,9 +34,14 @@ pub fn write(
                 return refused("Gemini reads PNG, JPEG, WebP, HEIC and HEIF pictures");
             }
             let mut item = list.object_item();
-            let mut blob = item.object_in("inlineData");
-            blob.text("mimeType", mime);
-            blob.text("data", data);
+            {
+                let mut blob = item.object_in("inlineData");
+                blob.text("mimeType", mime);
+                blob.text("data", data);
+            }
+            if let Some(signature) = signature {
+                item.text("thoughtSignature", signature);
+            }
         }
         MediaSource::Url { url, mime } if google_only(url) => write_file(url, mime.as_deref(), list),
         MediaSource::FileId { id, dialect: Dialect::Gemini } => write_file(id, None, list),

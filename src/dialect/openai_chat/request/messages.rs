@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::super::media;
-use super::super::response::{arguments_text, call_signature, minted_id};
+use super::super::response::{arguments_text, call_signature, minted_id, pictures};
 use super::super::types::{filled, string, word, WireToolCall};
 use super::decode::{extra, leftovers, object, read_object, Meaning};
 use super::replayed::{self, Called};
@@ -54,6 +54,10 @@ pub(super) fn decode(members: &Members<'_>, request: &mut ChatRequest) -> Result
         };
         if let (Some(name), false) = (message.present("name"), turn.role == Role::Tool) {
             names.push((turn.role, format!("{path}.name"), name));
+        }
+        let images: Vec<&RawValue> = message.parse("images").ok().flatten().unwrap_or_default();
+        if role == "assistant" && pictures(message.present("images")).len() == images.len() {
+            known.push("images");
         }
         leftovers(&message, &known, &path, request);
         if let Some(by) = made_by {
@@ -218,11 +222,15 @@ fn assistant(
     let refusal = filled(message.present("refusal"));
     let function = message.present("function_call").and_then(object);
     let mut parts = replayed::beside(message, &calls);
-    let says_more = refusal.is_some() || !calls.is_empty() || function.is_some() || !parts.is_empty();
+    // What a client was given as a picture, it sends back.
+    let pictures = pictures(message.present("images"));
+    let says_more =
+        refusal.is_some() || !pictures.is_empty() || !calls.is_empty() || function.is_some() || !parts.is_empty();
     said.retain(|part| !(says_more && matches!(part, Part::Text(text) if text.is_empty())));
     let (said, calls) = replayed::in_place(said, calls);
     parts.extend(said);
     parts.extend(refusal.map(|text| Part::Refusal(text.into_owned())));
+    parts.extend(pictures.into_iter().map(Part::Image));
     if let Some(audio) = message.present("audio") {
         parts.push(native("audio", audio));
     }

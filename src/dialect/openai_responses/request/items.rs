@@ -7,7 +7,7 @@ use super::super::foreign;
 use super::super::types::{list, read, Piece};
 use super::content;
 use crate::dialect::canonical::{
-    CacheMark, ChatRequest, Part, ReasoningPart, Role, SignedTurn, ToolCall, ToolResult, Turn,
+    CacheMark, ChatRequest, Media, MediaSource, Part, ReasoningPart, Role, SignedTurn, ToolCall, ToolResult, Turn,
 };
 use crate::dialect::openai_chat::request::reading::{extra, leftovers, read_object, Meaning};
 use crate::dialect::openai_chat::types::{filled, string, word};
@@ -79,6 +79,17 @@ fn item(
             };
             push(request, Role::Tool, Part::ToolResult(result));
             leftovers(&item, &["type", "id", "call_id", "name", "output", "status"], path, request);
+        }
+        // What a client was given as a picture, it sends back.
+        "image_generation_call" if filled(item.present("result")).is_some() => {
+            let form = filled(item.present("output_format")).unwrap_or_else(|| "png".into());
+            let data = filled(item.present("result")).unwrap_or_default().into_owned();
+            let source = MediaSource::Base64 { mime: format!("image/{form}"), data };
+            push(request, Role::Assistant, Part::Image(Media { source, detail: None, name: None }));
+            let carried = ["type", "id", "status", "output_format", "result"];
+            if item.iter().any(|(name, _)| !carried.contains(&name)) {
+                extra(request, path, raw, Meaning::Advisory);
+            }
         }
         // Hosted tools, compaction, references to what a provider keeps.
         other => {
