@@ -1,6 +1,6 @@
 //! Answers in sounds and pictures, over the whole path.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // of helpers; tests may fail loudly
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // of helpers; tests may fail loudly
 
 mod support;
 
