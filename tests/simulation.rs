@@ -183,6 +183,16 @@ fn who_says_something_else_when_asked_again_is_not_taken_for_broken() {
 }
 
 #[test]
+fn what_is_read_on_for_nobody_counts_up_to_the_break_that_ends_it() {
+    for at in (900..1_000).step_by(3) {
+        let cut =
+            Call { answer: Answer { words: 1, ..Answer::PLAIN }, ..Call::fails(Fault::Cuts { at, clean: false }) };
+        let schedule = Schedule::plain(OpenAiResponses, vec![Candidate::with(Gemini, vec![cut])]);
+        keeps(&Schedule { leaves: Some(18), ..schedule });
+    }
+}
+
+#[test]
 fn what_comes_with_the_break_of_who_goes_on_is_told_of() {
     let row = 3; // an error of the provider's
     let answer = Answer { words: 9, ..Answer::PLAIN };

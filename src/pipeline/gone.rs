@@ -57,8 +57,11 @@ impl<P: Platform> Run<'_, P> {
         while more {
             more = match call.read(until).await {
                 Ok(Some(bytes)) => relay.push(&bytes, &mut nobody).is_ok_and(|progress| !progress.ended),
-                Ok(None) => relay.input_ended(&mut nobody).is_err(),
-                Err(_) => false,
+                // Before a break, too, a whole last event may have come.
+                Ok(None) | Err(_) => {
+                    let _ = relay.input_ended(&mut nobody);
+                    false
+                }
             };
             nobody.clear();
         }

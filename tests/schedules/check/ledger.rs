@@ -82,7 +82,7 @@ fn judge(
     let counted = said.counted_from.is_some_and(|from| taken(call) >= from);
     let free = settled.cost == Cost::NOTHING && price == 0;
     // Also where nobody listened to the end any more.
-    if came == Fate::Answered && !unsound && counted {
+    if came == Fate::Answered && !unsound && counted && (schedule.stream || call.over) {
         let same = usage.input_tokens + cached == counts.input
             && cached == counts.cached
             && output == counts.output + counts.reasoning;

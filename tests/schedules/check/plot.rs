@@ -1,6 +1,8 @@
 //! What a request's calls came to, judged by what their providers did and how much of it was read: the fate of each, and
 //! the text that its caller must have got of all of them.
 
+use signalbox::accounting::{Outcome, Row};
+
 use crate::schedules::gateway;
 use crate::schedules::refusals::{Hint, Scope};
 use crate::schedules::schedule::{Continues, Fault, Schedule};
@@ -56,7 +58,9 @@ impl Plot {
         for (at, call) in transcript.calls.iter().enumerate() {
             let fate = own_fate(transcript, at, call);
             let fate = match plot.first {
-                Some(_) if schedule.stream => plot.goes_on(schedule, at, call, fate),
+                Some(_) if schedule.stream => {
+                    plot.goes_on(schedule, at, call, fate, is_entered_as_whole(transcript, at))
+                }
                 _ => fate,
             };
             if plot.first.is_none() && began(schedule, transcript, at, call, fate) {
@@ -70,7 +74,7 @@ impl Plot {
     }
 
     /// A call that was to go on with an answer.
-    fn goes_on(&mut self, schedule: &Schedule, at: usize, call: &Seen, fate: Fate) -> Fate {
+    fn goes_on(&mut self, schedule: &Schedule, at: usize, call: &Seen, fate: Fate, whole: bool) -> Fate {
         self.vague |= call.said.garbage;
         let before = self.told.clone();
         let came = text_read(call);
@@ -101,7 +105,9 @@ impl Plot {
             None => return Fate::Differs,
         };
         let ends = fate == Fate::Answered;
-        if !plain || (finished && !through) {
+        // Responses says at its end what an event held that could not be read: whether that was enough the ledger knows.
+        let restored = plain && call.said.garbage && whole;
+        if !plain || (finished && !through && !restored) {
             self.told = before;
             return Fate::Differs;
         }
@@ -115,6 +121,13 @@ impl Plot {
     pub fn may_go_on(schedule: &Schedule) -> bool {
         schedule.stream && schedule.continues != Continues::Off && !schedule.tools && !schedule.json
     }
+}
+
+fn is_entered_as_whole(transcript: &Transcript, at: usize) -> bool {
+    let number = at as u32 + 1;
+    transcript.rows.iter().any(|row| {
+        matches!(row, Row::Settle { opened, settled } if opened.attempt == number && settled.outcome == Outcome::Completed)
+    })
 }
 
 /// Whether a beginning of what goes on may yet turn out to repeat an end of what was given.

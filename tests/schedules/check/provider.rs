@@ -122,7 +122,7 @@ fn in_order(
 ) -> bool {
     let first = earlier.iter().all(|other| other.candidate != call.candidate);
     let name = gateway::name(&schedule.candidates[call.candidate], call.candidate);
-    let last = || isolate.may_be_open(&name, transcript.began);
+    let last = || isolate.may_be_open(&name, call.real_at);
     // Who has no price is asked beside nobody.
     let skipped = schedule.hedges.is_some() && !schedule.candidates[call.candidate].priced;
     !first

@@ -173,6 +173,7 @@ fn account(schedule: &Schedule, transcript: &Transcript, stopped: &Stopped) -> R
     let rule = "a call that is stopped for another one is accounted as that";
     let candidate = &schedule.candidates[transcript.calls[stopped.call].candidate];
     let number = stopped.call as u32 + 1;
+    let at = transcript.calls[stopped.call].aborted_at;
     let opens = transcript.rows.iter().filter(|row| matches!(row, Row::Open { opened } if opened.attempt == number));
     let settles: Vec<&Settled> = transcript
         .rows
@@ -187,6 +188,8 @@ fn account(schedule: &Schedule, transcript: &Transcript, stopped: &Stopped) -> R
         // It is noticed when the status line goes out.
         (true, _) if transcript.headed_at == transcript.gone => &[Outcome::ClientGone, Outcome::Hedged],
         (true, _) => &[Outcome::ClientGone],
+        // Both at once.
+        (false, false) if transcript.gone.is_some() && at == transcript.gone => &[Outcome::Hedged, Outcome::ClientGone],
         (false, false) => &[Outcome::Hedged],
         (false, true) => &[Outcome::Hedged, Outcome::Failed, Outcome::Cut],
     };
