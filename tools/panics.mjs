@@ -20,6 +20,8 @@ const streams = {
   'translated stream': await chat({ model: 'anthropic/claude-sonnet-4-6' }),
   'resumable stream': await chat({}, { 'x-signalbox-resumable': 'true' }),
 };
+const id = streams['resumable stream'].headers['x-signalbox-stream-id'];
+streams['another reader of that one'] = await send(`${gateway.url}/v1/streams/${id}`, { method: 'GET' });
 const waiting = chat({ stream: false }).then(answer => answer.text());
 for (const stream of Object.values(streams)) await stream.next();
 
@@ -32,7 +34,6 @@ const panic = send(`${gateway.url}/__panic`, { method: 'GET' }).then(async answe
 const rests = Object.entries(streams).map(async ([name, stream]) => [name, await outcome(stream.rest())]);
 const lines = [['the request that panics', await bounded(panic)], ...(await Promise.all(rests)), ['whole answer under way', await outcome(waiting)]];
 lines.push(['next request', await outcome(chat({ stream: false }).then(answer => answer.text()))]);
-const id = streams['resumable stream'].headers['x-signalbox-stream-id'];
 lines.push(['the resumable stream, resumed', await outcome(send(`${gateway.url}/v1/streams/${id}`, { method: 'GET' }).then(answer => answer.text()))]);
 const usage = await bounded(gateway.call('/v1/usage').then(async answer => JSON.stringify((await answer.json()).totals)));
 for (const [what, came] of lines) console.log(`${what.padEnd(32)} ${came}`);

@@ -23,13 +23,17 @@ use worker::{event, worker_sys, Env};
 use crate::pipeline;
 use platform::{Bindings, EdgePlatform};
 
-/// Once per isolate: readable panics. Worker's own hook, which marks the instance for a restart, stays in the chain.
+/// Once per instance: readable panics. Worker's own hook, which marks the instance for a restart, stays in the chain. Where a
+/// panic ends the instance and not only what panicked, everybody in it is told.
 #[event(start)]
 fn start() {
     let marks_the_reset = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         console_error_panic_hook::hook(info);
         marks_the_reset(info);
+        if cfg!(panic = "abort") {
+            seam::fall();
+        }
     }));
 }
 

@@ -27,6 +27,23 @@ function flatten(headers, first) {
 /** The way into the newest wasm instance. Whoever holds another one belongs to an instance that a panic has ended. */
 let newest;
 
+/** What has to end when the wasm instance does. Who waits for a task of its own, or is one that waits, would not notice. */
+const standing = new Set();
+
+/** Has `act` run, as a part of the request that asks for it, should the wasm instance end; the answer calls that off. */
+function atFall(act) {
+  let tell;
+  new Promise((resolve) => (tell = resolve)).then(act);
+  standing.add(tell);
+  return () => standing.delete(tell);
+}
+
+/** The wasm instance is no more. */
+export function fall() {
+  for (const tell of standing) tell();
+  standing.clear();
+}
+
 /** One caller's request and the answer to it. */
 export class Exchange {
   constructor(request, ctx, resume, task) {
@@ -42,6 +59,7 @@ export class Exchange {
     this.sink = null;
     this.answer = new Promise((resolve) => (this.respond = resolve));
     ctx.waitUntil(new Promise((resolve) => (this.done = resolve)));
+    this.stands = atFall(() => this.lose());
     request?.signal?.addEventListener('abort', () => this.leave());
   }
 
@@ -61,7 +79,9 @@ export class Exchange {
     } catch (error) {
       // The wasm instance is no more: its restart is arranged by whoever sees the error, the caller must not wait.
       this.lose();
-      if (error instanceof WebAssembly.RuntimeError) reportError(error);
+      if (!(error instanceof WebAssembly.RuntimeError)) return;
+      fall();
+      reportError(error);
     }
   }
 
@@ -108,6 +128,7 @@ export class Exchange {
 
   /** The task is over; the last bytes may still be on their way. */
   finish() {
+    this.stands();
     if (this.sink?.ending) this.sink.ending.then(this.done);
     else this.done();
   }
@@ -615,14 +636,19 @@ export class Outlet {
     this.response = new Response(stream && stream.readable, { status, headers: unflatten(headers) });
     this.writer = stream?.writable.getWriter();
     this.writer?.closed.catch(() => {});
+    this.stands = empty ? null : atFall(() => this.writer.abort(new Error('the answer was cut')).catch(() => {}));
   }
 
   /** "gone" where the reader has left. */
   write(bytes) {
-    return this.writer.write(bytes.slice()).then(() => undefined, () => 'gone');
+    return this.writer.write(bytes.slice()).then(() => undefined, () => {
+      this.stands();
+      return 'gone';
+    });
   }
 
   close() {
+    this.stands();
     this.writer.close().catch(() => {});
   }
 }

@@ -52,6 +52,9 @@ extern "C" {
     #[wasm_bindgen(method, js_name = runModel)]
     pub(super) fn run_model(this: &Exchange, ai: &JsValue, model: &str, body: &[u8]) -> JsCall;
 
+    /// The wasm instance is no more.
+    pub(super) fn fall();
+
     /// One call to a provider.
     pub type JsCall;
     #[wasm_bindgen(method)]
