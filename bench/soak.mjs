@@ -1,5 +1,6 @@
 // npm run soak: many slow streams at once for minutes, a fifth of them with a fault. Prints what became of them, whether the
-// ledger knows every attempt that the providers saw, and how the memory of the gateway's process went.
+// ledger knows every attempt that the providers saw, and how the memory of the gateway's process went. With --control the same
+// callers go through a Worker that only passes on: what its process grows by is the runtime's.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -13,9 +14,9 @@ import { elapsed, main, note, step } from '../scripts/lib/say.mjs';
 import { setup } from '../scripts/setup.mjs';
 import { startSimulator } from '../tools/simulator/server.mjs';
 import { residentMb } from './procfs.mjs';
-import { startGateway, workerSettings } from './workerd.mjs';
+import { startBare, startGateway, workerSettings } from './workerd.mjs';
 
-const USAGE = 'usage: npm run soak -- [--minutes N] [--streams N] [--seed N] [--build FOLDER]';
+const USAGE = 'usage: npm run soak -- [--minutes N] [--streams N] [--seed N] [--build FOLDER | --control]';
 const SAMPLE_MS = 2_000;
 const STUCK_MS = 60_000; // longer than any request's total time in this configuration
 const TEXT = Array.from({ length: 40 }, (_, at) => `word${at}`).join(' ');
@@ -46,14 +47,14 @@ const CALLERS = [
 const PROVIDERS = { openai: 'openai-chat', anthropic: 'anthropic-messages', gemini: 'gemini' };
 
 await main(async () => {
-  const { values } = parseArgs({ options: { minutes: { type: 'string', default: '3' }, streams: { type: 'string', default: '200' }, seed: { type: 'string', default: '1' }, build: { type: 'string' }, help: { type: 'boolean' } } });
+  const { values } = parseArgs({ options: { minutes: { type: 'string', default: '3' }, streams: { type: 'string', default: '200' }, seed: { type: 'string', default: '1' }, build: { type: 'string' }, control: { type: 'boolean' }, help: { type: 'boolean' } } });
   if (values.help) return console.log(USAGE);
   await setup();
-  if (!values.build) await build();
+  if (!values.build && !values.control) await build();
   const folder = mkdtempSync(join(tmpdir(), 'signalbox-soak-'));
   const sim = await startSimulator();
   try {
-    return await soak({ sim, folder, from: values.build ?? buildDir, minutes: Number(values.minutes), streams: Number(values.streams), random: generator(Number(values.seed)) });
+    return await soak({ sim, folder, from: values.control ? null : (values.build ?? buildDir), minutes: Number(values.minutes), streams: Number(values.streams), random: generator(Number(values.seed)) });
   } finally {
     await stopAll(2000);
     await sim.close();
@@ -68,7 +69,8 @@ async function soak({ sim, folder, from, minutes, streams, random }) {
   const attempts = { total_ms: 40_000, max_attempts: 4, idle_ms: { normal: 4_000, reasoning: 4_000, high_effort: 4_000 } };
   const providers = Object.fromEntries(Object.entries(PROVIDERS).map(([name, kind]) => [name, { kind, base_url: sim.baseUrl(name), api_key: 'soak', breaker: { enabled: false } }]));
   const config = { identity: { mode: 'none' }, policies: { balanced: { attempts } }, providers };
-  const gateway = await startGateway({ folder: join(folder, 'gateway'), buildDir: from, settings: await workerSettings(), config });
+  const settings = await workerSettings();
+  const gateway = from ? await startGateway({ folder: join(folder, 'gateway'), buildDir: from, settings, config }) : await startBare({ folder: join(folder, 'bare'), settings, upstream: sim.baseUrl('openai') });
 
   const slow = { answer: { text: TEXT, pieces: 40 }, delays: { between: 150 } };
   sim.behave('sound', slow);
@@ -85,15 +87,15 @@ async function soak({ sim, folder, from, minutes, streams, random }) {
     while (Date.now() < until) {
       const names = Object.keys(PROVIDERS);
       const provider = names[Math.floor(random() * names.length)];
-      const shape = CALLERS[Math.floor(random() * CALLERS.length)];
+      const shape = from ? CALLERS[Math.floor(random() * CALLERS.length)] : CALLERS[0];
       const which = random() < 0.2 ? Math.floor(random() * FAULTS.length) : undefined;
       const { leave, sees = ['complete'], fault } = FAULTS[which] ?? {};
-      const model = fault ? `${provider}/faulty${which}` : `${provider}/sound`;
+      const model = `${from ? `${provider}/` : ''}${fault ? `faulty${which}` : 'sound'}`;
       requests++;
       const outcome = await once({ agent, port: gateway.port, shape, model, leave });
       const key = `${leave ? 'caller leaves' : (fault ?? 'no fault')} → ${outcome.how}`;
       seen.set(key, (seen.get(key) ?? 0) + 1);
-      if (!sees.includes(outcome.how)) odd.push(`${shape.path} ${model}: ${outcome.how} ${outcome.detail ?? ''}`);
+      if (from && !sees.includes(outcome.how)) odd.push(`${shape.path} ${model}: ${outcome.how} ${outcome.detail ?? ''}`);
     }
   };
   const sampling = setInterval(() => memory.push(residentMb(gateway.pid)), SAMPLE_MS);
@@ -102,13 +104,13 @@ async function soak({ sim, folder, from, minutes, streams, random }) {
   agent.destroy();
 
   const upstream = sim.log.all().length;
-  const books = await settled(gateway.port, upstream);
+  const books = from ? await settled(gateway.port, upstream) : { attempts: upstream, open: 0 };
   const third = Math.ceil(memory.length / 3);
   const mean = list => Math.round(list.reduce((sum, one) => sum + one, 0) / Math.max(list.length, 1));
   console.log([...seen].sort().map(([what, times]) => `  ${String(times).padStart(6)}  ${what}`).join('\n'));
   console.log(`requests ${requests}, not as expected ${odd.length}`);
   odd.slice(0, 10).forEach(line => console.log(`  ! ${line}`));
-  console.log(`attempts: ${upstream} seen by the providers, ${books.attempts} in the ledger, ${books.open} of them open`);
+  if (from) console.log(`attempts: ${upstream} seen by the providers, ${books.attempts} in the ledger, ${books.open} of them open`);
   console.log(`memory every ten seconds, MB: ${memory.filter((_, at) => at % (10_000 / SAMPLE_MS) === 0).join(' ')}`);
   console.log(`memory of the gateway's process: ${mean(memory.slice(third, 2 * third))} MB in the second third, ${mean(memory.slice(2 * third))} MB in the last, ${Math.max(...memory)} MB at most`);
   note(`done (${elapsed()})`);
