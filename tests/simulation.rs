@@ -352,6 +352,26 @@ fn a_kept_answer_has_one_end_whatever_becomes_of_its_keeper() {
     }
 }
 
+/// `npm run sabotage` breaks the code itself, in a copy: the list of what it breaks goes with the code.
+#[test]
+fn what_sabotage_breaks_is_there_to_be_broken() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let checkers = ["caller", "isolate", "kept", "ledger", "provider", "race"];
+    let rules: String = checkers.iter().map(|name| read(&format!("tests/schedules/check/{name}.rs"))).collect();
+    let breaks: Vec<serde_json::Value> = serde_json::from_str(&read("tests/schedules/sabotage.json")).unwrap();
+    for one in &breaks {
+        let text = one["text"].as_str().unwrap();
+        assert_eq!(read(one["file"].as_str().unwrap()).matches(text).count(), 1, "{text}");
+        assert!(one["instead"].as_str().unwrap().contains("BROKEN"));
+        let seen = one["seen"].as_array().unwrap();
+        assert!(
+            !seen.is_empty() && seen.iter().all(|rule| rule == "a panic" || rules.contains(&rule.to_string())),
+            "{seen:?}"
+        );
+    }
+}
+
 /// Plays a schedule, changes what came of it, and names the rule that sees the change.
 fn rule_seen(schedule: &Schedule, doctor: impl Fn(&mut Transcript)) -> &'static str {
     let mut transcripts = on_stage(|stage| stage.play(schedule));

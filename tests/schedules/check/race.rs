@@ -154,8 +154,10 @@ fn finished(call: &Seen) -> bool {
 /// When the read came that brought its end: who ends before that has not been stopped for it.
 fn finished_at(call: &Seen) -> Option<u64> {
     let from = call.said.finish_from.into_iter().chain(call.said.complete_from).min()?;
+    // An event is there with its blank line.
+    let end = call.said.ends.iter().find(|end| **end > from)?;
     let mut reads = call.reads.iter().zip(&call.read_at);
-    reads.find(|(read, _)| **read >= from).map(|(_, at)| *at)
+    reads.find(|(read, _)| *read >= end).map(|(_, at)| *at)
 }
 
 fn refused(call: &Seen) -> bool {
