@@ -4,7 +4,7 @@ use signalbox::dialect::Dialect;
 
 use signalbox::accounting::Row;
 
-use super::plot::{before_calls, content_of, taken, text_read, text_went_out, Fate, Plot};
+use super::plot::{before_calls, content_of, counted, stopped_in_counts, text_read, text_went_out, Fate, Plot};
 use super::require;
 use crate::schedules::ear::{self, Heard};
 use crate::schedules::gateway;
@@ -220,7 +220,7 @@ fn complete(
 
 fn usage(schedule: &Schedule, transcript: &Transcript, plot: &Plot, last: &Seen, heard: &Heard) -> Result<(), Finding> {
     let counts = last.said.counts;
-    let counted = last.said.counted_from.is_some_and(|from| taken(last) >= from);
+    let counted = counted(last) && !stopped_in_counts(last);
     let (at_least, at_most) = match (schedule.caller, schedule.stream) {
         (Dialect::OpenAiChat, true) => {
             // An explanation comes on a usage chunk.

@@ -2,7 +2,7 @@
 
 use signalbox::accounting::{Cost, Outcome, Row, Settled};
 
-use super::plot::{taken, Fate, Plot};
+use super::plot::{counted, stopped_in_counts, Fate, Plot};
 use super::require;
 use crate::schedules::gateway::{self, RATES};
 use crate::schedules::schedule::Schedule;
@@ -79,10 +79,11 @@ fn judge(
     let (input_rate, cached_rate, output_rate) = RATES;
     let price = usage.input_tokens * input_rate + cached * cached_rate + output * output_rate;
     let counts = said.counts;
-    let counted = said.counted_from.is_some_and(|from| taken(call) >= from);
+    let counted = counted(call);
     let free = settled.cost == Cost::NOTHING && price == 0;
     // Also where nobody listened to the end any more.
-    if came == Fate::Answered && !unsound && counted && (schedule.stream || call.over) {
+    let heard_out = (schedule.stream || call.over) && !stopped_in_counts(call);
+    if came == Fate::Answered && !unsound && counted && heard_out {
         let same = usage.input_tokens + cached == counts.input
             && cached == counts.cached
             && output == counts.output + counts.reasoning;

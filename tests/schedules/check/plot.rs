@@ -146,6 +146,20 @@ pub fn taken(call: &Seen) -> usize {
     call.said.ends.iter().rev().find(|end| **end <= call.read).copied().unwrap_or(0)
 }
 
+/// Whether the provider's counts were read.
+pub fn counted(call: &Seen) -> bool {
+    call.said.counted_from.is_some_and(|from| taken(call) >= from)
+}
+
+/// Whether a bound fell into the event with the counts: its last bytes came when the attempt was entered already.
+pub fn stopped_in_counts(call: &Seen) -> bool {
+    let (Some(from), Some(read)) = (call.said.counted_from, call.read_when_stopped) else { return false };
+    let ends = &call.said.ends;
+    let begins = ends.iter().rev().find(|end| **end < from).copied().unwrap_or(0);
+    let closes = ends.iter().find(|end| **end >= from).copied().unwrap_or(from);
+    !call.pumped && begins < read && read < closes
+}
+
 fn own_fate(transcript: &Transcript, at: usize, call: &Seen) -> Fate {
     let said = &call.said;
     let fault = call.plan.fault;

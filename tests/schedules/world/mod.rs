@@ -76,6 +76,8 @@ pub struct Seen {
     pub reads: Vec<usize>,
     /// When each of them was, by the world's time.
     pub read_at: Vec<u64>,
+    /// How many it had when the attempt was entered as ended while its connection was still up.
+    pub read_when_stopped: Option<usize>,
     /// The gateway has seen the end, or the break.
     pub over: bool,
     /// When that was, by the world's time.
@@ -477,6 +479,7 @@ impl Platform for World {
             read: 0,
             reads: Vec::new(),
             read_at: Vec::new(),
+            read_when_stopped: None,
             over: false,
             over_at: None,
             aborted_at: None,
@@ -541,6 +544,12 @@ impl Platform for World {
     }
 
     fn record(&self, _principal: &str, row: Row) {
+        if let Row::Settle { opened, .. } = &row {
+            let at = (opened.attempt as usize).saturating_sub(1);
+            if let Some(call) = self.0.calls.borrow_mut().get_mut(at) {
+                call.read_when_stopped = (!call.over).then_some(call.read);
+            }
+        }
         self.0.rows.borrow_mut().push(row);
     }
 
