@@ -11,6 +11,7 @@ use crate::config::provider::Secret;
 use crate::feedback::{self, Score};
 use crate::http::{Headers, ResponseHead, UpstreamRequest};
 use crate::identity::ports::{JwksSource, SignatureVerifier};
+use crate::telemetry::content::Content;
 use crate::telemetry::record::RequestRecord;
 
 /// Why a wait ended without what was waited for.
@@ -56,6 +57,9 @@ pub enum Kept {
     /// It has less than the caller says it had from it.
     Ahead,
 }
+
+/// Reads and masks what was said in a request: takes a while, and is done when the answer is on its way.
+pub type MakeContent = Box<dyn FnOnce() -> Content>;
 
 /// What a call is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,8 +213,9 @@ pub trait Platform: SignatureVerifier + JwksSource {
     /// A page of a shard of the register, as JSON; `None` where there is none or it cannot be reached.
     async fn register(&self, shard: u64, path: &str) -> Option<String>;
 
-    /// Hands over the record of a request that is over. It is gathered and sent beside other requests.
-    fn record_request(&self, record: RequestRecord);
+    /// Hands over the record of a request that is over, and what makes what was said in it, where a collector asks for that. It is
+    /// gathered and sent beside other requests.
+    fn record_request(&self, record: RequestRecord, content: Option<MakeContent>);
 }
 
 #[allow(async_fn_in_trait)]

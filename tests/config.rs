@@ -178,6 +178,12 @@ fn every_mistake_is_refused_with_its_path() {
         (json!({"telemetry": {"sampling": 2}}), "telemetry.sampling"),
         (json!({"telemetry": {"otlp": [{}]}}), "telemetry.otlp[0]"),
         (json!({"telemetry": {"capture": 0.1}}), "telemetry.capture"),
+        (json!({"telemetry": {"content_bytes": 100}}), "telemetry.content_bytes"),
+        (json!({"telemetry": {"redaction": {"kinds": ["names"]}}}), "telemetry.redaction.kinds[0]"),
+        (
+            json!({"telemetry": {"otlp": [{"endpoint": "https://a.example", "content": "yes"}]}}),
+            "telemetry.otlp[0].content",
+        ),
         (json!({"capture": {"sample": 1.5}}), "capture.sample"),
         (json!({"capture": {"share": 1}}), "capture.share"),
         (json!({"capture": {"policies": {"nobodys": {}}}}), "capture.policies.nobodys"),
@@ -228,6 +234,22 @@ fn captures_are_sealed_where_they_are_to_be_or_not_kept_at_all() {
     let problem = read(Some("c2hvcnQ=")).unwrap_err().remove(0);
     assert!(problem.path == "capture.encryption_key_env" && !problem.message.contains("c2hvcnQ="), "{problem:?}");
     assert_eq!(load(&json!({}), Mode::Production).unwrap().capture, None, "off unless asked for");
+}
+
+#[test]
+fn what_was_said_is_told_to_nobody_unless_asked_for_and_masked_as_captures_are_unless_told_otherwise() {
+    let telemetry = |overlay: Value| load(&overlay, Mode::Production).unwrap().telemetry;
+    let plain = telemetry(json!({"telemetry": {"otlp": [{"endpoint": "https://a.example"}]}}));
+    assert!(!plain.tells_content() && plain.content_bytes == 16_384);
+    let asked = json!([{"endpoint": "https://a.example", "content": true}]);
+    let masks = json!({"redaction": {"kinds": ["email"]}});
+    let like_captures = telemetry(json!({"telemetry": {"otlp": asked}, "capture": masks}));
+    assert!(like_captures.tells_content() && like_captures.redaction.kinds.len() == 1);
+    let own = json!({"otlp": asked, "redaction": {"kinds": ["email", "phone"]}, "content_bytes": 300});
+    let own = telemetry(json!({"telemetry": own, "capture": masks}));
+    assert_eq!((own.redaction.kinds.len(), own.content_bytes), (2, 300));
+    let standard = telemetry(json!({"telemetry": {"otlp": asked}}));
+    assert_eq!(standard.redaction, signalbox::redact::Settings::default());
 }
 
 #[test]

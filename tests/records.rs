@@ -95,7 +95,7 @@ fn no_word_of_prompt_answer_error_or_key_is_in_anything_that_leaves() {
         let gateway = gateway();
         let mut everything = serde_json::to_string(&record).unwrap();
         for flavour in [Flavour::Otel, Flavour::Langfuse, Flavour::OpenInference] {
-            everything += &format!("{:?}", spans(&record, Reader { profile: Profile::V141, flavour }));
+            everything += &format!("{:?}", spans(&record, Reader { profile: Profile::V141, flavour, content: None }));
         }
         let mut meter = Meter::default();
         meter.count(&record);
@@ -110,9 +110,43 @@ fn no_word_of_prompt_answer_error_or_key_is_in_anything_that_leaves() {
 }
 
 #[test]
+fn what_was_said_is_made_where_a_collector_asks_for_it_and_a_request_is_exported() {
+    let asking = CONFIG.replace(r#""headers""#, r#""content":true,"headers""#);
+    let never = asking.replace(r#""telemetry": {"#, r#""telemetry": {"sampling":0,"tail":{"errors":true},"#);
+    let neither = never.replace(r#""errors":true"#, r#""errors":false"#);
+    let stream = || {
+        let stop = "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+        Script::stream([CHUNK, stop, "data: [DONE]\n\n"])
+    };
+    let failed = || Script::json(400, r#"{"error":{"message":"CANARY of an error","type":"invalid_request_error"}}"#);
+    let overloaded = || Script::json(503, r#"{"error":{"message":"CANARY of an error"}}"#);
+    for (config, scripts, streamed, told) in [
+        (CONFIG, vec![Script::json(200, WHOLE)], false, None),
+        (&asking, vec![Script::json(200, WHOLE)], false, Some("CANARY says hello")),
+        (&asking, vec![stream()], true, Some("a")),
+        (&asking, vec![failed()], false, Some("")),
+        (&never, vec![Script::json(200, WHOLE)], false, None),
+        (&never, vec![overloaded(), overloaded(), overloaded()], false, Some("")),
+        (&neither, vec![overloaded(), overloaded(), overloaded()], false, None),
+    ] {
+        let fake = Fake::new(scripts);
+        let gateway = Rc::new(Gateway::load_local(config).unwrap());
+        let more = if streamed { r#","stream":true"# } else { "" };
+        let body = chat(r#""model":"openai/gpt-4o-mini""#, more);
+        serve(&fake, &gateway, post("/v1/chat/completions", &body, &[]));
+        let content = fake.0.contents.borrow()[0].clone();
+        let said = content.as_ref().map(|content| {
+            assert_eq!(content.input[0].parts[0].text().unwrap(), "CANARY of a prompt");
+            content.output.iter().flat_map(|message| &message.parts).filter_map(|part| part.text()).collect::<String>()
+        });
+        assert_eq!(said.as_deref(), told, "{config}");
+    }
+}
+
+#[test]
 fn cached_tokens_of_an_answer_reach_the_span() {
     let (record, _) = recorded(vec![Script::json(200, WHOLE)], &chat(r#""model":"openai/gpt-4o-mini""#, ""));
-    let span = &spans(&record, Reader { profile: Profile::V141, flavour: Flavour::Otel })[1];
+    let span = &spans(&record, Reader { profile: Profile::V141, flavour: Flavour::Otel, content: None })[1];
     for (key, count) in [
         ("gen_ai.usage.input_tokens", 9),
         ("gen_ai.usage.cache_read.input_tokens", 4),

@@ -2,12 +2,16 @@
 //! [`tape::Tape`] takes copies of what passes; when it is over [`Made`] turns them into a [`Capture`], in which everything that a
 //! caller or a provider wrote has been through [`crate::redact`]. Without a tape nothing is copied.
 //!
+//! What exporters are told of prompts and answers, where one asks for it, is read in the same way ([`said`]), and is no capture.
+//!
 //! Storing is the edge's. A capture lies under its principal's own prefix; its name says when it was made and whose it is, so
 //! that nothing has to be looked up to know who may see it.
 
+pub mod answer;
 pub mod made;
 pub mod outcome;
 pub mod payload;
+pub mod said;
 pub mod tape;
 
 use std::collections::BTreeMap;

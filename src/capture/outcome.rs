@@ -3,11 +3,11 @@
 use serde::Serialize;
 use serde_json::{json, Value};
 
+use super::answer::choices;
 use super::payload::Payload;
 use super::Capture;
-use crate::dialect::canonical::{FinishReason, Part, StreamEvent, Usage};
+use crate::dialect::canonical::{FinishReason, Part, Usage};
 use crate::dialect::{custom, Dialect};
-use crate::sse;
 
 /// One request's.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -98,11 +98,7 @@ impl Outcome {
     }
 
     fn read(&mut self, dialect: Dialect, payload: &Payload) {
-        if payload.events.is_some() {
-            return self.read_events(dialect, payload.wire().as_bytes());
-        }
-        let Ok(answer) = dialect.decode_response(payload.wire().as_bytes()) else { return };
-        for choice in answer.choices {
+        for choice in choices(dialect, payload) {
             for part in choice.parts {
                 match part {
                     Part::Text(text) | Part::Refusal(text) => self.text.push_str(&text),
@@ -118,41 +114,6 @@ impl Outcome {
                 }
             }
             self.stop_reason = self.stop_reason.or(choice.finish.map(|finish| word(finish.reason)));
-        }
-    }
-
-    fn read_events(&mut self, dialect: Dialect, wire: &[u8]) {
-        let (mut frames, mut decoder, mut events) = (sse::Decoder::new(), dialect.stream_decoder(), Vec::new());
-        if frames.push(wire).is_err() {
-            return;
-        }
-        while let Some(frame) = frames.next_frame() {
-            // A malformed event, or an error in the answer's place: what came before it counts.
-            if decoder.frame(&frame, &mut events).is_err() {
-                break;
-            }
-        }
-        for event in events {
-            match event {
-                StreamEvent::TextDelta { text, .. } | StreamEvent::RefusalDelta { text, .. } => {
-                    self.text.push_str(&text)
-                }
-                StreamEvent::ReasoningDelta { text, .. } => self.reasoning.push_str(&text),
-                StreamEvent::ToolCallStart { name, .. } | StreamEvent::CustomCallStart { name, .. } => {
-                    self.tool_calls.push(Called { name, ..Called::default() });
-                }
-                StreamEvent::ToolCallDelta { index, arguments, .. }
-                | StreamEvent::CustomCallDelta { index, input: arguments, .. } => {
-                    let at = usize::try_from(index).unwrap_or(usize::MAX);
-                    if let Some(call) = self.tool_calls.get_mut(at) {
-                        call.arguments.push_str(&arguments);
-                    }
-                }
-                StreamEvent::Finish { finish, .. } => {
-                    self.stop_reason = self.stop_reason.or(Some(word(finish.reason)));
-                }
-                _ => {}
-            }
         }
     }
 }

@@ -94,11 +94,14 @@ impl Tape {
 }
 
 impl Recording {
-    fn bounded(most: usize) -> Self {
+    /// An empty one.
+    #[must_use]
+    pub fn bounded(most: usize) -> Self {
         Self { most, ..Self::default() }
     }
 
-    fn push(&mut self, at_ms: u64, bytes: &[u8]) {
+    /// Something passes.
+    pub fn push(&mut self, at_ms: u64, bytes: &[u8]) {
         self.total = self.total.saturating_add(bytes.len() as u64);
         let room = (self.most + SLACK).saturating_sub(self.bytes.len());
         let taken = bytes.get(..room.min(bytes.len())).unwrap_or_default();

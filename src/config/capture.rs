@@ -123,7 +123,7 @@ fn rule(object: &Object<'_>) -> Option<Rule> {
     })
 }
 
-fn redaction(item: &Item<'_>) -> Option<Settings> {
+pub(super) fn redaction(item: &Item<'_>) -> Option<Settings> {
     let object = item.object(REDACTION)?;
     let standard = Settings::default();
     let kinds = match object.member("kinds") {

@@ -237,8 +237,9 @@ impl Reader<'_> {
         let limits = object.member("limits").map_or(Some(Limits::default()), |v| limits::read(&v))?;
         let body = object.member("max_body_bytes").map_or(Some(MAX_BODY_BYTES), |v| v.count(1, PLATFORM_BODY_BYTES));
         let telemetry = object.member("telemetry");
+        let masks = capture.as_ref().map(|capture| &capture.redaction);
         let telemetry =
-            telemetry.map_or(Some(Telemetry::default()), |v| telemetry::read(&v, self.mode, self.environment));
+            telemetry.map_or(Some(Telemetry::default()), |v| telemetry::read(&v, self.mode, self.environment, masks));
         Some(Config {
             version: version_of(document),
             mode: self.mode,

@@ -1,12 +1,14 @@
 //! Where spans and metrics go, and what they may hold.
 
+use super::capture::redaction;
 use super::provider::{headers, Secret};
 use super::{Environment, Mode};
 use crate::address::base_url;
 use crate::document::{Item, Object};
+use crate::redact::Settings as Redaction;
 
 /// Where spans and metrics go.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Telemetry {
     /// Collectors.
     pub otlp: Vec<Collector>,
@@ -28,8 +30,20 @@ pub struct Telemetry {
     pub shards: u64,
     /// Whether `traceparent` goes on to providers.
     pub propagate: bool,
+    /// Bytes of each attribute that holds what was said.
+    pub content_bytes: usize,
+    /// What is masked in it.
+    pub redaction: Redaction,
     /// Share of requests whose decision is written as a line of its own, in millionths; 0 = none.
     pub decisions_micro: i64,
+}
+
+impl Telemetry {
+    /// Whether a collector asks for what was said.
+    #[must_use]
+    pub fn tells_content(&self) -> bool {
+        self.otlp.iter().any(|collector| collector.content && collector.traces)
+    }
 }
 
 /// What is exported whatever the share.
@@ -119,6 +133,8 @@ pub const TELEMETRY: &[&str] = &[
     "register",
     "shards",
     "propagate",
+    "content_bytes",
+    "redaction",
     "decisions",
 ];
 /// Members of `telemetry.tail`.
@@ -136,11 +152,20 @@ pub const COLLECTOR: &[&str] = &[
     "content",
     "timeout_ms",
 ];
+/// A few thousand words; collectors begin to cut or refuse spans somewhere above it.
+const CONTENT_BYTES: u64 = 16 * 1024;
 /// Words in a collector's `signals`.
 pub const SIGNALS: [&str; 2] = ["traces", "metrics"];
 
-pub(super) fn read(item: &Item<'_>, mode: Mode, environment: &Environment<'_>) -> Option<Telemetry> {
+/// `masks`: what is masked in captures, and here too unless it says otherwise.
+pub(super) fn read(
+    item: &Item<'_>,
+    mode: Mode,
+    environment: &Environment<'_>,
+    masks: Option<&Redaction>,
+) -> Option<Telemetry> {
     let object = item.object(TELEMETRY)?;
+    let content_bytes = object.member("content_bytes").map_or(Some(CONTENT_BYTES), |v| v.count(256, 131_072))?;
     let collectors = object.member("otlp").map_or_else(Vec::new, |list| list.items());
     Some(Telemetry {
         otlp: collectors.iter().filter_map(|item| collector(item, mode, environment)).collect(),
@@ -155,6 +180,11 @@ pub(super) fn read(item: &Item<'_>, mode: Mode, environment: &Environment<'_>) -
         register: object.member("register").map_or(Some(true), |v| v.flag())?,
         shards: object.member("shards").map_or(Some(1), |v| v.count(1, 16))?,
         propagate: object.member("propagate").map_or(Some(false), |v| v.flag())?,
+        content_bytes: usize::try_from(content_bytes).ok()?,
+        redaction: match object.member("redaction") {
+            Some(item) => redaction(&item)?,
+            None => masks.cloned().unwrap_or_default(),
+        },
         decisions_micro: share(&object, "decisions", 0.0)?,
     })
 }

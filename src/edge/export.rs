@@ -10,7 +10,8 @@ use worker::Context;
 
 use crate::edge::seam::{call_object, flat, now_ms, post_export, random, sleep};
 use crate::gateway::Gateway;
-use crate::telemetry::outbox::{next, Export, Next, Outbox, Push};
+use crate::ports::MakeContent;
+use crate::telemetry::outbox::{next, Export, Next, Outbox, Push, Told};
 use crate::telemetry::record::RequestRecord;
 
 thread_local! {
@@ -31,9 +32,26 @@ pub fn register_name(shard: u64) -> String {
     format!("register/{shard}")
 }
 
-/// Takes a record; if nobody is about to, flushes after the gathering window, and what gathers meanwhile after the next.
-pub fn send(record: RequestRecord, health: &JsValue, ctx: &Rc<Context>, gateway: &Rc<Gateway>) {
-    if OUTBOX.with(|outbox| outbox.borrow_mut().push(record)) {
+/// Takes a record, and has what was said in the request made once its answer is on its way, if anybody asks for that.
+pub fn send(
+    record: RequestRecord,
+    content: Option<MakeContent>,
+    health: &JsValue,
+    ctx: &Rc<Context>,
+    gateway: &Rc<Gateway>,
+) {
+    let Some(make) = content else { return push(record.into(), health, ctx, gateway) };
+    let (health, own, gateway) = (health.clone(), Rc::clone(ctx), Rc::clone(gateway));
+    ctx.wait_until(async move {
+        // The answer is sent in the turn that follows; reading and masking take one of their own.
+        sleep(0).await;
+        push(Told { record, content: Some(Box::new(make())) }, &health, &own, &gateway);
+    });
+}
+
+/// Takes a request that is over; if nobody is about to, flushes after the gathering window, and what gathers meanwhile after the next.
+fn push(told: Told, health: &JsValue, ctx: &Rc<Context>, gateway: &Rc<Gateway>) {
+    if OUTBOX.with(|outbox| outbox.borrow_mut().push(told)) {
         let (health, ctx, gateway) = (health.clone(), Rc::clone(ctx), Rc::clone(gateway));
         let duty = flush_while_there_is_something(health, Rc::clone(&ctx), gateway);
         ctx.wait_until(duty);

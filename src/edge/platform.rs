@@ -29,7 +29,7 @@ use crate::http::{Headers, Request, ResponseHead, UpstreamRequest};
 use crate::identity::jwks::MAX_BODY_BYTES;
 use crate::identity::ports::{Fetcher, JwksSource, PortFailure, Served, SignatureVerifier};
 use crate::identity::Algorithm;
-use crate::ports::{Awaited, CallerSink, Interrupt, Kept, Platform, Side, UpstreamCall};
+use crate::ports::{Awaited, CallerSink, Interrupt, Kept, MakeContent, Platform, Side, UpstreamCall};
 use crate::telemetry::events::{point, Point};
 use crate::telemetry::record::RequestRecord;
 /// One exchange on the platform.
@@ -41,7 +41,7 @@ pub struct EdgePlatform {
     keeping: Option<Keeping>,
     /// Somebody reads records of requests.
     wants_records: Cell<bool>,
-    record: Cell<Option<RequestRecord>>,
+    record: Cell<Option<(RequestRecord, Option<MakeContent>)>>,
 }
 
 /// Where the answer goes that nobody waits for here.
@@ -128,12 +128,12 @@ impl EdgePlatform {
     /// The request is over: what has been seen of providers goes to their boards, and its record on its way.
     pub fn tell(&self, gateway: &Rc<Gateway>) {
         boards::sync(&self.bindings.health, &self.ctx, gateway);
-        if let Some(record) = self.record.take() {
+        if let Some((record, content)) = self.record.take() {
             if !self.bindings.events.is_undefined() {
                 let Point { index, blobs, doubles } = point(&record);
                 js_write_point(&self.bindings.events, &index, &blobs.join("\n"), &doubles);
             }
-            export::send(record, &self.bindings.health, &self.ctx, gateway);
+            export::send(record, content, &self.bindings.health, &self.ctx, gateway);
         }
     }
 
@@ -307,8 +307,8 @@ impl Platform for EdgePlatform {
         self.wants_records.get()
     }
 
-    fn record_request(&self, record: RequestRecord) {
-        self.record.set(Some(record));
+    fn record_request(&self, record: RequestRecord, content: Option<MakeContent>) {
+        self.record.set(Some((record, content)));
     }
 
     fn unbound(&self) -> Vec<&'static str> {

@@ -81,7 +81,7 @@ fn went_wrong(record: &RequestRecord) -> bool {
 }
 
 /// Keys of the caller's and of those who were asked.
-fn known<P: Platform>(run: &Run<'_, P>) -> Vec<String> {
+pub fn known<P: Platform>(run: &Run<'_, P>) -> Vec<String> {
     let of_candidate = |chosen: &Candidate<'_>| -> Vec<String> {
         let own = chosen.provider.api_keys.iter().chain(chosen.provider.headers.iter().map(|(_, value)| value));
         own.chain(chosen.keys.current()).map(|secret: &Secret| secret.expose().to_owned()).collect()
@@ -94,14 +94,14 @@ fn known<P: Platform>(run: &Run<'_, P>) -> Vec<String> {
 }
 
 impl<P: Platform> Exchange<'_, P> {
-    /// Whether the request is recorded.
+    /// Whether what passes is recorded.
     pub fn is_taped(&self) -> bool {
-        self.tape.borrow().is_some()
+        self.tape.borrow().is_some() || self.said.borrow().is_some()
     }
 
     /// Answers with a whole body; a replay's is only noted.
     pub fn reply(&self, head: ResponseHead, body: Vec<u8>) {
-        self.tape(|tape, now| tape.said(now, &body, false));
+        self.said(&body, false);
         if self.replay.is_none() {
             self.platform.reply(head, body);
         }
@@ -119,6 +119,15 @@ impl<P: Platform> Exchange<'_, P> {
     pub fn replayed(&self, candidate: &str) -> Option<Vec<u8>> {
         let replay = self.replay.as_ref()?.borrow();
         replay.sends.as_ref().filter(|(name, _)| name == candidate).map(|(_, body)| body.clone())
+    }
+
+    /// The caller is sent something.
+    pub fn said(&self, bytes: &[u8], stream: bool) {
+        self.tape(|tape, now| tape.said(now, bytes, stream));
+        if let Some(said) = self.said.borrow_mut().as_mut() {
+            said.stream = stream;
+            said.push(0, bytes);
+        }
     }
 
     /// Notes something, if it is.
@@ -143,6 +152,6 @@ impl<P: Platform> Run<'_, P> {
 
     /// The caller is sent events.
     pub fn said(&self, events: &[u8]) {
-        self.exchange.tape(|tape, now| tape.said(now, events, true));
+        self.exchange.said(events, true);
     }
 }

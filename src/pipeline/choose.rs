@@ -25,6 +25,7 @@ use crate::pipeline::hedging;
 use crate::pipeline::limits;
 use crate::pipeline::recorded;
 use crate::pipeline::reply;
+use crate::pipeline::saying;
 use crate::pipeline::work::{Addressed, Work};
 use crate::policy::decision::{self, Audience, Decision};
 use crate::policy::estimate::Basis;
@@ -187,6 +188,7 @@ pub fn choose<'c, 'g: 'c, P: Platform>(
     if inquiry.work.generates() {
         let decided = || decision.explanation(inquiry.audience()).to_string();
         capturing::begin(exchange, &decision.policy, view.members.source(), decided);
+        saying::begin(exchange);
     }
     let candidates = inquiry.candidates(&decision);
     let hedge = pool.policy.hedge.filter(|_| hedging::may_be_asked_twice(&inquiry.input, view));

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::accounting::{Opened, Row, Settled};
-use crate::capture::tape::Tape;
+use crate::capture::tape::{Recording, Tape};
 use crate::config::Mode;
 use crate::cors;
 use crate::dialect::Dialect;
@@ -46,6 +46,8 @@ pub struct Exchange<'a, P: Platform> {
     pub place: Option<Place>,
     /// What is recorded of it, where it may be kept.
     pub tape: RefCell<Option<Box<Tape>>>,
+    /// What its caller gets, where a collector may be told of it.
+    pub said: RefCell<Option<Recording>>,
     /// Where it is a replay: what is different then.
     pub replay: Option<RefCell<Replay>>,
     /// What the caller got is an error.
@@ -75,6 +77,7 @@ impl<'a, P: Platform> Exchange<'a, P> {
             kept: None,
             place: None,
             tape: RefCell::default(),
+            said: RefCell::default(),
             replay: None,
             failed: false,
             span: Cell::new(0),

@@ -23,6 +23,7 @@ pub mod prepare;
 pub mod recorded;
 pub mod replaying;
 pub mod reply;
+pub mod saying;
 pub mod scored;
 pub mod settle;
 pub mod stats;

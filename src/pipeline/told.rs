@@ -9,6 +9,7 @@ use crate::pipeline::considered;
 use crate::pipeline::enter::Entered;
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::recorded;
+use crate::pipeline::saying;
 use crate::ports::Platform;
 use crate::telemetry::log::RequestLine;
 use crate::telemetry::record::RequestRecord;
@@ -52,8 +53,9 @@ pub fn served<P: Platform>(run: &Run<'_, P>) {
         .to_json(),
     );
     if exchange.platform.wants_records() {
-        let record = recorded::served(run, shadow.as_ref());
-        exchange.platform.record_request(RequestRecord { capture_id, ..record });
+        let record = RequestRecord { capture_id, ..recorded::served(run, shadow.as_ref()) };
+        let content = saying::finish(run, &record);
+        exchange.platform.record_request(record, content);
     }
     considered::record(run, shadow);
     considered::remember(run);
@@ -64,7 +66,7 @@ pub fn served<P: Platform>(run: &Run<'_, P>) {
 pub fn page<P: Platform>(exchange: &Exchange<'_, P>, status: u16) {
     exchange.platform.log(RequestLine { status, ..line(exchange) }.to_json());
     if exchange.platform.wants_records() {
-        exchange.platform.record_request(recorded::page(exchange, status));
+        exchange.platform.record_request(recorded::page(exchange, status), None);
     }
 }
 
@@ -75,7 +77,7 @@ pub fn refused<P: Platform>(exchange: &Exchange<'_, P>, error: &GatewayError) {
             .to_json(),
     );
     if exchange.platform.wants_records() {
-        exchange.platform.record_request(recorded::refused(exchange, error));
+        exchange.platform.record_request(recorded::refused(exchange, error), None);
     }
 }
 

@@ -74,10 +74,14 @@ names! {
     REASONING_TOKENS = "gen_ai.usage.reasoning.output_tokens";
     /// `input` or `output`.
     TOKEN_TYPE = "gen_ai.token.type";
+    /// Redacted instructions beside the conversation, opt-in.
+    SYSTEM_INSTRUCTIONS = "gen_ai.system_instructions";
     /// Redacted prompts, opt-in.
     INPUT_MESSAGES = "gen_ai.input.messages";
     /// Redacted answers, opt-in.
     OUTPUT_MESSAGES = "gen_ai.output.messages";
+    /// Redacted declarations of functions, opt-in.
+    TOOL_DEFINITIONS = "gen_ai.tool.definitions";
     /// Host of the provider.
     SERVER_ADDRESS = "server.address";
     /// Its port.
@@ -159,6 +163,8 @@ pub mod own {
     pub const STREAM_ID: &str = "signalbox.stream.id";
     /// Name of a capture.
     pub const CAPTURE_ID: &str = "signalbox.capture.id";
+    /// What was said was longer than what is told of it.
+    pub const CONTENT_CUT: &str = "signalbox.content.truncated";
     /// Version of the configuration in force.
     pub const CONFIG_VERSION: &str = "signalbox.config.version";
     /// Version of the price table in force.

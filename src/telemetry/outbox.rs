@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::content::Content;
 use super::metric::Meter;
 use super::otlp::{self, Attributes, Value};
 use super::record::RequestRecord;
@@ -14,6 +15,8 @@ use crate::config::telemetry::{Collector, Encoding, Profile, Telemetry};
 
 /// Records that wait; beyond it the oldest are left out.
 const MOST_RECORDS: usize = 2_000;
+/// Bytes of content that wait; contents that would be more are left out, their records are not.
+const MOST_CONTENT_BYTES: usize = 2 * 1024 * 1024;
 /// Requests that the register is shown by one message; all are counted.
 const MOST_SHOWN: usize = 100;
 /// Spans in one export.
@@ -26,8 +29,11 @@ const LONGEST_WAIT_MS: u64 = 8_000;
 /// What waits in an isolate.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    records: VecDeque<RequestRecord>,
-    left_out: u64,
+    waiting: VecDeque<Told>,
+    /// Bytes of content among them.
+    content_bytes: usize,
+    /// Records, and contents of others, that did not fit.
+    left_out: [u64; 2],
     flushing: bool,
     /// For collectors, since the last export of metrics.
     metrics: Meter,
@@ -36,6 +42,21 @@ pub struct Outbox {
     from: u64,
     number: u64,
     unsent: Option<Slice>,
+}
+
+/// A request that is over.
+#[derive(Debug)]
+pub struct Told {
+    /// What is told of it.
+    pub record: RequestRecord,
+    /// What was said in it, masked, for collectors that ask for that; nobody else gets it.
+    pub content: Option<Box<Content>>,
+}
+
+impl From<RequestRecord> for Told {
+    fn from(record: RequestRecord) -> Self {
+        Self { record, content: None }
+    }
 }
 
 /// A message to the register.
@@ -85,41 +106,55 @@ impl Outbox {
         Self { from: from >> 12, ..Self::default() }
     }
 
-    /// Takes a record; true where the caller has to flush, because nobody else is going to.
-    pub fn push(&mut self, record: RequestRecord) -> bool {
-        if self.records.len() >= MOST_RECORDS {
-            self.records.pop_front();
-            self.left_out += 1;
+    /// Takes a request that is over; true where the caller has to flush, because nobody else is going to.
+    pub fn push(&mut self, told: impl Into<Told>) -> bool {
+        let mut told = told.into();
+        if self.waiting.len() >= MOST_RECORDS {
+            self.waiting.pop_front();
+            self.left_out[0] += 1;
         }
-        self.records.push_back(record);
+        if let Some(content) = &told.content {
+            let size = content.size();
+            if self.content_bytes.saturating_add(size) > MOST_CONTENT_BYTES {
+                told.content = None;
+                self.left_out[1] += 1;
+            } else {
+                self.content_bytes += size;
+            }
+        }
+        self.waiting.push_back(told);
         !std::mem::replace(&mut self.flushing, true)
     }
 
     /// Records since the last flush become exports of spans and a message to the register.
     pub fn flush(&mut self, settings: &Telemetry, now_ms: u64) -> (Vec<Export>, Option<Push>) {
-        let records: Vec<RequestRecord> = std::mem::take(&mut self.records).into();
+        let waiting: Vec<Told> = std::mem::take(&mut self.waiting).into();
+        self.content_bytes = 0;
         let mut counted = Register::default();
-        records.iter().for_each(|record| counted.count(record));
-        if !records.is_empty() && settings.otlp.iter().any(|collector| collector.metrics) {
+        waiting.iter().for_each(|told| counted.count(&told.record));
+        if !waiting.is_empty() && settings.otlp.iter().any(|collector| collector.metrics) {
             if self.metrics.is_empty() {
-                self.metrics_since_ms = records.iter().map(|record| record.started_ms).min().unwrap_or(now_ms);
+                self.metrics_since_ms = waiting.iter().map(|told| told.record.started_ms).min().unwrap_or(now_ms);
             }
             self.metrics.merge(counted.meter.clone());
             if settings.otlp.iter().any(|collector| collector.metrics && collector.profile == Profile::Latest) {
-                records.iter().for_each(|record| self.metrics.count_for_latest(record));
+                waiting.iter().for_each(|told| self.metrics.count_for_latest(&told.record));
             }
         }
-        if self.left_out > 0 {
-            counted.meter.dropped("records", std::mem::take(&mut self.left_out));
+        for (what, count) in ["records", "content"].into_iter().zip(std::mem::take(&mut self.left_out)) {
+            if count > 0 {
+                counted.meter.dropped(what, count);
+            }
         }
         let unsent = self.unsent.take();
-        let nothing = records.is_empty() && unsent.is_none();
+        let nothing = waiting.is_empty() && unsent.is_none();
         unsent.into_iter().for_each(|part| counted.merge(part.into()));
-        let exports = traces(&records, settings);
+        let exports = traces(&waiting, settings);
         if !settings.register || nothing {
             return (exports, None);
         }
-        let listed: Vec<RequestRecord> = records.into_iter().filter(RequestRecord::is_listed).collect();
+        let records = waiting.into_iter().map(|told| told.record);
+        let listed: Vec<RequestRecord> = records.filter(RequestRecord::is_listed).collect();
         let newest = listed.len().saturating_sub(MOST_SHOWN);
         listed.into_iter().skip(newest).for_each(|record| counted.show(record));
         self.number += 1;
@@ -154,7 +189,7 @@ impl Outbox {
 
     /// Whether something waits; if not, whoever flushes stops.
     pub fn more(&mut self) -> bool {
-        let waits = !self.records.is_empty() || !self.metrics.is_empty();
+        let waits = !self.waiting.is_empty() || !self.metrics.is_empty();
         self.flushing = waits;
         waits
     }
@@ -197,15 +232,19 @@ pub fn next(status: Option<u16>, retry_after_ms: Option<u64>, tries: u32, random
     }
 }
 
-fn traces(records: &[RequestRecord], settings: &Telemetry) -> Vec<Export> {
+fn traces(waiting: &[Told], settings: &Telemetry) -> Vec<Export> {
     let mut exports = Vec::new();
     if !settings.otlp.iter().any(|collector| collector.traces) {
         return exports;
     }
-    let sampled: Vec<&RequestRecord> = records.iter().filter(|record| sampling::exported(record, settings)).collect();
+    let sampled: Vec<&Told> = waiting.iter().filter(|told| sampling::exported(&told.record, settings)).collect();
     for (at, collector) in settings.otlp.iter().enumerate().filter(|(_, collector)| collector.traces) {
-        let reader = span::Reader { profile: collector.profile, flavour: collector.flavour };
-        let mut spans = sampled.iter().flat_map(|record| span::spans(record, reader));
+        let reader = |told| span::Reader {
+            profile: collector.profile,
+            flavour: collector.flavour,
+            content: if collector.content { content_of(told) } else { None },
+        };
+        let mut spans = sampled.iter().flat_map(|told| span::spans(&told.record, reader(told)));
         loop {
             let message = otlp::Traces {
                 resource: resource(settings),
@@ -224,6 +263,10 @@ fn traces(records: &[RequestRecord], settings: &Telemetry) -> Vec<Export> {
         }
     }
     exports
+}
+
+fn content_of(told: &Told) -> Option<&Content> {
+    told.content.as_deref().filter(|content| !content.is_empty())
 }
 
 fn to(collector: &Collector, at: usize, signal: &'static str, body: Vec<u8>, items: u64) -> Export {

@@ -225,6 +225,16 @@ impl RequestRecord {
         self.asked_a_model() || (self.error.is_some() && self.method == "POST")
     }
 
+    /// Which of its calls brought what the caller got: the last one at who answered; where nobody did, the last one.
+    #[must_use]
+    pub fn answering(&self) -> Option<usize> {
+        let is_model = |attempt: &AttemptRecord, name: &str| {
+            name.strip_prefix(attempt.provider.as_str()).and_then(|rest| rest.strip_prefix('/')) == Some(&attempt.model)
+        };
+        let by_model = |name: &str| self.attempts.iter().rposition(|attempt| is_model(attempt, name));
+        self.model.as_deref().and_then(by_model).or(self.attempts.len().checked_sub(1))
+    }
+
     /// When it was over, Unix ms.
     #[must_use]
     pub fn ended_ms(&self) -> u64 {

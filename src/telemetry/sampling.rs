@@ -3,7 +3,7 @@
 //! could otherwise make us pay for its traces.
 
 use super::record::RequestRecord;
-use crate::config::telemetry::Telemetry;
+use crate::config::telemetry::{Tail, Telemetry};
 
 /// Whether a request's spans go to collectors.
 #[must_use]
@@ -12,6 +12,12 @@ pub fn exported(record: &RequestRecord, settings: &Telemetry) -> bool {
     let slow = tail.slow_ms.is_some_and(|bound| record.duration_ms >= bound);
     let dear = tail.cost_picousd.is_some_and(|bound| record.picousd().is_some_and(|cost| cost >= bound));
     (tail.errors && record.failed()) || slow || dear || in_share(&record.trace_id, settings.sampling_micro)
+}
+
+/// Whether they may: false only where nothing can be found out of the request that would have them exported.
+#[must_use]
+pub fn may_be_exported(trace_id: &str, settings: &Telemetry) -> bool {
+    settings.tail != Tail::default() || in_share(trace_id, settings.sampling_micro)
 }
 
 /// The last 56 bits of a trace id are random (W3C trace context, level 2): below a bound by that share of traces.
@@ -25,7 +31,6 @@ fn in_share(trace_id: &str, share_micro: i64) -> bool {
 mod tests {
     use super::*;
     use crate::accounting::Cost;
-    use crate::config::telemetry::Tail;
 
     fn record(trace_id: &str) -> RequestRecord {
         RequestRecord { trace_id: trace_id.to_owned(), ..RequestRecord::default() }

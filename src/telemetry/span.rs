@@ -1,6 +1,9 @@
 //! A request's record as spans: one for the request, one for each call to a provider, with what happened between them as
 //! events. Names are `names`'; a collector's flavour adds what its own screens read.
 
+mod said;
+
+use super::content::Content;
 use super::names::{self, own, Name};
 use super::otlp::{Attributes, Event, Kind, Span, Value};
 use super::record::{AttemptRecord, RequestRecord};
@@ -10,11 +13,13 @@ use crate::config::telemetry::{Flavour, Profile};
 
 /// Who reads the spans.
 #[derive(Debug, Clone, Copy)]
-pub struct Reader {
+pub struct Reader<'c> {
     /// Which names it knows.
     pub profile: Profile,
     /// Which screens it has.
     pub flavour: Flavour,
+    /// What it may be told of what was said.
+    pub content: Option<&'c Content>,
 }
 
 /// Error type of what the caller's leaving cut short: no provider's failure.
@@ -22,12 +27,12 @@ const CALLER_LEFT: &str = "client_disconnected";
 
 /// The spans of a request, its own first.
 #[must_use]
-pub fn spans(record: &RequestRecord, reader: Reader) -> Vec<Span> {
+pub fn spans(record: &RequestRecord, reader: Reader<'_>) -> Vec<Span> {
     let attempts = record.attempts.iter().enumerate().map(|(at, attempt)| call(record, at, attempt, reader));
     std::iter::once(request(record, reader)).chain(attempts).collect()
 }
 
-fn request(record: &RequestRecord, reader: Reader) -> Span {
+fn request(record: &RequestRecord, reader: Reader<'_>) -> Span {
     let mut set = Attrs::new(reader.profile);
     set.text(names::HTTP_METHOD, &record.method);
     set.text(names::HTTP_ROUTE, &record.route);
@@ -63,6 +68,7 @@ fn request(record: &RequestRecord, reader: Reader) -> Span {
     let told = error.as_deref().or(record.error.as_deref()).unwrap_or_default();
     set.text(names::ERROR_TYPE, told);
     flavour_of_request(&mut set, record, reader.flavour);
+    said::in_request(&mut set, reader);
     Span {
         trace_id: record.trace_id.clone(),
         span_id: record.span_id.clone(),
@@ -72,13 +78,14 @@ fn request(record: &RequestRecord, reader: Reader) -> Span {
         started_ms: record.started_ms,
         ended_ms: record.ended_ms(),
         attributes: set.list,
+        texts: set.texts,
         events: events(record),
         links: Vec::new(),
         error,
     }
 }
 
-fn call(record: &RequestRecord, at: usize, attempt: &AttemptRecord, reader: Reader) -> Span {
+fn call(record: &RequestRecord, at: usize, attempt: &AttemptRecord, reader: Reader<'_>) -> Span {
     let mut set = Attrs::new(reader.profile);
     set.text(names::OPERATION, &record.operation);
     set.text(names::PROVIDER, names::provider(&attempt.provider, &attempt.profile));
@@ -123,6 +130,9 @@ fn call(record: &RequestRecord, at: usize, attempt: &AttemptRecord, reader: Read
     set.put(own::ATTEMPT, Value::Int(int(at as u64 + 1)));
     set.cost(attempt.cost);
     flavour_of_call(&mut set, record, attempt, reader.flavour);
+    if record.answering() == Some(at) {
+        said::in_call(&mut set, reader);
+    }
     let before = at.checked_sub(1).and_then(|before| record.attempts.get(before));
     Span {
         trace_id: record.trace_id.clone(),
@@ -133,6 +143,7 @@ fn call(record: &RequestRecord, at: usize, attempt: &AttemptRecord, reader: Read
         started_ms: attempt.started_ms,
         ended_ms: attempt.ended_ms(),
         attributes: set.list,
+        texts: set.texts,
         events: Vec::new(),
         links: before.map(|before| (record.trace_id.clone(), before.span_id.clone())).into_iter().collect(),
         error,
@@ -238,11 +249,12 @@ fn flavour_of_call(set: &mut Attrs, record: &RequestRecord, attempt: &AttemptRec
 struct Attrs {
     profile: Profile,
     list: Attributes,
+    texts: Vec<(String, String)>,
 }
 
 impl Attrs {
     fn new(profile: Profile) -> Self {
-        Self { profile, list: Vec::with_capacity(32) }
+        Self { profile, list: Vec::with_capacity(32), texts: Vec::new() }
     }
 
     fn put(&mut self, key: &'static str, value: Value) {

@@ -36,7 +36,7 @@ describe('Arize Phoenix', present ? { timeout: 300_000 } : missingPeer('arize-ph
     const settings = { WORKING_DIR: folder, HOST: '127.0.0.1', PORT: port, GRPC_PORT: grpc, TELEMETRY_ENABLED: 'false', ALLOW_EXTERNAL_RESOURCES: 'false', DISABLE_AGENT_ASSISTANT: 'true' };
     const env = Object.fromEntries(Object.entries(settings).map(([name, value]) => [`PHOENIX_${name}`, String(value)]));
     child = spawn(join(venv, 'bin', 'phoenix'), ['serve'], { env: { ...scrubbed(), ...env, NO_PROXY: '127.0.0.1' }, stdio: 'ignore' });
-    gateway = await startHarness({ config: { telemetry: { flush_ms: 20, otlp: [{ endpoint: base, signals: ['traces'], flavour: 'openinference' }] } } });
+    gateway = await startHarness({ config: { telemetry: { flush_ms: 20, otlp: [{ endpoint: base, signals: ['traces'], flavour: 'openinference', content: true }] } }, tells: 'prompts' });
     await until(async () => (await fetch(`${base}/healthz`).catch(() => ({ ok: false }))).ok, { timeout: 240_000, every: 200, what: 'Phoenix' });
   }, { timeout: 270_000 }); // it migrates an empty database first: some twenty seconds of CPU time
   after(async () => {
@@ -71,6 +71,8 @@ describe('Arize Phoenix', present ? { timeout: 300_000 } : missingPeer('arize-ph
     assert.ok(told['llm.token_count.prompt'] > 0 && told['llm.token_count.completion'] > 0);
     assert.equal(told['llm.token_count.total'], told['llm.token_count.prompt'] + told['llm.token_count.completion']);
     assert.deepEqual(own.events.map(event => event.name).sort(), ['signalbox.commit', 'signalbox.fallback']);
-    assert.ok(!JSON.stringify(spans).includes('capital of France'), 'no content');
+    const words = { 'llm.input_messages.0.message.role': 'user', 'llm.input_messages.0.message.content': /capital of France/, 'llm.output_messages.0.message.content': /./ };
+    for (const [key, value] of Object.entries(words)) assert.match(told[key], new RegExp(value), key);
+    assert.ok(own.attributes['input.value'].includes('capital of France') && !JSON.stringify(failed).includes('capital of France'));
   });
 });

@@ -14,6 +14,7 @@ import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { scrubbed } from '../../scripts/lib/env.mjs';
 import { root, toolsDir } from '../../scripts/lib/paths.mjs';
 import { MODELS } from './clients.mjs';
+import { DIALECTS } from './dialects.mjs';
 import { missingPeer, startHarness, until } from './harness.mjs';
 
 const SECRET = 'The launch code is swordfish-8841.';
@@ -239,6 +240,75 @@ test('each recipe of the documentation sends what its service wants', async () =
   }
 });
 
+describe('what was said goes to the collector that asks for it', () => {
+  const secrets = ['sk-proj-4bC9dE0fG1hI2jK3lM4nO5pQ', 'ada.lovelace@mail.example', '+49 30 901820-45', '4111 1111 1111 1111', 'sim-openai', 'sim-anthropic', 'sim-gemini'];
+  const planted = `Keep this: ${secrets.slice(0, 4).join(' ; ')} -- done.`;
+  const masked = 'Keep this: [redacted:secret] ; [redacted:email] ; [redacted:phone] ; [redacted:card] -- done.';
+  let gateway;
+  let asking;
+  let other;
+  before(async () => {
+    [asking, other] = [await collector(), await collector()];
+    const otlp = [{ endpoint: other.url, encoding: 'json' }, { endpoint: asking.url, encoding: 'json', content: true }];
+    gateway = await startHarness({ config: { telemetry: telemetry({ otlp }) }, tells: 'prompts' });
+  });
+  after(async () => {
+    await gateway?.close();
+    asking?.close();
+    other?.close();
+  });
+
+  for (const [name, dialect] of Object.entries(DIALECTS)) {
+    for (const [model, stream] of [[MODELS.OpenAI, false], [MODELS.Anthropic, true], [MODELS.Gemini, true]]) {
+      test(`${name}, ${stream ? 'streamed' : 'whole'}, from ${model}: masked there, and not at all at the other one`, async () => {
+        gateway.sim.behave('*', { answer: { text: planted, pieces: 60 } });
+        const body = JSON.parse(JSON.stringify(dialect.body(model, stream)).replaceAll('Count to four', planted));
+        const answer = await gateway.call(dialect.path(model, stream), body);
+        const text = await answer.text();
+        assert.equal(answer.status, 200, text);
+        const id = answer.headers.get('x-signalbox-request-id');
+        const at = async sink => {
+          const found = await until(() => sink.got.find(one => one.path === '/v1/traces' && one.body.includes(id)), { what: `the spans of ${id}` });
+          return spansOf(found).map(attributes).filter(told => told['signalbox.request.id'] === id);
+        };
+        const [[own, call], theirs] = [await at(asking), await at(other)];
+        const parts = list => JSON.parse(list).flatMap(message => message.parts);
+        assert.deepEqual(parts(call['gen_ai.input.messages']), [{ type: 'text', content: masked }]);
+        assert.deepEqual(JSON.parse(call['gen_ai.output.messages']), [{ role: 'assistant', parts: [{ type: 'text', content: masked }], finish_reason: 'stop' }]);
+        assert.ok(!('gen_ai.output.messages' in own));
+        assert.ok(theirs.every(told => Object.keys(told).every(key => !/messages|instructions|definitions/.test(key))));
+      });
+    }
+  }
+
+  test('a tool call, its result and what is declared are told', async () => {
+    gateway.sim.reset();
+    const tools = [{ type: 'function', function: { name: 'look', parameters: { type: 'object', properties: { password: { type: 'string' } } } } }];
+    const call = { id: 'call_1', type: 'function', function: { name: 'look', arguments: '{"password":"hunter2","q":"x"}' } };
+    const history = [{ role: 'user', content: 'Look.' }, { role: 'assistant', content: null, tool_calls: [call] }, { role: 'tool', tool_call_id: 'call_1', content: 'found by ada.lovelace@mail.example' }];
+    const answer = await gateway.call('/v1/chat/completions', { model: MODELS.OpenAI, messages: history, tools });
+    assert.equal(answer.status, 200, await answer.text());
+    const id = answer.headers.get('x-signalbox-request-id');
+    const told = await until(() => {
+      const found = asking.got.find(one => one.path === '/v1/traces' && one.body.includes(id));
+      return found && spansOf(found).map(attributes).find(one => one['signalbox.request.id'] === id && one['gen_ai.input.messages']);
+    }, { what: 'the spans' });
+    const [, called, result] = JSON.parse(told['gen_ai.input.messages']);
+    assert.deepEqual(called.parts, [{ type: 'tool_call', id: 'call_1', name: 'look', arguments: { password: '[redacted:secret]', q: 'x' } }]);
+    assert.deepEqual([result.role, result.parts], ['tool', [{ type: 'tool_call_response', id: 'call_1', response: 'found by [redacted:email]' }]]);
+    assert.deepEqual(JSON.parse(told['gen_ai.tool.definitions']), [{ type: 'function', name: 'look', parameters: tools[0].function.parameters }]);
+  });
+
+  test('nothing that was planted, and no word of a prompt at the other one, came to any of them', async () => {
+    const text = sink => sink.got.map(one => one.body.toString()).join('\n');
+    assert.ok(text(asking).includes('Keep this:'));
+    for (const secret of [...secrets, 'lovelace', '901820', 'hunter2']) assert.ok(!text(asking).includes(secret), secret);
+    for (const word of ['Keep this', '-- done', 'redacted', 'Look.']) assert.ok(!text(other).includes(word), word);
+    assert.ok(!JSON.stringify(gateway.logs).includes('Keep this'));
+    assert.ok(!(await (await gateway.call('/v1/stats')).text()).includes('Keep this'));
+  });
+});
+
 test('pages of the register are for operators', async () => {
   const gateway = await startHarness({ config: { identity: { mode: 'jwt', issuers: [{ issuer: 'https://id.example', jwks_url: 'http://127.0.0.1:9/jwks', audiences: ['x'], algorithms: ['RS256'] }] } }, secrets: { METRICS_TOKEN: 'scrape-me' } });
   try {
@@ -265,8 +335,8 @@ describe('the official protobuf definitions', present ? {} : missingPeer('opente
       const port = await new Promise(resolve => lines.once('line', resolve));
       lines.on('line', line => told.push(JSON.parse(line)));
       const endpoint = `http://127.0.0.1:${port}`;
-      const otlp = [{ endpoint }, { endpoint, encoding: 'json', profile: 'latest' }, { endpoint, flavour: 'langfuse', signals: ['traces'] }, { endpoint, flavour: 'openinference', encoding: 'json', signals: ['traces'] }];
-      gateway = await startHarness({ config: { telemetry: telemetry({ otlp, environment: 'test' }) } });
+      const otlp = [{ endpoint }, { endpoint, encoding: 'json', profile: 'latest', content: true }, { endpoint, flavour: 'langfuse', signals: ['traces'], content: true }, { endpoint, flavour: 'openinference', signals: ['traces'], content: true }];
+      gateway = await startHarness({ config: { telemetry: telemetry({ otlp, environment: 'test' }) }, tells: 'prompts' });
       gateway.sim.behave('gpt-5-mini', 'status-503');
       const answer = await chat(gateway, { models: [MODELS.Gemini], stream: true });
       await answer.text();

@@ -20,7 +20,8 @@ use signalbox::http::{Headers, Request, ResponseHead, UpstreamRequest};
 use signalbox::identity::ports::{Fetcher, JwksSource, PortFailure, SignatureVerifier};
 use signalbox::identity::{Algorithm, Gate};
 use signalbox::pipeline;
-use signalbox::ports::{Awaited, CallerSink, Interrupt, Kept, Platform, Side, UpstreamCall};
+use signalbox::ports::{Awaited, CallerSink, Interrupt, Kept, MakeContent, Platform, Side, UpstreamCall};
+use signalbox::telemetry::content::Content;
 use signalbox::telemetry::record::RequestRecord;
 
 pub const START_MS: u64 = 1_800_000_000_000;
@@ -156,6 +157,8 @@ pub struct World {
     pub batches: Cell<u64>,
     pub log: RefCell<Vec<String>>,
     pub records: RefCell<Vec<RequestRecord>>,
+    /// What was said in each, where a collector asks for that.
+    pub contents: RefCell<Vec<Option<Content>>>,
     /// What the keeper of answers makes of a visit; `None`: there is none.
     pub kept: Cell<Option<Kept>>,
     /// Visits to it: name, path, what was sent.
@@ -365,8 +368,9 @@ impl Platform for Fake {
         true
     }
 
-    fn record_request(&self, record: RequestRecord) {
+    fn record_request(&self, record: RequestRecord, content: Option<MakeContent>) {
         self.0.records.borrow_mut().push(record);
+        self.0.contents.borrow_mut().push(content.map(|make| make()));
     }
 
     async fn register(&self, _: u64, _: &str) -> Option<String> {

@@ -120,7 +120,7 @@ fn attributes_of_spans_have_published_names_and_types() {
         let published = registry(profile, "attribute");
         let mut seen = 0;
         for flavour in [Flavour::Otel, Flavour::Langfuse, Flavour::OpenInference] {
-            for span in spans(&record(), Reader { profile, flavour }) {
+            for span in spans(&record(), Reader { profile, flavour, content: None }) {
                 let own = span.events.iter().flat_map(|event| &event.attributes);
                 for (name, value) in span.attributes.iter().chain(own).filter(|(name, _)| !is_ours(name)) {
                     let known = published.get(name).unwrap_or_else(|| panic!("{name} is not in {profile:?}"));
@@ -135,7 +135,9 @@ fn attributes_of_spans_have_published_names_and_types() {
 
 #[test]
 fn what_a_call_must_have_under_the_conventions_is_there() {
-    for span in spans(&record(), Reader { profile: Profile::V141, flavour: Flavour::Otel }).iter().skip(1) {
+    for span in
+        spans(&record(), Reader { profile: Profile::V141, flavour: Flavour::Otel, content: None }).iter().skip(1)
+    {
         for required in [OPERATION, PROVIDER, REQUEST_MODEL, SERVER_ADDRESS, SERVER_PORT] {
             assert!(span.attributes.iter().any(|(name, _)| *name == required.under(Profile::V141)), "{required:?}");
         }

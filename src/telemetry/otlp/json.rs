@@ -25,6 +25,7 @@ fn request(outer: &str, inner: &str, list: &str, resource: &Attributes, schema: 
 }
 
 fn span(span: &Span) -> Json {
+    let texts = span.texts.iter().map(|(key, text)| json!({ "key": key, "value": { "stringValue": text } }));
     let mut json = json!({
         "traceId": span.trace_id,
         "spanId": span.span_id,
@@ -32,7 +33,7 @@ fn span(span: &Span) -> Json {
         "kind": span.kind as u8,
         "startTimeUnixNano": nanos(span.started_ms).to_string(),
         "endTimeUnixNano": nanos(span.ended_ms).to_string(),
-        "attributes": attributes(&span.attributes),
+        "attributes": attributes(&span.attributes).into_iter().chain(texts).collect::<Vec<_>>(),
         "events": span.events.iter().map(event).collect::<Vec<_>>(),
         "links": span.links.iter().map(|(trace, span)| json!({ "traceId": trace, "spanId": span })).collect::<Vec<_>>(),
     });

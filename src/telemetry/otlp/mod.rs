@@ -51,6 +51,8 @@ pub struct Span {
     pub ended_ms: u64,
     /// What is known.
     pub attributes: Attributes,
+    /// The same whose names are made: one a message, where a collector reads them so.
+    pub texts: Vec<(String, String)>,
     /// What happened within.
     pub events: Vec<Event>,
     /// Spans that it belongs with.

@@ -60,6 +60,12 @@ fn span(out: &mut Writer, span: &Span) {
     out.fixed64(7, nanos(span.started_ms));
     out.fixed64(8, nanos(span.ended_ms));
     attributes(out, 9, &span.attributes);
+    for (key, text) in &span.texts {
+        out.message(9, |out| {
+            out.text(1, key);
+            out.message(2, |out| out.bytes(1, text.as_bytes()));
+        });
+    }
     for event in &span.events {
         out.message(11, |out| self::event(out, event));
     }

@@ -9,6 +9,7 @@ fn span() -> Span {
         kind: Kind::Client,
         started_ms: 1,
         ended_ms: 2,
+        texts: vec![("llm.input_messages.0.message.role".into(), "user".into())],
         attributes: vec![("n", Value::Int(-1)), ("b", Value::Bool(false)), ("t", Value::Texts(vec!["x".into()]))],
         events: vec![Event { at_ms: 1, name: "e", attributes: Vec::new() }],
         links: Vec::new(),

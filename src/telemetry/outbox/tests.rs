@@ -66,6 +66,47 @@ fn what_does_not_fit_is_counted() {
     assert_eq!(dropped(&register.meter), [("records".to_owned(), 3)]);
 }
 
+fn with_content(n: u64, text: &str) -> Told {
+    use crate::telemetry::content::{Message, Part};
+    let parts = vec![Part::Text { content: text.into() }];
+    let input = vec![Message { role: "user", parts, finish_reason: None }];
+    Told { record: record(n), content: Some(Box::new(Content { input, ..Content::default() })) }
+}
+
+#[test]
+fn what_was_said_goes_to_the_collector_that_asks_for_it_and_nowhere_else() {
+    let settings = settings(
+        r#"{"otlp":[{"endpoint":"http://127.0.0.1:1"},{"endpoint":"http://127.0.0.1:2","content":true},
+            {"endpoint":"http://127.0.0.1:3","content":true,"signals":["metrics"]}]}"#,
+    );
+    let mut outbox = Outbox::new(7);
+    let mut told = with_content(1, "CANARY");
+    told.record.attempts.push(Default::default());
+    outbox.push(told);
+    let (mut exports, push) = outbox.flush(&settings, 2_000);
+    exports.extend(outbox.flush_metrics(&settings, 3_000, true));
+    let has = |export: &&Export| export.body.windows(6).any(|part| part == b"CANARY");
+    let holders: Vec<(usize, &str)> = exports.iter().filter(has).map(|e| (e.collector, e.signal)).collect();
+    assert_eq!((exports.len(), holders), (5, vec![(1, "traces")]));
+    assert!(!serde_json::to_string(&push).unwrap().contains("CANARY"), "nor to the register");
+}
+
+#[test]
+fn content_that_does_not_fit_is_left_out_and_counted_and_its_record_is_not() {
+    let settings = settings(r#"{"otlp":[{"endpoint":"http://127.0.0.1:1","content":true}]}"#);
+    let mut outbox = Outbox::new(7);
+    let long = "x".repeat(MOST_CONTENT_BYTES / 4);
+    for n in 0..5 {
+        outbox.push(with_content(n, &long));
+    }
+    let (exports, push) = outbox.flush(&settings, 2_000);
+    assert_eq!(exports[0].items, 5);
+    assert_eq!(dropped(&Register::from(push.unwrap().part).meter), [("content".to_owned(), 2)]);
+    outbox.push(with_content(9, &long));
+    let (_, push) = outbox.flush(&settings, 3_000);
+    assert!(dropped(&Register::from(push.unwrap().part).meter).is_empty(), "what has gone makes room");
+}
+
 #[test]
 fn what_nobody_takes_is_counted_with_the_next_message() {
     let settings = two_collectors();

@@ -37,8 +37,8 @@ fn record(attempts: Vec<AttemptRecord>) -> RequestRecord {
     }
 }
 
-fn reader(flavour: Flavour) -> Reader {
-    Reader { profile: Profile::V141, flavour }
+fn reader(flavour: Flavour) -> Reader<'static> {
+    Reader { profile: Profile::V141, flavour, content: None }
 }
 
 fn value<'s>(span: &'s Span, key: &str) -> Option<&'s Value> {
@@ -129,7 +129,7 @@ fn names_follow_the_collectors_profile() {
     let usage = Usage { cache_write_5m_tokens: Some(4), ..Usage::default() };
     let record = record(vec![AttemptRecord { usage, ..attempt("first", "200", None, 1) }]);
     let key = |profile| {
-        let span = &spans(&record, Reader { profile, flavour: Flavour::Otel })[1];
+        let span = &spans(&record, Reader { profile, flavour: Flavour::Otel, content: None })[1];
         span.attributes.iter().map(|(key, _)| *key).find(|key| key.contains("cache_")).unwrap()
     };
     assert_eq!(key(Profile::V141), "gen_ai.usage.cache_creation.input_tokens");
@@ -156,6 +156,103 @@ fn each_way_to_call_again_is_an_event_of_its_own() {
     assert_eq!(
         names,
         ["signalbox.retry", "signalbox.fallback", "signalbox.hedge", "signalbox.resume", "signalbox.commit"]
+    );
+}
+
+fn content() -> Content {
+    use crate::telemetry::content::{Definition, Message, Part};
+    let text = |content: &str| Part::Text { content: content.into() };
+    let message = |role, parts, finish_reason| Message { role, parts, finish_reason };
+    let call = Part::ToolCall { id: "c1".into(), name: "look".into(), arguments: r#"{"q":1}"#.into() };
+    let result = |id: &str| Part::ToolCallResponse { id: id.into(), response: format!("of {id}") };
+    Content {
+        system: vec![message("system", vec![text("Be kind.")], None)],
+        input: vec![
+            message("user", vec![text("What?"), text("This.")], None),
+            message("assistant", vec![call], None),
+            message("tool", vec![result("c1"), result("c2")], None),
+        ],
+        output: vec![message("assistant", vec![text("A cat.")], Some("stop"))],
+        tools: vec![Definition { name: "look".into(), description: None, parameters: None }],
+        cut: true,
+    }
+}
+
+#[test]
+fn what_was_said_stands_on_the_call_that_answered_as_its_reader_reads_it() {
+    let content = content();
+    let failed = || attempt("first", "503", Some("server_error"), 1);
+    let answered = RequestRecord {
+        model: Some("anthropic/claude-y".into()),
+        ..record(vec![
+            failed(),
+            attempt("retry", "200", None, 2),
+            AttemptRecord { provider: "other".into(), ..failed() },
+        ])
+    };
+    let told = |flavour| spans(&answered, Reader { content: Some(&content), ..reader(flavour) });
+    let keys = |span: &Span| -> Vec<String> {
+        let own = span.attributes.iter().map(|(key, _)| (*key).to_owned());
+        let said = |key: &String| {
+            ["message", "instructions", "tool", "put.", "content", ".input", ".output"]
+                .iter()
+                .any(|word| key.contains(word))
+        };
+        own.chain(span.texts.iter().map(|(key, _)| key.clone()))
+            .filter(said)
+            .filter(|key| !key.contains("usage"))
+            .collect()
+    };
+    let text = |span: &Span, key: &str| match value(span, key) {
+        Some(Value::Text(text)) => text.clone(),
+        other => panic!("{key}: {other:?}"),
+    };
+    for flavour in [Flavour::Otel, Flavour::Langfuse, Flavour::OpenInference] {
+        let spans = told(flavour);
+        assert!(keys(&spans[1]).is_empty() && keys(&spans[3]).is_empty(), "{flavour:?}");
+        let without = super::spans(&answered, reader(flavour));
+        assert!(without.iter().all(|span| keys(span).is_empty()), "{flavour:?}: to who does not ask nothing is told");
+        assert_eq!(value(&spans[2], "signalbox.content.truncated"), Some(&Value::Bool(true)));
+        assert_eq!(keys(&spans[0]).is_empty(), flavour == Flavour::Otel);
+    }
+    let call = &told(Flavour::Otel)[2];
+    assert_eq!(text(call, "gen_ai.system_instructions"), r#"[{"type":"text","content":"Be kind."}]"#);
+    assert!(text(call, "gen_ai.input.messages")
+        .starts_with(r#"[{"role":"user","parts":[{"type":"text","content":"What?"},"#));
+    assert!(text(call, "gen_ai.output.messages").ends_with(r#""finish_reason":"stop"}]"#));
+    assert_eq!(text(call, "gen_ai.tool.definitions"), r#"[{"type":"function","name":"look"}]"#);
+    let langfuse = told(Flavour::Langfuse);
+    for span in [&langfuse[0], &langfuse[2]] {
+        assert!(text(span, "langfuse.observation.input").starts_with(r#"[{"role":"system","parts":"#));
+        assert!(text(span, "langfuse.observation.output").contains("A cat."));
+        assert_eq!(value(span, "gen_ai.input.messages"), None, "once is enough");
+    }
+    let phoenix = told(Flavour::OpenInference);
+    assert!(
+        text(&phoenix[0], "input.value").contains("Be kind.") && text(&phoenix[0], "output.value").contains("A cat.")
+    );
+    let flat: Vec<String> = phoenix[2].texts.iter().map(|(key, text)| format!("{key}={text}")).collect();
+    assert_eq!(
+        flat,
+        [
+            "llm.input_messages.0.message.role=system",
+            "llm.input_messages.0.message.content=Be kind.",
+            "llm.input_messages.1.message.role=user",
+            "llm.input_messages.1.message.content=What?\nThis.",
+            "llm.input_messages.2.message.role=assistant",
+            "llm.input_messages.2.message.tool_calls.0.tool_call.id=c1",
+            "llm.input_messages.2.message.tool_calls.0.tool_call.function.name=look",
+            "llm.input_messages.2.message.tool_calls.0.tool_call.function.arguments={\"q\":1}",
+            "llm.input_messages.3.message.role=tool",
+            "llm.input_messages.3.message.content=of c1",
+            "llm.input_messages.3.message.tool_call_id=c1",
+            "llm.input_messages.4.message.role=tool",
+            "llm.input_messages.4.message.content=of c2",
+            "llm.input_messages.4.message.tool_call_id=c2",
+            "llm.output_messages.0.message.role=assistant",
+            "llm.output_messages.0.message.content=A cat.",
+            "llm.tools.0.tool.json_schema={\"type\":\"function\",\"name\":\"look\"}",
+        ]
     );
 }
 

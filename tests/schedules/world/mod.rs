@@ -20,7 +20,7 @@ use signalbox::accounting::Row;
 use signalbox::http::{Headers, ResponseHead, UpstreamRequest};
 use signalbox::identity::ports::{Fetcher, JwksSource, PortFailure, SignatureVerifier};
 use signalbox::identity::Algorithm;
-use signalbox::ports::{Awaited, Interrupt, Kept, Platform, Side};
+use signalbox::ports::{Awaited, Interrupt, Kept, MakeContent, Platform, Side};
 use signalbox::telemetry::record::RequestRecord;
 
 pub use call::Call;
@@ -584,7 +584,7 @@ impl Platform for World {
         false
     }
 
-    fn record_request(&self, _: RequestRecord) {}
+    fn record_request(&self, _: RequestRecord, _: Option<MakeContent>) {}
 
     async fn register(&self, _: u64, _: &str) -> Option<String> {
         None
