@@ -59,10 +59,11 @@ impl Said {
             parameters: tool.parameters.map(|schema| masked.0.body(schema.get())),
         });
         let tools = tools.collect();
+        let stop = request.stop.iter().map(|text| masked.text(text)).collect();
         let output = choices(self.dialect, &answer).into_iter().map(|choice| masked.answer(choice)).collect();
         let cut = answer.truncated || self.request.is_empty();
         let system = Some(system).filter(|message| !message.parts.is_empty()).into_iter().collect();
-        Content { system, input, output, tools, cut }.fit(self.most)
+        Content { system, input, output, tools, stop, cut }.fit(self.most)
     }
 
     /// How many turns are instructions beside the conversation. In chat they are part of it, as the conventions want it told.

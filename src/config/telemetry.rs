@@ -39,6 +39,12 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
+    /// Whether a collector takes spans.
+    #[must_use]
+    pub fn tells_traces(&self) -> bool {
+        self.otlp.iter().any(|collector| collector.traces)
+    }
+
     /// Whether a collector asks for what was said.
     #[must_use]
     pub fn tells_content(&self) -> bool {

@@ -1,6 +1,7 @@
 //! START HERE: the request's path. [`handle`] names every stage in order; nothing clever lives here.
 
 pub mod abilities;
+pub mod asked_for;
 pub mod attempts;
 pub mod captures;
 pub mod capturing;

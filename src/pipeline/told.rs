@@ -3,6 +3,7 @@
 use crate::accounting::Cost;
 use crate::error::{Blame, GatewayError};
 use crate::http::Request;
+use crate::pipeline::asked_for;
 use crate::pipeline::attempts::Run;
 use crate::pipeline::capturing;
 use crate::pipeline::considered;
@@ -13,6 +14,7 @@ use crate::pipeline::saying;
 use crate::ports::Platform;
 use crate::telemetry::log::RequestLine;
 use crate::telemetry::record::RequestRecord;
+use crate::telemetry::sampling;
 
 /// A request that went through its attempts, well or not.
 pub fn served<P: Platform>(run: &Run<'_, P>) {
@@ -53,7 +55,11 @@ pub fn served<P: Platform>(run: &Run<'_, P>) {
         .to_json(),
     );
     if exchange.platform.wants_records() {
-        let record = RequestRecord { capture_id, ..recorded::served(run, shadow.as_ref()) };
+        let mut record = RequestRecord { capture_id, ..recorded::served(run, shadow.as_ref()) };
+        let telemetry = &exchange.gateway.config.telemetry;
+        if telemetry.tells_traces() && sampling::exported(&record, telemetry) {
+            record.parameters = asked_for::parameters(exchange.dialect, run.view);
+        }
         let content = saying::finish(run, &record);
         exchange.platform.record_request(record, content);
     }

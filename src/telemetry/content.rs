@@ -17,6 +17,8 @@ pub struct Content {
     pub output: Vec<Message>,
     /// Functions that were declared.
     pub tools: Vec<Definition>,
+    /// Texts that were to end the answer.
+    pub stop: Vec<String>,
     /// Something was longer than what is told of it.
     pub cut: bool,
 }
@@ -141,13 +143,21 @@ impl Content {
             fits
         });
         self.cut |= self.tools.len() < all;
+        if json(&self.stop).len() > most {
+            self.stop.clear();
+            self.cut = true;
+        }
         self
     }
 
     /// How much memory it takes, about.
     #[must_use]
     pub fn size(&self) -> usize {
-        json(&self.system).len() + json(&self.input).len() + json(&self.output).len() + json(&self.tools).len()
+        json(&self.system).len()
+            + json(&self.input).len()
+            + json(&self.output).len()
+            + json(&self.tools).len()
+            + json(&self.stop).len()
     }
 }
 

@@ -56,6 +56,26 @@ names! {
     RESPONSE_MODEL = "gen_ai.response.model";
     /// True where a stream was asked for.
     REQUEST_STREAM = "gen_ai.request.stream";
+    /// Bound on generated tokens, as are the following where the request names them.
+    MAX_TOKENS = "gen_ai.request.max_tokens";
+    /// Of sampling.
+    TEMPERATURE = "gen_ai.request.temperature";
+    /// Nucleus sampling.
+    TOP_P = "gen_ai.request.top_p";
+    /// Top-k sampling.
+    TOP_K = "gen_ai.request.top_k";
+    /// Of sampling.
+    SEED = "gen_ai.request.seed";
+    /// Of tokens that were used.
+    FREQUENCY_PENALTY = "gen_ai.request.frequency_penalty";
+    /// Of tokens that were used at all.
+    PRESENCE_PENALTY = "gen_ai.request.presence_penalty";
+    /// How many answers, where not one.
+    CHOICES = "gen_ai.request.choice.count";
+    /// Redacted, opt-in: callers write them.
+    STOP_SEQUENCES = "gen_ai.request.stop_sequences";
+    /// `json`, `image`, `speech`.
+    OUTPUT_TYPE = "gen_ai.output.type";
     /// The answer's id.
     RESPONSE_ID = "gen_ai.response.id";
     /// A list, also of one.

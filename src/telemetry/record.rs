@@ -96,6 +96,9 @@ pub struct RequestRecord {
     /// Name under which the payloads are kept for replay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture_id: Option<String>,
+    /// How the answer was wanted, where its spans are exported.
+    #[serde(skip)]
+    pub parameters: Parameters,
     /// Versions of the documents in force.
     pub config_version: String,
     /// As above.
@@ -151,6 +154,29 @@ pub struct AttemptRecord {
     /// What it did to the candidate's circuit: `opened`, `closed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub circuit: Option<String>,
+}
+
+/// What a request says of its answer: numbers, and a word of ours.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Parameters {
+    /// Bound on generated tokens.
+    pub max_tokens: Option<u64>,
+    /// Of sampling.
+    pub temperature: Option<f64>,
+    /// Nucleus sampling.
+    pub top_p: Option<f64>,
+    /// Top-k sampling; the conventions have it as a double.
+    pub top_k: Option<f64>,
+    /// Of sampling.
+    pub seed: Option<i64>,
+    /// −2 to 2.
+    pub frequency_penalty: Option<f64>,
+    /// −2 to 2.
+    pub presence_penalty: Option<f64>,
+    /// How many answers.
+    pub choices: Option<u64>,
+    /// `json`, `image`, `speech`, where the request asks for it.
+    pub output: Option<&'static str>,
 }
 
 /// A candidate as a decision placed it.

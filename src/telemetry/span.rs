@@ -6,7 +6,7 @@ mod said;
 use super::content::Content;
 use super::names::{self, own, Name};
 use super::otlp::{Attributes, Event, Kind, Span, Value};
-use super::record::{AttemptRecord, RequestRecord};
+use super::record::{AttemptRecord, Parameters, RequestRecord};
 use crate::accounting::day::day_of;
 use crate::accounting::Cost;
 use crate::config::telemetry::{Flavour, Profile};
@@ -95,6 +95,7 @@ fn call(record: &RequestRecord, at: usize, attempt: &AttemptRecord, reader: Read
     if record.stream {
         set.put(names::REQUEST_STREAM.under(reader.profile), Value::Bool(true));
     }
+    set.parameters(&record.parameters);
     if let Some(reason) = &attempt.finish_reason {
         set.put(names::FINISH_REASONS.under(reader.profile), Value::Texts(vec![reason.clone()]));
     }
@@ -279,6 +280,26 @@ impl Attrs {
         if let Some(number) = number {
             self.int(name, number);
         }
+    }
+
+    fn parameters(&mut self, wanted: &Parameters) {
+        self.some(names::MAX_TOKENS, wanted.max_tokens);
+        self.some(names::CHOICES, wanted.choices.filter(|count| *count != 1));
+        if let Some(seed) = wanted.seed {
+            self.put(names::SEED.under(self.profile), Value::Int(seed));
+        }
+        for (name, number) in [
+            (names::TEMPERATURE, wanted.temperature),
+            (names::TOP_P, wanted.top_p),
+            (names::TOP_K, wanted.top_k),
+            (names::FREQUENCY_PENALTY, wanted.frequency_penalty),
+            (names::PRESENCE_PENALTY, wanted.presence_penalty),
+        ] {
+            if let Some(number) = number {
+                self.put(name.under(self.profile), Value::Double(number));
+            }
+        }
+        self.text(names::OUTPUT_TYPE, wanted.output.unwrap_or_default());
     }
 
     fn cost(&mut self, cost: Option<Cost>) {

@@ -75,9 +75,9 @@ proptest! {
             texts.iter().map(|t| message("user", vec![text(t), call(t), Part::Reasoning { content: t.clone() }])).collect();
         let system = messages.first().cloned().into_iter().collect();
         let tools = texts.iter().map(tool).collect();
-        let whole = Content { system, input: messages.clone(), output: messages, tools, cut: false };
+        let whole = Content { system, input: messages.clone(), output: messages, tools, stop: texts, cut: false };
         let cut = whole.clone().fit(most);
-        for list in [json(&cut.system), json(&cut.input), json(&cut.output), json(&cut.tools)] {
+        for list in [json(&cut.system), json(&cut.input), json(&cut.output), json(&cut.tools), json(&cut.stop)] {
             prop_assert!(list.len() <= most, "{} > {most}", list.len());
             prop_assert!(serde_json::from_str::<Vec<Value>>(&list).is_ok(), "{list}");
         }

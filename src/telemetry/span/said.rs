@@ -57,6 +57,9 @@ pub fn in_call(set: &mut Attrs, reader: Reader<'_>) {
             }
         }
     }
+    if !content.stop.is_empty() {
+        set.put(names::STOP_SEQUENCES.under(reader.profile), Value::Texts(content.stop.clone()));
+    }
     if content.cut {
         set.put(own::CONTENT_CUT, Value::Bool(true));
     }

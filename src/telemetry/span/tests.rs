@@ -174,6 +174,7 @@ fn content() -> Content {
         ],
         output: vec![message("assistant", vec![text("A cat.")], Some("stop"))],
         tools: vec![Definition { name: "look".into(), description: None, parameters: None }],
+        stop: vec!["END".into()],
         cut: true,
     }
 }
@@ -221,6 +222,7 @@ fn what_was_said_stands_on_the_call_that_answered_as_its_reader_reads_it() {
         .starts_with(r#"[{"role":"user","parts":[{"type":"text","content":"What?"},"#));
     assert!(text(call, "gen_ai.output.messages").ends_with(r#""finish_reason":"stop"}]"#));
     assert_eq!(text(call, "gen_ai.tool.definitions"), r#"[{"type":"function","name":"look"}]"#);
+    assert_eq!(value(call, "gen_ai.request.stop_sequences"), Some(&Value::Texts(vec!["END".into()])));
     let langfuse = told(Flavour::Langfuse);
     for span in [&langfuse[0], &langfuse[2]] {
         assert!(text(span, "langfuse.observation.input").starts_with(r#"[{"role":"system","parts":"#));
@@ -254,6 +256,28 @@ fn what_was_said_stands_on_the_call_that_answered_as_its_reader_reads_it() {
             "llm.tools.0.tool.json_schema={\"type\":\"function\",\"name\":\"look\"}",
         ]
     );
+}
+
+#[test]
+fn how_the_answer_was_wanted_stands_on_each_call_where_the_request_says_it() {
+    let parameters = Parameters {
+        max_tokens: Some(9),
+        temperature: Some(0.5),
+        seed: Some(-7),
+        choices: Some(1),
+        output: Some("json"),
+        ..Parameters::default()
+    };
+    let attempts = vec![attempt("first", "503", Some("server_error"), 1), attempt("retry", "200", None, 2)];
+    let spans = spans(&RequestRecord { parameters, ..record(attempts) }, reader(Flavour::Otel));
+    for span in &spans[1..] {
+        assert_eq!(value(span, "gen_ai.request.max_tokens"), Some(&Value::Int(9)));
+        assert_eq!(value(span, "gen_ai.request.temperature"), Some(&Value::Double(0.5)));
+        assert_eq!(value(span, "gen_ai.request.seed"), Some(&Value::Int(-7)));
+        assert_eq!(value(span, "gen_ai.output.type"), Some(&Value::Text("json".into())));
+        assert_eq!(value(span, "gen_ai.request.top_p"), None);
+        assert_eq!(value(span, "gen_ai.request.choice.count"), None, "one is what everybody wants");
+    }
 }
 
 #[test]
