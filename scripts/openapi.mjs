@@ -39,10 +39,10 @@ export function page(document = description()) {
 }
 
 function operation(endpoint) {
-  const { tag, summary, external, example, body, generates, routed, streams, only, answers, errors = 'Error', parameters = [], open, operators, unknown, empty, array, scored } = endpoint;
+  const { tag, summary, external, example, body, generates, routed, streams, only, answers, errors = 'Error', parameters = [], open, operators, unknown, empty, array, scored, lines } = endpoint;
   const shared = generates || routed ? Object.keys(headers()).map(name => ({ $ref: `#/components/parameters/${name}` })) : [];
   const schema = answers ? (answers.length > 1 ? { anyOf: answers.map(name => component(named(name))) } : component(named(answers[0]))) : array ? { type: 'array', items: { type: 'object' } } : { type: 'object' };
-  const content = only ? { [only]: { schema: text } } : { ...json(schema), ...(streams ? { 'text/event-stream': { schema: text } } : {}) };
+  const content = only ? { [only]: { schema: text } } : { ...json(schema), ...(streams ? { 'text/event-stream': { schema: text } } : {}), ...(lines ? { 'application/jsonl': { schema: text } } : {}) };
   const failure = why => ({ description: why, content: json(component(errors)) });
   return {
     operationId: `${endpoint.method}${endpoint.path.replace(/[^A-Za-z0-9]+(.)?/g, (_, next) => (next ?? '').toUpperCase())}`,

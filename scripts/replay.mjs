@@ -1,11 +1,10 @@
 #!/usr/bin/env node
 // npm run replay -- ID [--url URL] [--token TOKEN] [--model MODEL] [--policy POLICY] [--json]: sends a captured request again and
-// shows what differs (docs/captures.md). With --fixture DIR it is written as a test fixture instead, with --jsonl printed as a line
-// of OpenAI's chat format. The token is also read from SIGNALBOX_TOKEN: arguments show in lists of processes.
+// shows what differs (docs/captures.md). With --fixture DIR what the endpoint exports is written as a test fixture instead, with
+// --jsonl printed as a line of OpenAI's chat format. The token is also read from SIGNALBOX_TOKEN: arguments show in lists of processes.
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { chatLine, fixture } from './lib/captured.mjs';
 import { Problem, main, note } from './lib/say.mjs';
 
 const USAGE = 'usage: npm run replay -- ID [--url URL] [--token TOKEN] [--model MODEL] [--policy POLICY] [--json]\n       npm run replay -- ID [--url URL] [--token TOKEN] (--fixture DIR | --jsonl)';
@@ -28,18 +27,24 @@ await main(async () => {
     } catch (error) {
       throw new Problem(`${url} cannot be reached: ${error.cause?.code ?? error.message}`);
     }
+    if (answer.ok) return answer;
     const page = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Problem(`${answer.status}: ${page.error?.message ?? 'no reason given'}`);
-    return page;
+    throw new Problem(`${answer.status}: ${page.error?.message ?? 'no reason given'}`);
   };
-  if (jsonl) return void console.log(chatLine(await ask('')));
-  if (folder) {
-    const files = Object.entries(fixture(await ask('')));
-    mkdirSync(folder, { recursive: true });
-    for (const [name, text] of files) writeFileSync(join(folder, name), text);
-    return note(`${files.length} files in ${folder}`);
+  if (jsonl) {
+    const answer = await ask('?format=openai-jsonl');
+    const losses = answer.headers.get('x-signalbox-losses');
+    process.stdout.write(await answer.text());
+    return losses ? note(`not exact: ${losses}`) : undefined;
   }
-  const page = await ask('/replay', { method: 'POST', body: JSON.stringify({ model, policy }) });
+  if (folder) {
+    const { files } = await (await ask('?format=fixture')).json();
+    mkdirSync(folder, { recursive: true });
+    // A name is a file of this folder, whatever the other side says.
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, basename(name)), text);
+    return note(`${Object.keys(files).length} files in ${folder}`);
+  }
+  const page = await (await ask('/replay', { method: 'POST', body: JSON.stringify({ model, policy }) })).json();
   console.log(json ? JSON.stringify(page, null, 1) : compared(page));
   note(page.differs.length ? `differs in ${page.differs.join(', ')}` : 'nothing differs');
   if (page.redacted) note('what was masked was sent as its mask');

@@ -8,6 +8,7 @@
 //! that nothing has to be looked up to know who may see it.
 
 pub mod answer;
+pub mod export;
 pub mod made;
 pub mod outcome;
 pub mod payload;

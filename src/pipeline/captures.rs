@@ -4,7 +4,8 @@
 use serde_json::value::RawValue;
 use serde_json::{json, Value};
 
-use crate::capture::{prefix_of, Id, Meta, INDEX};
+use crate::capture::export::{export, Format, FORMATS};
+use crate::capture::{prefix_of, Capture, Id, Meta, INDEX};
 use crate::error::{ErrorKind, GatewayError};
 use crate::http::ResponseHead;
 use crate::pipeline::exchange::Exchange;
@@ -52,14 +53,44 @@ pub async fn list<P: Platform>(exchange: &Exchange<'_, P>) -> Result<u16, Gatewa
     Ok(200)
 }
 
-/// One, whole.
+/// One, whole, or as something else (`format`).
 ///
 /// # Errors
-/// 404 where there is none that this caller may see; 503 where the store cannot be reached.
+/// 404 where there is none that this caller may see; 400 for a query that is none and for what cannot be exported; 503 where the
+/// store cannot be reached.
 pub async fn one<P: Platform>(exchange: &Exchange<'_, P>, id: &str) -> Result<u16, GatewayError> {
     let (_, document) = read(exchange, id).await?;
-    exchange.platform.reply(reply::json_head(exchange, 200), document);
+    let Some(format) = format(&exchange.request.query)? else {
+        exchange.platform.reply(reply::json_head(exchange, 200), document);
+        return Ok(200);
+    };
+    let (meta, capture) = opened(&document)?;
+    let exported = export(&meta, &capture, format).map_err(|why| GatewayError::invalid("id", why))?;
+    let mut head = reply::json_head(exchange, 200);
+    head.headers.set("content-type", exported.content_type);
+    head.headers.set("x-signalbox-losses", exported.losses.join(","));
+    exchange.platform.reply(head, exported.body.into_bytes());
     Ok(200)
+}
+
+/// A document, read whole.
+///
+/// # Errors
+/// 400: another version wrote it.
+pub fn opened(document: &[u8]) -> Result<(Meta, Capture), GatewayError> {
+    let unreadable = |_| GatewayError::invalid("id", "This capture was written by another version.");
+    Ok((crate::json::from_slice(document).map_err(unreadable)?, crate::json::from_slice(document).map_err(unreadable)?))
+}
+
+fn format(query: &str) -> Result<Option<Format>, GatewayError> {
+    let mut found = None;
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let word = pair.strip_prefix("format=");
+        let known = word.and_then(|word| FORMATS.iter().find(|(name, _)| *name == word));
+        let wrong = "Known here is the parameter 'format', openai-jsonl or fixture.";
+        found = Some(known.ok_or_else(|| GatewayError::invalid("format", wrong))?.1);
+    }
+    Ok(found)
 }
 
 /// Erases one.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::capture::made::Made;
 use crate::capture::outcome::Outcome;
-use crate::capture::{Capture, Meta, Sent};
+use crate::capture::{Capture, Sent};
 use crate::dialect::{gemini, Dialect};
 use crate::error::GatewayError;
 use crate::http::Request;
@@ -81,9 +81,7 @@ pub async fn replay<P: Platform>(exchange: &Exchange<'_, P>, id: &str) -> Result
         })?,
     };
     let (_, document) = captures::read(exchange, id).await?;
-    let unreadable = |_| GatewayError::invalid("id", "This capture was written by another version.");
-    let meta: Meta = crate::json::from_slice(&document).map_err(unreadable)?;
-    let capture: Capture = crate::json::from_slice(&document).map_err(unreadable)?;
+    let (meta, capture) = captures::opened(&document)?;
     let dialect = Dialect::named(&meta.dialect).unwrap_or(Dialect::OpenAiChat);
     let Some(body) = capture.request.body.text.as_deref().filter(|_| !capture.request.body.truncated) else {
         return Err(GatewayError::invalid(

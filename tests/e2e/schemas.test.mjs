@@ -119,6 +119,7 @@ test('captures, of streams and of whole answers', async () => {
       return list.data.find(capture => capture.request_id === request);
     });
     fits('capture', await json(`/v1/captures/${kept.id}`));
+    fits('capture.fixture', await json(`/v1/captures/${kept.id}?format=fixture`));
     fits('replay', await json(`/v1/captures/${kept.id}/replay`, {}));
   }
 });
