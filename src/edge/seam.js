@@ -776,6 +776,8 @@ export async function storeCapture(bucket, keys, name, entry, meta, bytes) {
     await bucket.put(entry, '', { customMetadata });
     return undefined;
   } catch {
+    // Half of it would be in its principal's list and not in the operators'.
+    await bucket.delete([name, entry]).catch(() => {});
     return 'reset';
   }
 }

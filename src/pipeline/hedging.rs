@@ -343,6 +343,7 @@ impl<'a, P: Platform> Run<'a, P> {
                 let (fault, over) = match leg.call.read(until).await {
                     Err(interrupt @ (Interrupt::Timeout | Interrupt::ClientGone)) => return Err(interrupt),
                     Ok(Some(bytes)) => {
+                        self.exchange.tape(|tape, now| tape.heard(leg.account, now, &bytes, true));
                         read.extend_from_slice(&bytes);
                         match probe.push(&bytes, events) {
                             Ok(progress) => (None, progress.ended),

@@ -166,12 +166,15 @@ impl<P: Platform> Run<'_, P> {
         loop {
             let until = quiet_until.min(deadlines.end_at);
             let read = match ahead.take() {
-                None => call.read(if pumping { until } else { self.wake_at(until) }).await,
+                None => {
+                    let read = call.read(if pumping { until } else { self.wake_at(until) }).await;
+                    if let Ok(Some(bytes)) = &read {
+                        self.heard(account, bytes, true);
+                    }
+                    read
+                }
                 bytes => Ok(bytes),
             };
-            if let Ok(Some(bytes)) = &read {
-                self.heard(account, bytes, true);
-            }
             let progress = match read {
                 Ok(Some(bytes)) => relay.push(&bytes, &mut out),
                 Err(Interrupt::ClientGone) => return (End::Gone, begun),

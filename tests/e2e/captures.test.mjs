@@ -18,11 +18,12 @@ const SECRETS = [
   '4111 1111 1111 1111', 'DE89 3704 0044 0532 0130 00', 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJlLXNpZ25hdHVyZQ',
 ];
 const PLANTED = `Keep this: ${SECRETS.join(' ; ')} -- done.`;
-const policies = { best: { sample: 1 }, fastest: { errors: true } };
+const policies = { best: { sample: 1 }, fastest: { errors: true }, late: { sample: 1 } };
+const hedged = { late: { hedge: { mode: 'fixed', after_ms: 150, max_share: 1, max_cost_usd: 1 } } };
 const key = Buffer.alloc(32, 7).toString('base64');
 
 let gateway;
-before(async () => (gateway = await startHarness({ config: { capture: { policies } }, secrets: { CAPTURE_KEY: key } })));
+before(async () => (gateway = await startHarness({ config: { capture: { policies }, policies: hedged }, secrets: { CAPTURE_KEY: key } })));
 after(() => gateway?.close());
 beforeEach(() => gateway.sim.reset());
 
@@ -165,25 +166,111 @@ describe('a replay', () => {
     assert.match(stdout, /-> The capital of France is Paris\./);
   });
 
-  for (const stream of [false, true]) {
-    test(`is not all: it is exported as a fixture and as a line of chat, ${stream ? 'streamed' : 'whole'}`, async () => {
-      const { id: request } = await ask(DIALECTS.Anthropic, MODELS.OpenAI, stream, 'best');
+  for (const [stream, model] of [[false, MODELS.OpenAI], [true, MODELS.OpenAI], [true, MODELS.Gemini]]) {
+    test(`is not all: it is exported as a fixture and as a line of chat, ${stream ? 'streamed' : 'whole'}, from ${model}`, async () => {
+      const { id: request } = await ask(DIALECTS.Anthropic, model, stream, 'best');
       const { id } = await captured(request);
       const script = (...args) => promisify(execFile)(process.execPath, [join(root, 'scripts', 'replay.mjs'), id, '--url', gateway.url, ...args]);
-      const { messages } = JSON.parse((await script('--jsonl')).stdout);
+      const line = await gateway.call(`/v1/captures/${id}?format=openai-jsonl`);
+      assert.deepEqual([line.status, line.headers.get('content-type')], [200, 'application/jsonl']);
+      const { stdout } = await script('--jsonl');
+      assert.equal(await line.text(), stdout, 'the script prints what the endpoint says');
+      const { messages } = JSON.parse(stdout);
       assert.deepEqual(messages.map(({ role }) => role), ['user', 'assistant']);
       assert.ok(messages.every(({ content }) => /Keep this: \[redacted:secret\].*-- done\./.test(JSON.stringify(content))), JSON.stringify(messages));
       const folder = mkdtempSync(join(tmpdir(), 'signalbox-fixture-'));
       try {
         await script('--fixture', folder);
         const about = JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8'));
-        assert.deepEqual([about.dialect, about.framing, about.status], ['openai-chat', stream ? 'sse' : 'json', 200]);
-        assert.match(readFileSync(join(folder, about.response_file), 'utf8'), stream ? /^data: \{.*\n\n[^]*data: \[DONE\]\n\n$/ : /^\{/);
-        assert.equal(JSON.parse(readFileSync(join(folder, 'request.json'), 'utf8')).messages.length, 1);
+        const spoken = model === MODELS.Gemini ? 'gemini' : 'openai-chat';
+        assert.deepEqual([about.dialect, about.framing, about.status], [spoken, stream ? 'sse' : 'json', 200]);
+        assert.match(readFileSync(join(folder, about.response_file), 'utf8'), stream ? /^data: \{[^]*\}\n\n/ : /^\{/);
+        assert.ok(JSON.parse(readFileSync(join(folder, 'request.json'), 'utf8')));
       } finally {
         rmSync(folder, { recursive: true });
       }
+      for (const query of ['?format=har', '?as=fixture', '?format=']) assert.equal((await gateway.call(`/v1/captures/${id}${query}`)).status, 400, query);
     });
+  }
+});
+
+describe('of a request that took more than one call', () => {
+  test('both calls of a hedge are kept: what the late one had said, and the one that answered', async () => {
+    for (const stream of [false, true]) {
+      gateway.sim.behave('gpt-5-mini', stream ? { answer: { text: 'slow' }, delays: { between: 5_000 } } : { answer: { text: 'slow' }, delays: { headers: 5_000 } });
+      gateway.sim.behave(MODELS.Anthropic.split('/')[1], { answer: { text: 'quick' } });
+      const answer = await gateway.call('/v1/chat/completions', DIALECTS.OpenAI.body(MODELS.OpenAI, stream), { headers: { 'x-signalbox-policy': 'late', 'x-signalbox-models': MODELS.Anthropic } });
+      const text = await answer.text();
+      assert.match(text, /quick/);
+      const { sent, record, answer: { payload }, model } = await read((await captured(answer.headers.get('x-signalbox-request-id'))).id);
+      assert.deepEqual(sent.map(({ model, role }) => [model, role]), [[MODELS.OpenAI, 'first'], [MODELS.Anthropic, 'hedge']]);
+      assert.deepEqual([model, record.model, sent[1].outcome, sent[0].outcome === '200'], [MODELS.Anthropic, MODELS.Anthropic, '200', false]);
+      const [late, quick] = sent.map(({ response }) => JSON.stringify(response));
+      assert.ok(quick.includes('quick') && !late.includes('quick') && JSON.stringify(payload).includes('quick'));
+      if (stream) assert.ok(late.includes('chat.completion.chunk'), 'what came of it before it was stopped');
+    }
+  });
+
+  test('a resumable stream is kept once, as its caller got it, also where nobody reads on', async () => {
+    gateway.sim.behave('*', { answer: { text: PLANTED, pieces: 20 } });
+    const body = JSON.parse(JSON.stringify(DIALECTS.OpenAI.body(MODELS.OpenAI, true)).replaceAll('Count to four', PLANTED));
+    const answer = await gateway.call('/v1/chat/completions', body, { headers: { 'x-signalbox-policy': 'best', 'x-signalbox-resumable': 'true' } });
+    const stream = answer.headers.get('x-signalbox-stream-id');
+    await answer.body.cancel();
+    const { id } = await captured(answer.headers.get('x-signalbox-request-id'));
+    const { record, sent, answer: { payload } } = await read(id);
+    assert.deepEqual([record.stream_id, sent.length], [stream, 1]);
+    const kept = payload.events.map(({ data }) => (data === '[DONE]' ? data : JSON.parse(data)));
+    assert.ok(DIALECTS.OpenAI.ends(kept), 'to its end');
+    assert.equal(kept.map(DIALECTS.OpenAI.textOf).join('').match(/\[redacted:/g).length, SECRETS.length);
+    assert.equal((await list('?limit=100')).data.filter(({ request_id: request }) => request === record.request_id).length, 1);
+  });
+
+  test('a call of a tool is kept with its arguments, and a replay asks for the same one', async () => {
+    for (const stream of [false, true]) {
+      gateway.sim.behave('*', { answer: { toolCalls: [{ name: 'look', arguments: { password: 'hunter2', city: 'Paris' } }] } });
+      const tools = [{ type: 'function', function: { name: 'look', parameters: { type: 'object' } } }];
+      const answer = await gateway.call('/v1/chat/completions', { ...DIALECTS.OpenAI.body(MODELS.Anthropic, stream), tools }, { headers: { 'x-signalbox-policy': 'best' } });
+      assert.match(await answer.text(), /hunter2/);
+      const { id } = await captured(answer.headers.get('x-signalbox-request-id'));
+      const document = await (await gateway.call(`/v1/captures/${id}`)).text();
+      assert.ok(!document.includes('hunter2') && document.includes('Paris'));
+      const { differs, replay } = await (await gateway.call(`/v1/captures/${id}/replay`, {})).json();
+      assert.deepEqual([differs, replay.tool_calls.map(({ name }) => name)], [[], ['look']]);
+      const { messages } = JSON.parse(await (await gateway.call(`/v1/captures/${id}?format=openai-jsonl`)).text());
+      assert.deepEqual(JSON.parse(messages.at(-1).tool_calls[0].function.arguments), { password: '[redacted:secret]', city: 'Paris' });
+    }
+  });
+});
+
+test('a store that fails costs the capture and a log line, and leaves no half of it', async () => {
+  const broken = await startHarness({
+    entry: join(import.meta.dirname, 'stand-in', 'bucket.mjs'), services: { CAPTURES: { service: 'signalbox', entrypoint: 'Bucket' } }, config: { capture: { sample: 1 } },
+  });
+  try {
+    const ask = async () => {
+      const answer = await broken.call('/v1/chat/completions', DIALECTS.OpenAI.body(MODELS.OpenAI, true));
+      return [answer.status, DIALECTS.OpenAI.ends(events(await answer.text()))];
+    };
+    const { principal } = await (await broken.call('/v1/usage')).json();
+    const lists = async () => (await broken.call('/v1/captures')).json();
+    const warned = () => broken.logs.filter(({ message }) => String(message).includes('capture not stored')).length;
+    for (const [failing, count] of [['all', 1], ['index', 2]]) {
+      await broken.kv.put('bucket', failing);
+      assert.deepEqual(await ask(), [200, true], failing);
+      await until(() => warned() === count, { what: 'the log line' });
+      await broken.kv.put('bucket', 'everything');
+      assert.deepEqual((await lists()).data, [], failing);
+    }
+    await broken.kv.put('bucket', 'nothing');
+    assert.deepEqual(await ask(), [200, true]);
+    const { data } = await until(async () => {
+      const page = await lists();
+      return page.data.length > 0 && page;
+    });
+    assert.deepEqual([data.length, data[0].principal], [1, principal], 'and what failed before did not come back');
+  } finally {
+    await broken.close();
   }
 });
 
@@ -205,7 +292,7 @@ describe('captures', () => {
   });
 
   test('are sealed where a key is named, and opened only with it', async () => {
-    await gateway.configure({ capture: { policies, encryption_key_env: 'CAPTURE_KEY' } });
+    await gateway.configure({ policies: hedged, capture: { policies, encryption_key_env: 'CAPTURE_KEY' } });
     const { id } = await ask(DIALECTS.OpenAI, MODELS.OpenAI, false, 'best');
     const capture = await captured(id);
     assert.equal(capture.encrypted, true);
@@ -214,9 +301,9 @@ describe('captures', () => {
     const sealed = await (await bucket.get(newest.key)).text();
     assert.ok(sealed.startsWith('SBX1') && !sealed.includes('"version"') && !sealed.includes('Keep this'));
     assert.match((await read(capture.id)).request.body.text, /redacted:email/);
-    await gateway.configure({ capture: { policies } });
+    await gateway.configure({ policies: hedged, capture: { policies } });
     assert.equal((await gateway.call(`/v1/captures/${capture.id}`)).status, 404);
-    await gateway.configure({ capture: { policies, encryption_key_env: 'NOT_THERE' } });
+    await gateway.configure({ policies: hedged, capture: { policies, encryption_key_env: 'NOT_THERE' } });
     const before = (await stored()).count;
     assert.equal((await ask(DIALECTS.OpenAI, MODELS.OpenAI, false, 'best')).status, 200);
     assert.equal((await (await gateway.call('/healthz')).json()).capture, 'no_key');
@@ -224,7 +311,7 @@ describe('captures', () => {
   });
 
   test('are cut at their bounds', async () => {
-    await gateway.configure({ capture: { policies, max_request_bytes: 300, max_response_bytes: 300 } });
+    await gateway.configure({ policies: hedged, capture: { policies, max_request_bytes: 300, max_response_bytes: 300 } });
     gateway.sim.behave('*', { answer: { text: 'and so on '.repeat(2_000), pieces: 200 } });
     const body = { model: MODELS.OpenAI, messages: [{ role: 'user', content: 'word '.repeat(3_000) }], stream: true };
     const answer = await gateway.call('/v1/chat/completions', body, { headers: { 'x-signalbox-policy': 'best' } });
