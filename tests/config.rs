@@ -34,7 +34,7 @@ fn the_compiled_in_document_is_valid_in_production_and_closed() {
     assert_eq!(config.providers["azure"].prices_of, "openai");
     assert!(config.providers["openrouter"].reseller);
     assert_eq!(config.max_body_bytes, 25 * 1024 * 1024);
-    assert!(config.model(&config.providers["openai"], "gpt-4o").is_some());
+    assert!(config.model(&config.providers["openai"], "openai/gpt-4o").is_some());
     assert_eq!(config.price_id(&config.providers["azure"], "azure/gpt-4o"), "openai/gpt-4o");
     assert_eq!(config.price_id(&config.providers["openai"], "openai/gpt-4o-2024-11-20"), "openai/gpt-4o");
 }
