@@ -91,6 +91,7 @@ fn judge(
         let exact = if priced { Cost::Exact { picousd: price } } else { Cost::UNPRICED };
         return require(settled.cost == exact, "a cost is exact where the provider counted", shown);
     }
+    let counted = counted || stopped_in_counts(call);
     let may_be_free = matches!(came, Fate::Refused(..) | Fate::Unreached);
     let fits = match settled.cost {
         Cost::Exact { picousd } => (free && may_be_free) || (counted && picousd == price),
