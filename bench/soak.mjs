@@ -16,8 +16,10 @@ import { startSimulator } from '../tools/simulator/server.mjs';
 import { residentMb } from './procfs.mjs';
 import { startBare, startGateway, workerSettings } from './workerd.mjs';
 
-const USAGE = 'usage: npm run soak -- [--minutes N] [--streams N] [--seed N] [--build FOLDER | --control]';
+const USAGE = 'usage: npm run soak -- [--minutes N] [--streams N] [--seed N] [--heap-mb N] [--build FOLDER | --control]';
 const SAMPLE_MS = 2_000;
+// Cloudflare ends an isolate at 128 MB; left alone, workerd lets garbage gather by the size of the machine.
+const HEAP_MB = '48';
 const STUCK_MS = 60_000; // longer than any request's total time in this configuration
 const TEXT = Array.from({ length: 40 }, (_, at) => `word${at}`).join(' ');
 
@@ -47,14 +49,14 @@ const CALLERS = [
 const PROVIDERS = { openai: 'openai-chat', anthropic: 'anthropic-messages', gemini: 'gemini' };
 
 await main(async () => {
-  const { values } = parseArgs({ options: { minutes: { type: 'string', default: '3' }, streams: { type: 'string', default: '200' }, seed: { type: 'string', default: '1' }, build: { type: 'string' }, control: { type: 'boolean' }, help: { type: 'boolean' } } });
+  const { values } = parseArgs({ options: { minutes: { type: 'string', default: '3' }, streams: { type: 'string', default: '200' }, seed: { type: 'string', default: '1' }, 'heap-mb': { type: 'string', default: HEAP_MB }, build: { type: 'string' }, control: { type: 'boolean' }, help: { type: 'boolean' } } });
   if (values.help) return console.log(USAGE);
   await setup();
   if (!values.build && !values.control) await build();
   const folder = mkdtempSync(join(tmpdir(), 'signalbox-soak-'));
   const sim = await startSimulator();
   try {
-    return await soak({ sim, folder, from: values.control ? null : (values.build ?? buildDir), minutes: Number(values.minutes), streams: Number(values.streams), random: generator(Number(values.seed)) });
+    return await soak({ sim, folder, from: values.control ? null : (values.build ?? buildDir), minutes: Number(values.minutes), streams: Number(values.streams), heapMb: Number(values['heap-mb']), random: generator(Number(values.seed)) });
   } finally {
     await stopAll(2000);
     await sim.close();
@@ -63,14 +65,17 @@ await main(async () => {
 });
 process.exit();
 
-async function soak({ sim, folder, from, minutes, streams, random }) {
+async function soak({ sim, folder, from, minutes, streams, heapMb, random }) {
   step(`${streams} callers for ${minutes} minutes, a fault in every fifth request`);
   mkdirSync(join(folder, 'gateway'), { recursive: true });
   const attempts = { total_ms: 40_000, max_attempts: 4, idle_ms: { normal: 4_000, reasoning: 4_000, high_effort: 4_000 } };
   const providers = Object.fromEntries(Object.entries(PROVIDERS).map(([name, kind]) => [name, { kind, base_url: sim.baseUrl(name), api_key: 'soak', breaker: { enabled: false } }]));
   const config = { identity: { mode: 'none' }, policies: { balanced: { attempts } }, providers };
   const settings = await workerSettings();
-  const gateway = from ? await startGateway({ folder: join(folder, 'gateway'), buildDir: from, settings, config }) : await startBare({ folder: join(folder, 'bare'), settings, upstream: sim.baseUrl('openai') });
+  const v8Flags = [`--max-old-space-size=${heapMb}`, '--max-semi-space-size=4'];
+  const gateway = from
+    ? await startGateway({ folder: join(folder, 'gateway'), buildDir: from, settings, config, v8Flags })
+    : await startBare({ folder: join(folder, 'bare'), settings, upstream: sim.baseUrl('openai'), v8Flags });
 
   const slow = { answer: { text: TEXT, pieces: 40 }, delays: { between: 150 } };
   sim.behave('sound', slow);

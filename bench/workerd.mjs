@@ -34,7 +34,7 @@ export async function workerSettings() {
 }
 
 /** The gateway as it was built, with the bindings of wrangler.toml. */
-export function startGateway({ folder, buildDir, settings, config }) {
+export function startGateway({ folder, buildDir, settings, config, v8Flags }) {
   mkdirSync(join(folder, 'objects'), { recursive: true });
   const modules = copyModules(buildDir, join(folder, 'build'));
   const classes = settings.durable_objects.bindings.map(binding => binding.class_name);
@@ -50,15 +50,15 @@ export function startGateway({ folder, buildDir, settings, config }) {
     durableObjectStorage = (localDisk = "objects"),`),
     worker('kv', settings, [moduleOf('kv.worker.js', 'kv.worker.js')], [`(name = "CONFIG", text = ${text(JSON.stringify(config))})`]),
     `(name = "objects", disk = (path = ${text(join(folder, 'objects'))}, writable = true))`,
-  ]);
+  ], v8Flags);
 }
 
-export function startBare({ folder, settings, upstream }) {
+export function startBare({ folder, settings, upstream, v8Flags }) {
   mkdirSync(folder, { recursive: true });
   cpSync(join(here, 'bare.worker.js'), join(folder, 'bare.worker.js'));
   return start(folder, [
     worker('main', settings, [moduleOf('bare.worker.js', 'bare.worker.js')], [`(name = "UPSTREAM", text = ${text(upstream)})`]),
-  ]);
+  ], v8Flags);
 }
 
 /** The Worker's own files into our folder: a build that ends while we measure must not change what is measured. */
@@ -91,7 +91,7 @@ function worker(name, settings, modules, bindings, more = '') {
 }
 
 /** Gives {pid, port, log()}. The network service lets nothing out of this machine. */
-async function start(folder, services) {
+async function start(folder, services, v8Flags = []) {
   const config = join(folder, 'config.capnp');
   const logFile = join(folder, 'log');
   writeFileSync(config, `using Workerd = import "/workerd/workerd.capnp";
@@ -99,6 +99,7 @@ const config :Workerd.Config = (
   services = [
     ${[...services, '(name = "internet", network = (allow = ["local"], deny = []))'].join(',\n    ')}
   ],
+  v8Flags = [${v8Flags.map(text).join(', ')}],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
 );
 `);
