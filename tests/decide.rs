@@ -389,6 +389,10 @@ fn what_cannot_be_called_is_no_candidate() {
     assert_eq!(reasons(&decision, "one/large"), [(Code::MissingSecret, "ONE_KEY".to_owned())]);
     assert_eq!(reasons(&decision, "two/middle"), [(Code::NotReady, "disabled".to_owned())]);
     assert_eq!(reasons(&decision, "clau/opus"), [(Code::NotReady, "no base_url".to_owned())]);
+    let mut more = ask("auto");
+    more.features.needs.audio = true;
+    let told = world.decide(&more);
+    assert_eq!(reasons(&told, "one/large"), [(Code::MissingSecret, "ONE_KEY".to_owned())], "nothing else is asked");
     let error = decision.refusal();
     assert_eq!((error.kind, error.status()), (ErrorKind::NoCandidate, 400));
     assert!(!error.message.contains("ONE_KEY") && !error.metadata.contains("ONE_KEY"), "secrets' names stay in");

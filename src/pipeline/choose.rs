@@ -12,7 +12,7 @@ use crate::classify::{Features, Thinking};
 use crate::config::choice::ContentFilter;
 use crate::config::continuation::ContinuationPolicy;
 use crate::config::hedge::HedgePolicy;
-use crate::config::provider::{Provider, Secret};
+use crate::config::provider::{Provider, Secret, State};
 use crate::dialect::canonical::{Disposition, Loss};
 use crate::dialect::view::View;
 use crate::dialect::{gemini, openai_chat, Dialect, ModelTraits, Target};
@@ -337,7 +337,7 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
         let task = self.input.features.task_above(pool.policy.min_task_confidence_micro);
         let corrections = gateway.corrections(pool.policy_name, task);
         self.input.corrections = corrections;
-        for candidate in &pool.candidates {
+        for candidate in pool.candidates.iter().filter(|candidate| candidate.provider.state() == State::Ready) {
             let key = self.first_key(candidate.provider, candidate.name);
             let health = gateway.health(&circuit(candidate.name, key), now);
             let expected = self.text.expected(candidate.known, &gateway.config.catalogue);

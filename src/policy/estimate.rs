@@ -51,8 +51,7 @@ impl<'p> Pricing<'p> {
     #[must_use]
     pub fn of(candidate: &Candidate<'_>, purpose: Purpose, knowledge: Knowledge<'p>, now_ms: u64) -> Self {
         let Knowledge { config, prices } = knowledge;
-        let id = config.price_id(candidate.provider, candidate.name);
-        if let Some(rates) = prices.of_purpose(&id, purpose == Purpose::Embed) {
+        if let Some(rates) = prices.of_purpose(candidate.price_id(config), purpose == Purpose::Embed) {
             return Self { rates: Some(rates.at_hour(now_ms)), basis: Basis::Price };
         }
         match prices.dearest(&candidate.provider.prices_of) {

@@ -96,10 +96,10 @@ pub(super) struct Subject<'s, 'c> {
     pub quality_micro: i64,
 }
 
-/// Every reason that speaks against a candidate; empty = eligible.
+/// Every reason that speaks against a candidate whose provider is ready; empty = eligible.
 pub(super) fn reasons(subject: &Subject<'_, '_>, input: &Input, pool: &Pool<'_>) -> Vec<Reason> {
     let mut found = Vec::new();
-    readiness(subject, input, &mut found);
+    breaker(subject, input, &mut found);
     claims(subject, input, &mut found);
     for policy in pool.policies() {
         data_policy(subject, policy, &mut found);
@@ -136,16 +136,19 @@ pub(super) fn reasons(subject: &Subject<'_, '_>, input: &Input, pool: &Pool<'_>)
     found
 }
 
-fn readiness(subject: &Subject<'_, '_>, input: &Input, found: &mut Vec<Reason>) {
-    let provider = subject.candidate.provider;
+/// Why nobody could be sent to a provider, whatever is asked.
+pub(super) fn unready(provider: &Provider) -> Option<Reason> {
     match provider.state() {
-        State::Ready => {}
-        State::NoSecret => found.push(Reason::new(Code::MissingSecret, provider.api_key_env.join(" or "))),
-        State::Disabled => found.push(Reason::new(Code::NotReady, "disabled")),
-        State::UnsupportedKind => found.push(Reason::new(Code::NotReady, format!("kind {}", provider.kind.name()))),
-        State::NoBinding => found.push(Reason::new(Code::NotReady, format!("no binding {AI_BINDING}"))),
-        State::NoBaseUrl => found.push(Reason::new(Code::NotReady, "no base_url")),
+        State::Ready => None,
+        State::NoSecret => Some(Reason::new(Code::MissingSecret, provider.api_key_env.join(" or "))),
+        State::Disabled => Some(Reason::new(Code::NotReady, "disabled")),
+        State::UnsupportedKind => Some(Reason::new(Code::NotReady, format!("kind {}", provider.kind.name()))),
+        State::NoBinding => Some(Reason::new(Code::NotReady, format!("no binding {AI_BINDING}"))),
+        State::NoBaseUrl => Some(Reason::new(Code::NotReady, "no base_url")),
     }
+}
+
+fn breaker(subject: &Subject<'_, '_>, input: &Input, found: &mut Vec<Reason>) {
     if let Some(until_ms) = subject.signals.health.refuses_until(input.now_ms) {
         found.push(Reason { until_ms: Some(until_ms), ..Reason::new(Code::BreakerOpen, "") });
     }

@@ -94,6 +94,11 @@ pub fn decide(input: &Input, pool: &Pool<'_>, knowledge: Knowledge<'_>) -> Decis
     let mut eligible = Vec::new();
     let mut excluded = Vec::new();
     for (position, candidate) in pool.candidates.iter().enumerate() {
+        // Most of a catalogue is at providers that nobody has configured: what else speaks against them is not asked.
+        if let Some(reason) = filter::unready(candidate.provider) {
+            excluded.push((None, Exclusion { model: candidate.name.to_owned(), reasons: vec![reason] }));
+            continue;
+        }
         let examined = Examined { position, candidate, request, weights };
         let (entry, reasons) = examine(&examined, &mut rules, pool, knowledge);
         let unable_only = on_unsupported_is_error && reasons.iter().all(|reason| reason.code == Code::Unsupported);
@@ -224,7 +229,7 @@ fn choice(
         max_output: known.and_then(|model| model.max_output),
         traits: candidate.traits(),
         reasoning: known.and_then(|model| model.reasoning),
-        price_id: config.price_id(candidate.provider, candidate.name).into_owned(),
+        price_id: candidate.price_id(config).to_owned(),
         quality,
         estimate,
         score,

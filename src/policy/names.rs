@@ -1,6 +1,7 @@
 //! Model names: from what the caller wrote to the candidates it means (DESIGN §2 "Model names").
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use super::input::{Input, Purpose, RequestView};
 use crate::catalogue::model::Model;
@@ -78,6 +79,9 @@ pub struct Candidate<'c> {
     pub named: Named,
     /// Place of its group in the caller's order.
     pub group: usize,
+    /// Found when first asked for, because a request may be decided more than once and few candidates are ready at all.
+    traits: OnceLock<ModelTraits>,
+    price_id: OnceLock<String>,
 }
 
 /// How a request came to mean a candidate.
@@ -94,7 +98,34 @@ pub enum Named {
     ByWildcard,
 }
 
-impl Candidate<'_> {
+impl<'c> Candidate<'c> {
+    fn new(
+        provider: &'c Provider,
+        name: &'c str,
+        known: Option<&'c Model>,
+        named: Named,
+        group: usize,
+    ) -> Option<Self> {
+        let (_, model) = name.split_once('/').filter(|(_, model)| !model.is_empty())?;
+        let (traits, price_id) = <_>::default();
+        Some(Self { provider, model, name, known, named, group, traits, price_id })
+    }
+
+    /// What the model accepts: what the catalogue says, as far as its family has it. Unknown = everything.
+    #[must_use]
+    pub fn traits(&self) -> ModelTraits {
+        *self.traits.get_or_init(|| {
+            let family = family::of(&self.provider.profile, self.model);
+            self.known.map_or(ModelTraits::PERMISSIVE, Model::traits).within(&family)
+        })
+    }
+
+    /// The id under which its prices are filed.
+    #[must_use]
+    pub fn price_id(&self, config: &Config) -> &str {
+        self.price_id.get_or_init(|| config.price_id(self.provider, self.name).into_owned())
+    }
+
     /// The dialect to speak, `None` where this version has none for the provider. Where the provider has Responses beside
     /// Chat Completions, callers of Responses are answered by it, and so is a request whose tools the model takes only
     /// there (`wire.md` §1.1 "Model rules"), or whose prompt is to be counted.
@@ -107,13 +138,6 @@ impl Candidate<'_> {
 
     fn needs_responses(&self, features: &Features) -> bool {
         features.needs.tools && !self.traits().chat_tools.allow(features.thinks())
-    }
-
-    /// What the model accepts: what the catalogue says, as far as its family has it. Unknown = everything.
-    #[must_use]
-    pub fn traits(&self) -> ModelTraits {
-        let family = family::of(&self.provider.profile, self.model);
-        self.known.map_or(ModelTraits::PERMISSIVE, Model::traits).within(&family)
     }
 
     /// Whether capability data and estimates must not exclude it: the caller named the model, in a dialect of its own.
@@ -258,26 +282,23 @@ fn provider_of<'c>(full: &str, config: &'c Config) -> Option<&'c Provider> {
 
 fn candidate<'c>(full: &'c str, named: Named, group: usize, config: &'c Config) -> Option<Candidate<'c>> {
     let provider = provider_of(full, config)?;
-    let (_, model) = full.split_once('/').filter(|(_, model)| !model.is_empty())?;
-    let known = config.model(provider, full);
-    Some(Candidate { provider, model, name: full, known, named, group })
+    Candidate::new(provider, full, config.model(provider, full), named, group)
 }
 
 fn expand<'c>(pattern: &'c Pattern, group: usize, config: &'c Config, out: &mut Vec<Candidate<'c>>) {
+    let general = || config.catalogue.models().filter(|(_, model)| !model.special);
     let mut add = |full: &'c str, named: Named| out.extend(candidate(full, named, group, config));
     match pattern {
-        Pattern::Any => {
-            let general = config.catalogue.models().filter(|(_, model)| !model.special);
-            general.for_each(|(id, _)| add(id, Named::ByWildcard));
-        }
-        Pattern::Provider(provider) => {
-            let own = |id: &str| id.split_once('/').is_some_and(|(name, _)| name == provider);
-            let general = config.catalogue.models().filter(|(id, model)| own(id) && !model.special);
-            general.for_each(|(id, _)| add(id, Named::ByAlias));
-        }
         Pattern::Model(full) => add(full, Named::ByAlias),
         // A bare name in an alias names the model, not who serves it.
         Pattern::Bare(bare) => config.catalogue.bearers(bare).iter().for_each(|full| add(full, Named::ByWildcard)),
+        Pattern::Any => out.extend(general().filter_map(|(id, model)| {
+            Candidate::new(provider_of(id, config)?, id, Some(model), Named::ByWildcard, group)
+        })),
+        Pattern::Provider(name) => out.extend(general().filter_map(|(id, model)| {
+            let provider = provider_of(id, config).filter(|_| id.split_once('/').is_some_and(|(of, _)| of == name))?;
+            Candidate::new(provider, id, Some(model), Named::ByAlias, group)
+        })),
     }
 }
 

@@ -136,7 +136,7 @@ fn what_is_known_of_a_model_may_come_from_the_provider_whose_prices_it_has() {
     };
     let pool = candidates(&request, &config).unwrap();
     assert!(pool.candidates[0].known.unwrap().context.is_some());
-    assert_eq!(config.price_id(pool.candidates[0].provider, pool.candidates[0].name), "openai/gpt-4o");
+    assert_eq!(pool.candidates[0].price_id(&config), "openai/gpt-4o");
     assert!(pool.candidates[0].provider_decides(Dialect::OpenAiChat));
     assert!(!pool.candidates[0].provider_decides(Dialect::Gemini));
 }
