@@ -264,8 +264,8 @@ pub(super) fn finish(stop_reason: &str, stop_sequence: Option<&str>) -> Finish {
     Finish { reason, raw: stop_reason.to_owned(), stop_sequence: stop_sequence.map(str::to_owned) }
 }
 
-/// A kind that is not known may use known names for other things; a known one may not.
-pub(super) fn unknown_or_malformed(text: &[u8], error: &serde_json::Error) -> Result<(), StreamFault> {
+/// A kind that is not known may use known names for other things; a known one may not. The unknown kind.
+pub(super) fn unknown_or_malformed(text: &[u8], error: &serde_json::Error) -> Result<String, StreamFault> {
     const KNOWN: [&str; 12] = [
         "message_start",
         "content_block_start",
@@ -282,7 +282,7 @@ pub(super) fn unknown_or_malformed(text: &[u8], error: &serde_json::Error) -> Re
     ];
     let kind = crate::json::from_slice::<Kind<'_>>(text).ok().and_then(|kind| kind.kind);
     match kind {
-        Some(kind) if !KNOWN.contains(&kind.as_str()) => Ok(()),
+        Some(kind) if !KNOWN.contains(&kind.as_str()) => Ok(kind.0.into_owned()),
         _ => Err(StreamFault::Malformed(error.to_string())),
     }
 }

@@ -164,6 +164,15 @@ pub(super) fn is_call(kind: &str) -> bool {
     matches!(kind, "function_call" | "custom_tool_call")
 }
 
+/// Whether an event is of a kind whose content another one repeats, or that has none (`ResponseStreamEvent` of the SDK). Sound
+/// stands in no other event.
+pub(super) fn is_known(kind: &str) -> bool {
+    const REPEATED: [&str; 7] =
+        ["output_item.", "content_part.", "output_text.", "refusal.", "reasoning_", "compaction.", "mcp_"];
+    let repeated = |rest: &str| rest.contains("_call") || REPEATED.iter().any(|known| rest.starts_with(known));
+    kind == "keepalive" || kind.strip_prefix("response.").is_some_and(repeated)
+}
+
 fn is_progress(kind: &str) -> bool {
     kind.strip_prefix("response.").is_some_and(|rest| rest.contains("_call.") || rest.contains("partial_image"))
         || kind == "response.output_text.annotation.added"

@@ -76,7 +76,11 @@ impl Decoder {
         }
         let event: Event<'_> = match crate::json::from_slice(data) {
             Ok(event) => event,
-            Err(error) => return types::unknown_or_malformed(data, &error),
+            Err(error) => {
+                let kind = types::unknown_or_malformed(data, &error)?;
+                unknown(format!("events.{kind}"), data, out);
+                return Ok(());
+            }
         };
         let named = || frame.event.as_deref().and_then(|name| std::str::from_utf8(name).ok());
         let kind = event.kind.as_ref().map(Text::as_str).or_else(named).unwrap_or_default();
@@ -98,9 +102,12 @@ impl Decoder {
                 Err(StreamFault::Provider(report))
             }
             "ping" => Ok(()),
-            _ => match event.error {
+            kind => match event.error {
                 Some(raw) => Err(StreamFault::Provider(error::read(raw))),
-                None => Ok(()),
+                None => {
+                    unknown(format!("events.{kind}"), data, out);
+                    Ok(())
+                }
             },
         }
     }
@@ -218,11 +225,15 @@ impl Decoder {
         let Some(raw) = event.delta else {
             return Err(StreamFault::Malformed("content_block_delta without its delta".to_owned()));
         };
+        let index = event.index.unwrap_or_default();
         let delta: Delta<'_> = match serde_json::from_str(raw.get()) {
             Ok(delta) => delta,
-            Err(error) => return types::unknown_or_malformed(raw.get().as_bytes(), &error),
+            Err(error) => {
+                let kind = types::unknown_or_malformed(raw.get().as_bytes(), &error)?;
+                self.unknown_delta(index, &kind, raw, out);
+                return Ok(());
+            }
         };
-        let index = event.index.unwrap_or_default();
         if let Some(turn) = &mut self.turn {
             turn.delta(index, &delta);
         }
@@ -247,10 +258,17 @@ impl Decoder {
                     out.push(StreamEvent::Extra(extra(format!("content.{index}.citations"), citation, told)));
                 }
             }
-            // Deltas of blocks without a word in the hub go with their block's report.
-            _ => {}
+            kind => self.unknown_delta(index, kind, raw, out),
         }
         Ok(())
+    }
+
+    /// Deltas of blocks without a word in the hub go with their block's report.
+    fn unknown_delta(&self, index: u64, kind: &str, raw: &RawValue, out: &mut Vec<StreamEvent>) {
+        let told = |open: &Open| open.index == index && matches!(open.kind, OpenKind::Other { .. });
+        if !self.open.iter().any(told) {
+            unknown(format!("content.{index}.{kind}"), raw.get().as_bytes(), out);
+        }
     }
 
     fn text_delta(&mut self, text: String, out: &mut Vec<StreamEvent>) {
@@ -313,6 +331,13 @@ impl Decoder {
             out.push(StreamEvent::Finish { choice: CHOICE, finish });
         }
         Ok(())
+    }
+}
+
+/// Reports an event or a delta of a kind that is not known (`wire.md` §1.0): Anthropic adds some within a version.
+fn unknown(field: String, json: &[u8], out: &mut Vec<StreamEvent>) {
+    if let Ok(raw) = crate::json::from_slice::<&RawValue>(json) {
+        out.push(StreamEvent::Extra(extra(field, raw, false)));
     }
 }
 

@@ -129,10 +129,8 @@ impl Encoder {
             StreamEvent::Media { part, .. } => {
                 losses.push(Loss::of_media("choices[0].content".to_owned(), part));
             }
-            StreamEvent::Finish { finish, .. } => {
-                self.finish = Some(finish.clone());
-                self.end_all(out);
-            }
+            // Blocks stay open until the end: more may follow (Gemini ends pieces of one text).
+            StreamEvent::Finish { finish, .. } => self.finish = Some(finish.clone()),
             StreamEvent::Usage(usage) => self.usage = Some(*usage),
             StreamEvent::Extra(extra) if extra.field == "stop_details" => {
                 self.stop_details = Some(extra.value.get().to_owned());

@@ -126,16 +126,28 @@ fn the_providers_error_is_told_apart_from_a_broken_event() {
 }
 
 #[test]
-fn what_is_not_known_does_no_harm() {
+fn what_is_not_known_does_no_harm_and_is_told() {
     let body = wire(&[
         json!({"type": "content_block_start", "index": 0, "content_block": {"type": "hologram", "text": 5}}),
         json!({"type": "content_block_delta", "index": 0, "delta": {"type": "hologram_delta", "text": 5}}),
         json!({"type": "content_block_stop", "index": 0}),
         json!({"type": "content_block_stop", "index": 7}),
         json!({"type": "weather", "index": "north", "delta": "x"}),
+        json!({"type": "season", "name": "winter"}),
+        json!({"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}}),
+        json!({"type": "content_block_delta", "index": 1, "delta": {"type": "glow_delta", "glow": 1}}),
+        json!({"type": "content_block_delta", "index": 1, "delta": {"type": "hue_delta", "text": 7}}),
+        json!({"type": "ping"}),
     ]);
     let (events, _, faults) = decode_all(&body);
-    assert_eq!(shown(&events), [r#"extra content.0 {"text":5,"type":"hologram"}"#]);
+    let expected = [
+        r#"extra content.0 {"text":5,"type":"hologram"}"#,
+        r#"extra events.weather {"delta":"x","index":"north","type":"weather"}"#,
+        r#"extra events.season {"name":"winter","type":"season"}"#,
+        r#"extra content.1.glow_delta {"glow":1,"type":"glow_delta"}"#,
+        r#"extra content.1.hue_delta {"text":7,"type":"hue_delta"}"#,
+    ];
+    assert_eq!(shown(&events), expected);
     assert_eq!(faults, []);
 }
 
@@ -348,6 +360,16 @@ fn a_refusal_ends_as_one_and_a_failure_never_looks_complete() {
     let body = String::from_utf8(out).unwrap();
     assert!(body.contains("event: error\n") && body.contains("MALFORMED_FUNCTION_CALL"));
     assert!(!body.contains("message_delta") && !body.contains("message_stop"));
+}
+
+#[test]
+fn an_end_that_was_not_the_last_ends_no_text() {
+    let events = [text("a"), finish(FinishReason::Stop, "STOP"), text("b"), finish(FinishReason::Length, "MAX_TOKENS")];
+    let (content, end) = client_reads(&encode_all(&events, &Tail::default()).0);
+    assert_eq!(
+        (content, &end["delta"]["stop_reason"]),
+        (vec![json!({"type": "text", "text": "ab"})], &json!("max_tokens"))
+    );
 }
 
 #[test]

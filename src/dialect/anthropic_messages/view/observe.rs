@@ -70,7 +70,7 @@ pub fn observe_event(frame: &Frame<'_>, seen: &mut Observation) -> Result<Seen, 
     }
     let event: Event<'_> = match crate::json::from_slice(data) {
         Ok(event) => event,
-        Err(error) => return types::unknown_or_malformed(data, &error).map(|()| Seen::default()),
+        Err(error) => return types::unknown_or_malformed(data, &error).map(|_| Seen::default()),
     };
     let named = || frame.event.as_deref().and_then(|name| std::str::from_utf8(name).ok());
     match event.kind.as_ref().map(Text::as_str).or_else(named).unwrap_or_default() {
@@ -132,7 +132,7 @@ fn block_start(event: &Event<'_>, seen: &mut Observation) -> Result<Seen, Stream
 fn delta_bytes(raw: &RawValue) -> Result<u64, StreamFault> {
     let delta: Delta<'_> = match serde_json::from_str(raw.get()) {
         Ok(delta) => delta,
-        Err(error) => return types::unknown_or_malformed(raw.get().as_bytes(), &error).map(|()| 0),
+        Err(error) => return types::unknown_or_malformed(raw.get().as_bytes(), &error).map(|_| 0),
     };
     let text = |text: &Option<Text<'_>>| text.as_ref().map_or(0, |t| t.as_str().len());
     Ok((text(&delta.text) + text(&delta.thinking) + text(&delta.partial_json)) as u64)

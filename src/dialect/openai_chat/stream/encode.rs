@@ -34,7 +34,16 @@ struct ChoiceState {
     /// Signed reasoning since the last call: it travels behind the next one's id.
     pending: Vec<Block>,
     signed_blocks: usize,
-    finished: bool,
+    /// Why it ended, told at the end of the stream: content may still follow (Gemini), and a stream that is cut then has none.
+    finish: Option<Finish>,
+}
+
+impl ChoiceState {
+    /// Why it ended; where nobody has said it, what it holds tells.
+    fn end(&mut self) -> Finish {
+        let reason = finish::decode("stop", !self.calls.is_empty());
+        self.finish.take().unwrap_or(Finish { reason, raw: String::new(), stop_sequence: None })
+    }
 }
 
 impl Encoder {
@@ -94,7 +103,9 @@ impl Encoder {
             }
             StreamEvent::ToolCallDelta { choice, index, arguments } => {
                 if !arguments.is_empty() {
-                    self.call(*choice, *index, true, out, |call| {
+                    // White space alone is no arguments yet.
+                    let says = !arguments.trim_ascii().is_empty();
+                    self.call(*choice, *index, says, out, |call| {
                         call.object("function", |function| function.text("arguments", arguments));
                     });
                 }
@@ -125,22 +136,30 @@ impl Encoder {
             StreamEvent::Media { choice, part } => {
                 losses.push(Loss::of_media(format!("choices[{choice}].content"), part))
             }
-            StreamEvent::Finish { choice, finish } => self.finish(*choice, finish, out),
+            StreamEvent::Finish { choice, finish } => {
+                self.end_calls(*choice, out);
+                let at = self.open(*choice, out);
+                if let Some(state) = self.choices.get_mut(at) {
+                    state.finish = Some(finish.clone());
+                }
+            }
             StreamEvent::Usage(counts) => self.counts = Some(*counts),
             StreamEvent::Extra(extra) => self.extra(extra, out, losses),
         }
     }
 
-    /// Writes the normal end: finish reasons that nobody sent, usage if asked for, our report, `[DONE]`.
+    /// Writes the normal end: finish reasons, usage if asked for, our report, `[DONE]`.
     pub fn end(&mut self, tail: &Tail, out: &mut Vec<u8>) {
         if self.choices.is_empty() {
             self.open(0, out);
         }
-        let open: Vec<(u32, bool)> =
-            self.choices.iter().filter(|c| !c.finished).map(|c| (c.index, !c.calls.is_empty())).collect();
-        for (choice, called) in open {
-            let reason = finish::decode("stop", called);
-            self.finish(choice, &Finish { reason, raw: String::new(), stop_sequence: None }, out);
+        let ends: Vec<(u32, Finish)> = self.choices.iter_mut().map(|choice| (choice.index, choice.end())).collect();
+        for (choice, end) in ends {
+            self.end_calls(choice, out);
+            self.chunk(choice, Some(&end), out, |entry| {
+                entry.raw("delta", "{}");
+                entry.raw("logprobs", "null");
+            });
         }
         let counts = tail.usage.or(self.counts).filter(|_| self.context.include_usage);
         if counts.is_some() || tail.signalbox.is_some() {
@@ -310,21 +329,11 @@ impl Encoder {
         });
     }
 
-    fn finish(&mut self, choice: u32, finish: &Finish, out: &mut Vec<u8>) {
-        let at = self.open(choice, out);
-        let calls = self.choices.get(at).map_or(0, |state| state.calls.len());
+    fn end_calls(&mut self, choice: u32, out: &mut Vec<u8>) {
+        let calls = self.choices.iter().find(|state| state.index == choice).map_or(0, |state| state.calls.len());
         for index in 0..calls {
             self.call_end(choice, u32::try_from(index).unwrap_or(u32::MAX), out);
         }
-        if let Some(state) = self.choices.get_mut(at) {
-            if std::mem::replace(&mut state.finished, true) {
-                return;
-            }
-        }
-        self.chunk(choice, Some(finish), out, |entry| {
-            entry.raw("delta", "{}");
-            entry.raw("logprobs", "null");
-        });
     }
 
     fn extra(&mut self, extra: &Extra, out: &mut Vec<u8>, losses: &mut Vec<Loss>) {

@@ -4,7 +4,7 @@
 
 use serde_json::value::RawValue;
 
-use super::super::observe::{malformed, read_event, usage_of, Told};
+use super::super::observe::{is_known, malformed, read_event, usage_of, Told};
 use super::super::response::{
     annotations, call, custom_call, item_extras, logprobs, other_item, picture, reasoning, top_extras,
 };
@@ -12,7 +12,7 @@ use super::super::types::{list, read, Event, Item, Piece, Response};
 use super::super::{error, finish};
 use crate::dialect::canonical::{Extra, Part, StreamEvent};
 use crate::dialect::openai_chat::types::{count, filled, string, word};
-use crate::dialect::{custom, StreamFault};
+use crate::dialect::{custom, fields, Dialect, StreamFault};
 use crate::sse::Frame;
 
 /// The one choice of an answer.
@@ -84,7 +84,14 @@ impl Decoder {
                     self.item_done(at, raw, out);
                 }
             }
-            kind => self.inside(kind, &event, out),
+            kind if is_known(kind) => self.inside(kind, &event, out),
+            kind => {
+                let data = frame.data.as_deref().unwrap_or_default();
+                let raw = crate::json::from_slice::<&RawValue>(data).ok();
+                let told =
+                    |raw: &RawValue| fields::answer_extra(Dialect::OpenAiResponses, kind.to_owned(), raw.to_owned());
+                out.extend(raw.map(told).map(StreamEvent::Extra));
+            }
         }
         Ok(())
     }
@@ -115,8 +122,8 @@ impl Decoder {
         })
     }
 
-    /// An event inside an item. Starts and ends of parts, progress of hosted tools (told whole when they are done) and
-    /// what is yet unknown say nothing more.
+    /// An event inside an item. Starts and ends of parts and progress of hosted tools (told whole when they are done) say
+    /// nothing more.
     fn inside(&mut self, kind: &str, event: &Event<'_>, out: &mut Vec<StreamEvent>) {
         let at = match kind {
             "response.output_item.added"

@@ -288,6 +288,23 @@ fn the_paragraphs_of_a_summary_are_one_thought_and_its_seal_is_that_of_the_done_
 }
 
 #[test]
+fn an_event_of_a_kind_that_is_not_known_is_told_and_progress_is_not() {
+    let events = stream(&[
+        r#"{"type":"response.web_search_call.searching","output_index":0}"#,
+        r#"{"type":"response.content_part.added","output_index":0}"#,
+        r#"{"type":"keepalive"}"#,
+        r#"{"type":"response.audio.delta","delta":"AAAA"}"#,
+        r#"{"type":"response.hologram.delta","delta":"x"}"#,
+    ]);
+    let told: Vec<String> = decoded(&events, 9)
+        .0
+        .iter()
+        .filter_map(|event| if let StreamEvent::Extra(extra) = event { Some(extra.field.clone()) } else { None })
+        .collect();
+    assert_eq!(told, ["response.audio.delta", "response.hologram.delta"]);
+}
+
+#[test]
 fn a_stream_without_its_last_event_is_cut_and_a_failure_is_the_providers() {
     let (_, complete) =
         decoded(&stream(&[r#"{"type":"response.output_text.delta","output_index":0,"delta":"x"}"#, "[DONE]"]), 7);

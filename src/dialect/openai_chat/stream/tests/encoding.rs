@@ -187,6 +187,27 @@ fn choices_open_apart_and_unfinished_ones_are_ended() {
 }
 
 #[test]
+fn an_end_is_told_once_when_the_stream_has_ended_and_a_cut_one_has_none() {
+    let call = StreamEvent::ToolCallStart { choice: 0, index: 0, id: "a".into(), name: "f".into(), signature: None };
+    let space = StreamEvent::ToolCallDelta { choice: 0, index: 0, arguments: " ".into() };
+    let early = finished(FinishReason::Stop, "STOP");
+    let events = [start(), text(0, "a"), early, text(0, "b"), call, space, finished(FinishReason::ToolCalls, "STOP")];
+    let (chunks, _, _) = write(&events, false, &Tail::default());
+    let ends: Vec<&Value> = chunks.iter().map(|chunk| &chunk["choices"][0]["finish_reason"]).collect();
+    let (last, before) = ends.split_last().unwrap();
+    assert_eq!(**last, "tool_calls");
+    assert!(before.iter().all(|end| end.is_null()), "{ends:?}");
+    let arguments = |chunk: &Value| chunk["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"].clone();
+    let arguments: String = chunks.iter().filter_map(|chunk| arguments(chunk).as_str().map(str::to_owned)).collect();
+    assert_eq!(arguments, " {}", "white space alone is no arguments");
+
+    let mut encoder = Encoder::new(context(false));
+    let (mut out, mut losses) = (Vec::new(), Vec::new());
+    events.iter().for_each(|event| encoder.event(event, &mut out, &mut losses));
+    assert!(!String::from_utf8(out).unwrap().contains(r#""finish_reason":""#), "who drives says whether it is whole");
+}
+
+#[test]
 fn what_has_no_place_is_a_loss_and_what_has_one_is_sent() {
     let extra = |field: &str, value: &str, advisory| {
         StreamEvent::Extra(Extra {
