@@ -99,11 +99,13 @@ fn trap_5_comments_of_openrouter_and_deepseek_never_reach_the_caller_as_data() {
 
 #[test]
 fn trap_6_a_deepseek_body_that_begins_with_blank_lines_is_read() {
-    let fake = Fake::new([Script::json(200, format!("\n\n\n{ANSWER}"))]);
-    ask(&fake, &hello("deepseek/deepseek-v4-pro"), &[]);
-    assert_eq!(fake.status(), 200);
-    assert_eq!(shown(&fake)["choices"][0]["message"]["content"], json!("ok"));
-    assert_eq!(shown(&fake)["usage"]["prompt_tokens"], json!(5));
+    for before in ["\n\n\n", "\u{feff}"] {
+        let fake = Fake::new([Script::json(200, format!("{before}{ANSWER}"))]);
+        ask(&fake, &hello("deepseek/deepseek-v4-pro"), &[]);
+        assert_eq!(fake.status(), 200);
+        assert_eq!(shown(&fake)["choices"][0]["message"]["content"], json!("ok"));
+        assert_eq!(shown(&fake)["usage"]["prompt_tokens"], json!(5));
+    }
 }
 
 #[test]

@@ -169,3 +169,17 @@ fn usage_is_told_once_where_a_stream_ends_without_a_finish_reason() {
     assert!(got.complete);
     assert_eq!(String::from_utf8(got.bytes).unwrap(), input);
 }
+
+#[test]
+fn tokens_that_are_counted_beside_an_error_are_known_in_every_form() {
+    let text = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}\n\n";
+    let error = "data: {\"error\":{\"message\":\"boom\",\"code\":502},\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n\n";
+    for (form, relay) in relays(Dialect::OpenAiChat) {
+        let (mut relay, mut out) = (relay(), Vec::new());
+        assert!(
+            matches!(relay.push((text.to_owned() + error).as_bytes(), &mut out), Err(RelayFault::Provider(_))),
+            "{form}"
+        );
+        assert_eq!(relay.observation().usage.map(|usage| usage.completion_tokens()), Some(4), "{form}");
+    }
+}

@@ -45,7 +45,7 @@ impl<P: Platform> Run<'_, P> {
             return self.failed(candidate, failure);
         }
         let body = match call.whole(until, MAX_ANSWER_BYTES).await {
-            Ok(body) => body,
+            Ok(body) => without_mark(body),
             Err(Interrupt::ClientGone) => return self.left_waiting(&mut call, account, chosen, Some(status)).await,
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
         };
@@ -160,4 +160,12 @@ impl<P: Platform> Run<'_, P> {
         self.settle(account, Ending::Unanswered(Some(failure.clone())));
         Event::Failed(failure)
     }
+}
+
+/// A body without the byte order mark that some servers put before it, which a reader of JSON may ignore (RFC 8259 §8.1).
+fn without_mark(mut body: Vec<u8>) -> Vec<u8> {
+    if body.starts_with(b"\xef\xbb\xbf") {
+        body.drain(..3);
+    }
+    body
 }

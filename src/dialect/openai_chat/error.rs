@@ -59,6 +59,11 @@ pub(super) fn unnamed(data: &[u8]) -> ProviderError {
     }
 }
 
+/// Reads the value of an `error` member.
+pub(super) fn of_member(error: &RawValue) -> Option<ProviderError> {
+    Some(from_object(&Members::read(error.get().as_bytes()).ok()?, error.get()))
+}
+
 fn from_object(members: &Members<'_>, raw: &str) -> ProviderError {
     let own = |name: &str| word(members.present(name)).map(std::borrow::Cow::into_owned);
     let message = members.present("message").or_else(|| members.present("msg"));

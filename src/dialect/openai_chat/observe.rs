@@ -20,7 +20,10 @@ use crate::sse::Frame;
 pub fn observe_response(body: &[u8]) -> Result<Observation, StreamFault> {
     let chunk = whole(body)?;
     let mut seen = Observation { done: true, ..Observation::default() };
-    let Some(choices) = &chunk.choices else { return Err(malformed("the answer has no choices")) };
+    let choices = chunk.choices.as_deref().unwrap_or_default();
+    if choices.is_empty() {
+        return Err(malformed("the answer has no choices"));
+    }
     note_ids(&chunk, &mut seen);
     seen.usage = usage_of(&chunk);
     for choice in choices {
@@ -115,6 +118,9 @@ pub(super) fn fault_of(chunk: &Chunk<'_>, frame: &Frame<'_>) -> Option<StreamFau
         let raw = chunk.x_groq.map(|raw| raw.get().to_owned()).unwrap_or_default();
         return Some(StreamFault::Provider(ProviderError { message, raw, ..ProviderError::default() }));
     }
+    if let Some(report) = of_choice(chunk) {
+        return Some(StreamFault::Provider(report));
+    }
     let named = frame.event.as_deref() == Some(b"error");
     let bare = chunk.choices.is_none() && chunk.usage.is_none();
     if !named && !bare && chunk.error.is_none_or(|raw| !says_something(raw)) {
@@ -128,12 +134,21 @@ pub(super) fn fault_of(chunk: &Chunk<'_>, frame: &Frame<'_>) -> Option<StreamFau
     }
 }
 
+/// The report that stands in a choice whose provider failed (OpenRouter's `NonStreamingChoice.error`).
+fn of_choice(chunk: &Chunk<'_>) -> Option<ProviderError> {
+    let failed = chunk.choices.iter().flatten().find_map(|choice| choice.error.filter(|raw| says_something(raw)))?;
+    error::of_member(failed)
+}
+
 /// Reads a whole answer's body.
 pub(super) fn whole(body: &[u8]) -> Result<Box<Chunk<'_>>, StreamFault> {
     let Ok(text) = std::str::from_utf8(body) else { return Err(malformed("the answer is not UTF-8")) };
     match serde_json::from_str::<Chunk<'_>>(text).map(dressed) {
         Ok(chunk) if chunk.error.is_none_or(|raw| !says_something(raw)) && chunk.choices.is_some() => {
-            Ok(Box::new(chunk))
+            match of_choice(&chunk) {
+                Some(report) => Err(StreamFault::Provider(report)),
+                None => Ok(Box::new(chunk)),
+            }
         }
         Ok(_) => Err(match error::decode(body) {
             Some(report) => StreamFault::Provider(report),

@@ -122,6 +122,7 @@ wire_object! {
         stop_reason: &'a RawValue = "stop_reason",
         logprobs: &'a RawValue = "logprobs",
         usage: &'a RawValue = "usage",
+        error: &'a RawValue = "error",
     }
     rest without "native_finish_reason"
 }

@@ -193,7 +193,13 @@ impl Translation {
     fn take(&mut self, frame: &Frame<'_>, notes: &mut Notes, out: &mut Vec<u8>) -> Result<Progress, Stopped> {
         self.events.clear();
         self.decoded.clear();
-        self.decoder.frame(frame, &mut self.decoded)?;
+        if let Err(fault) = self.decoder.frame(frame, &mut self.decoded) {
+            // Tokens that a provider counts beside its error are used all the same.
+            for event in self.decoded.drain(..).filter(|event| matches!(event, StreamEvent::Usage(_))) {
+                observe_canonical(&event, &mut notes.observation);
+            }
+            return Err(fault.into());
+        }
         let mut content = false;
         for event in self.decoded.drain(..) {
             let grew = observe_canonical(&event, &mut notes.observation);

@@ -88,7 +88,8 @@ pub fn observe_response(body: &[u8]) -> Result<Observation, StreamFault> {
     let mut seen = Observation::default();
     let mut answered = false;
     for chunk in chunks(body)? {
-        answered |= chunk.candidates.is_some() || chunk.prompt_feedback.is_some();
+        let blocked = || chunk.prompt_feedback.and_then(|feedback| stream::block_reason(feedback.get())).is_some();
+        answered |= chunk.candidates.as_ref().is_some_and(|list| !list.0.is_empty()) || blocked();
         observe(chunk, &mut seen)?;
     }
     if answered {

@@ -143,7 +143,8 @@ fn searches_are_counted_once_though_events_repeat_them() {
 fn verdicts_are_ends_and_foreign_bodies_are_none() {
     let blocked = observe_response(br#"{"promptFeedback":{"blockReason":"OTHER"}}"#).unwrap();
     assert_eq!((blocked.finish, blocked.done), (Some(FinishReason::ContentFilter), true));
-    for foreign in ["{}", "<html>", r#"{"choices":[]}"#, ""] {
+    let silent = [r#"{"candidates":[]}"#, r#"{"promptFeedback":{"safetyRatings":[]}}"#];
+    for foreign in ["{}", "<html>", r#"{"choices":[]}"#, ""].into_iter().chain(silent) {
         assert!(matches!(observe_response(foreign.as_bytes()), Err(StreamFault::Malformed(_))), "{foreign}");
     }
     assert!(matches!(observe_response(br#"[{"error":{"code":500}}]"#), Err(StreamFault::Provider(_))));

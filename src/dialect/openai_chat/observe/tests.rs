@@ -53,7 +53,7 @@ fn only_what_a_reader_would_miss_is_content() {
 
 #[test]
 fn the_capacity_that_answers_is_known_before_the_counts() {
-    let body = br#"{"choices":[],"service_tier":"priority","usage":{"prompt_tokens":7,"completion_tokens":3}}"#;
+    let body = br#"{"choices":[{"message":{"content":"x"}}],"service_tier":"priority","usage":{"prompt_tokens":7,"completion_tokens":3}}"#;
     assert_eq!(observe_response(body).unwrap().billed().unwrap().service, ServiceTier::Priority);
     let mut seen = Observation { service: ServiceTier::Flex, ..Observation::default() };
     seen.usage = Some(Usage { input_tokens: 7, ..Usage::default() });
@@ -127,6 +127,7 @@ fn an_error_in_the_stream_is_the_providers_and_keeps_its_usage() {
     for event in [
         r#"data: {"error":"boom"}"#,
         r#"data: {"choices":[{"index":0,"delta":{}}],"x_groq":{"id":"r","error":"boom"}}"#,
+        r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"error","error":{"code":502,"message":"boom"}}]}"#,
         r#"data: {"object":"error","message":"boom","type":"x","code":1}"#,
         r#"data: {"message":"boom","code":"Throttling"}"#,
         r#"data: [{"error":{"message":"boom"}}]"#,
@@ -141,6 +142,7 @@ fn an_error_in_the_stream_is_the_providers_and_keeps_its_usage() {
         r#"data: {"choices":[],"error":null}"#,
         r#"data: {"choices":[],"error":{}}"#,
         r#"data: {"choices":[],"error":""}"#,
+        r#"data: {"choices":[{"index":0,"delta":{},"error":null}]}"#,
     ] {
         assert_eq!(mark(event), Seen::default(), "{event}");
     }
@@ -172,5 +174,10 @@ fn a_whole_answer_is_observed_like_a_stream() {
     assert!(matches!(observe_response(br#"{"error":{"message":"x"}}"#), Err(StreamFault::Provider(_))));
     assert!(matches!(observe_response(b"<html>"), Err(StreamFault::Malformed(_))));
     assert!(matches!(observe_response(b"{}"), Err(StreamFault::Malformed(_))));
+    assert!(matches!(observe_response(br#"{"choices":[]}"#), Err(StreamFault::Malformed(_))), "it answers nothing");
+    let failed =
+        br#"{"choices":[{"message":{"content":""},"finish_reason":"error","error":{"code":429,"message":"x"}}]}"#;
+    let Err(StreamFault::Provider(report)) = observe_response(failed) else { panic!("a failed choice is a failure") };
+    assert_eq!(report.code.as_deref(), Some("429"));
     assert!(matches!(observe_response(b""), Err(StreamFault::Malformed(_))));
 }
