@@ -50,6 +50,10 @@ pub(in super::super) fn mistake_in_content(body: &[u8]) -> Option<GatewayError> 
 fn system(fields: &Fields<'_, '_>, request: &mut ChatRequest) -> Result<(), GatewayError> {
     let Some(raw) = fields.members.present("system") else { return Ok(()) };
     let content = blocks::content(raw, &fields.path.field("system"), &mut request.extras)?;
+    if content.parts.iter().all(|part| matches!(part, Part::Text(text) if text.is_empty())) {
+        // No instructions.
+        return Ok(());
+    }
     let turn = request.turns.len();
     request.cache_marks.extend(content.marks.into_iter().map(|(part, extra)| CacheMark { turn, part, extra }));
     request.turns.push(Turn { role: Role::System, parts: content.parts });

@@ -309,7 +309,7 @@ fn write_response(texts: &[&str], is_error: bool, has_media: bool, wire: &mut Js
         [text] if !is_error && is_plain_object(text) => wire.raw("response", text.trim()),
         _ => {
             let mut response = wire.object_in("response");
-            let name = if is_error { "error" } else { "result" };
+            let name = if is_error { "error" } else { "output" };
             match texts {
                 [] => response.text(name, ""),
                 [text] => response.text(name, text),

@@ -121,7 +121,7 @@ fn a_tool_loop_keeps_its_batches_its_order_and_its_signatures() {
             r#"{"functionCall":{"id":"c1","name":"f","args":{"b": 1.0, "a":2}},"thoughtSignature":"sig"},"#,
             r#"{"functionCall":{"id":"c2","name":"g","args":{}}}]},"#,
             r#"{"role":"user","parts":[{"functionResponse":{"id":"c1","name":"f","response":{"t": 1.50}}},"#,
-            r#"{"functionResponse":{"id":"c2","name":"g","response":{"result":"[1]"}}}]},"#,
+            r#"{"functionResponse":{"id":"c2","name":"g","response":{"output":"[1]"}}}]},"#,
             r#"{"role":"user","parts":[{"text":"and?"}]}]}"#,
         )
     );
@@ -162,14 +162,14 @@ fn results_are_objects_and_errors_are_errors() {
         assert!(losses.is_empty());
         body["contents"][2]["parts"][0]["functionResponse"]["response"].clone()
     };
-    assert_eq!(response(vec![text("sunny")], false), json!({"result": "sunny"}));
+    assert_eq!(response(vec![text("sunny")], false), json!({"output": "sunny"}));
     assert_eq!(response(vec![text("boom")], true), json!({"error": "boom"}));
     assert_eq!(response(vec![text(" {\"ok\":true} ")], false), json!({"ok": true}));
-    assert_eq!(response(vec![text("{broken}")], false), json!({"result": "{broken}"}));
-    assert_eq!(response(vec![text("a"), text("b")], false), json!({"result": ["a", "b"]}));
-    assert_eq!(response(vec![], false), json!({"result": ""}));
+    assert_eq!(response(vec![text("{broken}")], false), json!({"output": "{broken}"}));
+    assert_eq!(response(vec![text("a"), text("b")], false), json!({"output": ["a", "b"]}));
+    assert_eq!(response(vec![], false), json!({"output": ""}));
     // Google would follow the reference.
-    assert_eq!(response(vec![text("{\"$ref\":\"x\"}")], false), json!({"result": "{\"$ref\":\"x\"}"}));
+    assert_eq!(response(vec![text("{\"$ref\":\"x\"}")], false), json!({"output": "{\"$ref\":\"x\"}"}));
 
     let picture = Part::Image(Media {
         source: MediaSource::Base64 { mime: "image/png".into(), data: "AAAA".into() },

@@ -18,11 +18,11 @@ use crate::json::{Edit, Members};
 pub fn encode(response: &ChatResponse, context: &ReplyContext, tail: &Tail) -> Encoded {
     let mut losses = Vec::new();
     let ids = Ids::of(response.id.as_deref(), context);
-    let choice = response.choices.first();
+    let choice = response.choices.iter().min_by_key(|choice| choice.index);
     let speaks = choice.is_some_and(|choice| choice.parts.iter().any(|part| matches!(part, Part::Text(_))));
     let Beside { tier, text } = Beside::read(&response.extras, speaks, &mut losses);
     let output = choice.map(|choice| items(choice, &ids, text, &context.answered_by, &mut losses)).unwrap_or_default();
-    for other in response.choices.iter().skip(1) {
+    for other in response.choices.iter().filter(|other| choice.is_some_and(|choice| choice.index != other.index)) {
         losses.push(Loss::unsupported(format!("choices[{}]", other.index), "an answer in Responses is one"));
     }
     let end = choice.and_then(|choice| choice.finish.as_ref());

@@ -158,6 +158,10 @@ fn a_second_choice_and_foreign_content_are_reported_not_dropped() {
     let (_, losses) = written(&response, &Tail::default());
     let fields: Vec<&str> = losses.iter().map(|loss| loss.field.as_str()).collect();
     assert_eq!(fields, ["choices[0].content[1]", "choices[1]"]);
+    response.choices.reverse();
+    let (body, losses) = written(&response, &Tail::default());
+    assert_eq!(body["output"][0]["content"][0]["text"], "t", "the first by its number, wherever it stands");
+    assert!(losses.iter().any(|loss| loss.field == "choices[1]"));
 }
 
 #[test]

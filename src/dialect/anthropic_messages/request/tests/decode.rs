@@ -68,6 +68,13 @@ fn a_mistake_is_named_by_its_place() {
 }
 
 #[test]
+fn instructions_that_say_nothing_are_none() {
+    for system in [json!([]), json!(""), json!([{"type": "text", "text": ""}])] {
+        assert_eq!(read(json!({"system": system})).turns[0].role, Role::User, "{system}");
+    }
+}
+
+#[test]
 fn results_of_calls_become_turns_of_their_own() {
     let request = read(json!({"system": [{"type": "text", "text": "be brief"}], "messages": [
         {"role": "user", "content": "go"},
