@@ -1,15 +1,16 @@
-//! Canonical → wire. The writers of items and of the answer around them are the stream's too.
+//! Canonical → wire. The writers of the answer around its items are the stream's too.
 
 use serde_json::value::RawValue;
 
 use super::super::{finish, foreign};
+use super::items::{write_message, write_picture, write_reasoning, Call, MessagePart, Text};
 use super::usage;
 use crate::dialect::canonical::{
-    ChatResponse, Choice, Extra, Finish, Loss, Media, MediaSource, Part, ReasoningPart, ToolCall, Usage,
+    ChatResponse, Choice, Extra, Finish, Loss, Media, MediaSource, Part, ReasoningPart, Usage,
 };
 use crate::dialect::citation::{self, Citation};
 use crate::dialect::openai_chat::types::{count, filled, says_something};
-use crate::dialect::openai_chat::write::{list, Object};
+use crate::dialect::openai_chat::write::Object;
 use crate::dialect::{custom, Dialect, Encoded, ReplyContext, Tail};
 use crate::json::{Edit, Members};
 
@@ -133,6 +134,7 @@ fn items(choice: &Choice, ids: &Ids, beside: Text, by: &str, losses: &mut Vec<Lo
     let mut said: Vec<MessagePart> = Vec::new();
     let cut = choice.finish.as_ref().is_some_and(|end| finish::encode(end.reason).0 == "incomplete");
     let last = choice.parts.len().saturating_sub(1);
+    let status = |at: usize| if cut && at == last { "incomplete" } else { "completed" };
     for (at, part) in choice.parts.iter().enumerate() {
         match part {
             Part::Text(_) if goes_on => {}
@@ -149,14 +151,12 @@ fn items(choice: &Choice, ids: &Ids, beside: Text, by: &str, losses: &mut Vec<Lo
                     let sealed = foreign::seal_call(signature, by);
                     output.push(write_reasoning(&ids.item("rs", output.len()), "", Some(&sealed)));
                 }
-                let status = if cut && at == last { "incomplete" } else { "completed" };
-                output.push(write_call(&ids.item("fc", output.len()), call, status));
+                output.push(Call::from(call).write(ids, output.len(), status(at)));
             }
             Part::Native { .. } if custom::is_call(part) => {
                 close(&mut said, &mut output, ids, "completed");
-                let status = if cut && at == last { "incomplete" } else { "completed" };
                 let call = custom::Call::of(part).unwrap_or_default();
-                output.push(write_custom_call(&ids.item("ctc", output.len()), &call, status));
+                output.push(Call::from(&call).write(ids, output.len(), status(at)));
             }
             Part::Image(Media { source: MediaSource::Base64 { mime, data }, .. }) => {
                 close(&mut said, &mut output, ids, "completed");
@@ -243,114 +243,6 @@ pub(in super::super) fn encrypted(block: &ReasoningPart, by: &str) -> Option<Str
         Dialect::OpenAiResponses => block.signature.clone(),
         _ => Some(foreign::seal(block, by)),
     }
-}
-
-/// A part of a message.
-#[derive(Debug, Clone)]
-pub(in super::super) enum MessagePart {
-    /// A text with what stands beside it.
-    Text(Text),
-    /// A refusal.
-    Refusal(String),
-}
-
-/// A text with what stands beside it.
-#[derive(Debug, Clone, Default)]
-pub(in super::super) struct Text {
-    /// The text.
-    pub text: String,
-    /// Annotations as JSON, this dialect's form.
-    pub annotations: Vec<String>,
-    /// Log probabilities as JSON.
-    pub logprobs: Vec<String>,
-}
-
-impl MessagePart {
-    /// Writes the part.
-    pub fn write(&self, body: &mut Vec<u8>) {
-        let mut out = Object::begin(body);
-        match self {
-            Self::Text(part) => {
-                out.text("type", "output_text");
-                out.text("text", &part.text);
-                out.key("annotations").extend_from_slice(joined(&part.annotations).as_bytes());
-                out.key("logprobs").extend_from_slice(joined(&part.logprobs).as_bytes());
-            }
-            Self::Refusal(text) => {
-                out.text("type", "refusal");
-                out.text("refusal", text);
-            }
-        }
-        out.end();
-    }
-}
-
-/// A list of JSON texts.
-pub(in super::super) fn joined(items: &[String]) -> String {
-    format!("[{}]", items.join(","))
-}
-
-/// A message item.
-pub(in super::super) fn write_message(id: &str, parts: &[MessagePart], status: &str) -> Vec<u8> {
-    item(id, "message", status, |out| {
-        out.text("role", "assistant");
-        list(out.key("content"), parts, |out, part| part.write(out));
-    })
-}
-
-/// A reasoning item.
-pub(in super::super) fn write_reasoning(id: &str, text: &str, encrypted: Option<&str>) -> Vec<u8> {
-    item(id, "reasoning", "completed", |out| {
-        out.list("summary", Some(text).filter(|text| !text.is_empty()), write_summary);
-        match encrypted {
-            Some(encrypted) => out.text("encrypted_content", encrypted),
-            None => out.raw("encrypted_content", "null"),
-        }
-    })
-}
-
-/// A part of a reasoning item's summary.
-pub(in super::super) fn write_summary(body: &mut Vec<u8>, text: &str) {
-    let mut part = Object::begin(body);
-    part.text("type", "summary_text");
-    part.text("text", text);
-    part.end();
-}
-
-/// A call item.
-pub(in super::super) fn write_call(id: &str, call: &ToolCall, status: &str) -> Vec<u8> {
-    item(id, "function_call", status, |out| {
-        out.text("call_id", &call.id);
-        out.text("name", &call.name);
-        out.text("arguments", &call.arguments);
-    })
-}
-
-/// A generated picture; `data` is base64.
-pub(in super::super) fn write_picture(id: &str, mime: &str, data: &str, status: &str) -> Vec<u8> {
-    item(id, "image_generation_call", status, |out| {
-        out.text("output_format", mime.strip_prefix("image/").unwrap_or("png"));
-        match data {
-            "" => out.raw("result", "null"),
-            data => out.text("result", data),
-        }
-    })
-}
-
-/// An item that calls a custom tool.
-pub(in super::super) fn write_custom_call(id: &str, call: &custom::Call, status: &str) -> Vec<u8> {
-    item(id, custom::CALL, status, |out| call.write_members(out))
-}
-
-fn item(id: &str, kind: &str, status: &str, members: impl FnOnce(&mut Object<'_>)) -> Vec<u8> {
-    let mut body = Vec::with_capacity(256);
-    let mut out = Object::begin(&mut body);
-    out.text("id", id);
-    out.text("type", kind);
-    out.text("status", status);
-    members(&mut out);
-    out.end();
-    body
 }
 
 /// Extras that have a place in an answer of this dialect.
