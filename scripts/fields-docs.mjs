@@ -48,7 +48,7 @@ export function page(documents) {
 
 function section({ dialect, about, request, answer }) {
   const parts = [`## From ${TITLES[dialect]}\n\n${about}\n\n${grid(dialect, request)}`];
-  const accents = [...new Set(request.flatMap(({ here = {} }) => Object.keys(here)))].sort();
+  const accents = [...new Set(request.flatMap(({ here = {} }) => Object.keys(here)))].filter(server => server !== '*').sort();
   if (accents.length) parts.push(`### From ${TITLES[dialect]} to servers that speak it with an accent\n\n${ACCENTS}\n\n${sameDialect(request, accents)}`);
   if (answer) parts.push(`### Answers of ${TITLES[dialect]}\n\nWhat becomes of the fields of an answer on its way to callers of other dialects.\n\n${grid(dialect, answer)}`);
   return parts.join('\n');
@@ -60,7 +60,7 @@ fields that arrive otherwise there; every other one, and every empty cell, arriv
 /** What is changed on the way to servers of the caller's own dialect. */
 function sameDialect(rows, servers) {
   const head = ['field', ...servers];
-  const lines = rows.filter(({ here }) => here).map(row => [line(row, [])[0], ...servers.map(server => (row.here[server] ?? '').replaceAll('|', '\\|'))]);
+  const lines = rows.filter(({ here }) => here).map(row => [line(row, [])[0], ...servers.map(server => (row.here[server] ?? row.here['*'] ?? '').replaceAll('|', '\\|'))]);
   return [head, head.map(() => '---'), ...lines].map(cells => `| ${cells.join(' | ')} |`).join('\n') + '\n';
 }
 

@@ -165,6 +165,106 @@ fn drop_is_never_what_happens_unasked() {
     }
 }
 
+/// Custom tools beside a function, in a history of both.
+fn custom_tools(model: &str) -> Value {
+    json!({"model": model,
+        "tools": [
+            {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}},
+            {"type": "custom", "custom": {"name": "run", "format": {"type": "text"}}}],
+        "messages": [
+            {"role": "user", "content": "go"},
+            {"role": "assistant", "content": null, "tool_calls": [
+                {"id": "call_run", "type": "custom", "custom": {"name": "run", "input": "ls -l"}},
+                {"id": "call_look", "type": "function", "function": {"name": "look", "arguments": "{}"}}]},
+            {"role": "tool", "tool_call_id": "call_run", "content": "it ran"},
+            {"role": "tool", "tool_call_id": "call_look", "content": "it was seen"}]})
+}
+
+/// Servers of chat that know no custom tools: those whose bodies are adapted, and those that are sent what was written.
+const ADAPTED: [&str; 5] = ["mistral", "deepseek", "qwen", "groq", "ollama"];
+const AS_WRITTEN: [&str; 6] = ["together", "fireworks", "vllm", "llama.cpp", "openrouter", "xai"];
+
+fn ask_of_chat(model: &str, mode: &str) -> Fake {
+    let providers: serde_json::Map<String, Value> = ADAPTED
+        .iter()
+        .chain(&AS_WRITTEN)
+        .chain(&["openai"])
+        .map(|name| {
+            let url = format!("http://127.0.0.1:9/{name}");
+            let provider = json!({"kind": "openai-chat", "profile": name, "base_url": url, "api_key": "k"});
+            (name.replace('.', "-"), provider)
+        })
+        .collect();
+    let aliases: serde_json::Map<String, Value> = providers
+        .keys()
+        .map(|name| {
+            (
+                format!("pair-{name}"),
+                json!({"candidates": [format!("{name}/some-model"), "openai/gpt-4o"], "policy": "balanced"}),
+            )
+        })
+        .collect();
+    let config = json!({"identity": {"mode": "none"}, "providers": providers, "aliases": aliases});
+    let fake = Fake::new([Script::json(200, OPENAI.1)]);
+    let body = custom_tools(model).to_string().into_bytes();
+    let request = Request {
+        method: "POST".into(),
+        path: CHAT.path.into(),
+        headers: [("x-signalbox-on-unsupported", mode)].into_iter().collect(),
+        body: body.clone(),
+        ..Request::default()
+    };
+    *fake.0.request_body.borrow_mut() = body;
+    let gateway = Rc::new(Gateway::load_local(&config.to_string()).expect("the test's configuration is valid"));
+    futures::executor::block_on(pipeline::handle(&fake, Ok(gateway), request));
+    fake
+}
+
+#[test]
+fn custom_tools_go_to_a_candidate_that_knows_them_whichever_servers_of_their_dialect_stand_before_it() {
+    for name in ADAPTED.iter().chain(&AS_WRITTEN) {
+        let fake = ask_of_chat(&format!("pair-{}", name.replace('.', "-")), "route");
+        assert_eq!(fake.header("x-signalbox-model").as_deref(), Some("openai/gpt-4o"), "{name}: {}", fake.body());
+        let (asked, sent) = (custom_tools(""), sent(&fake));
+        assert_eq!((&sent["messages"], &sent["tools"]), (&asked["messages"], &asked["tools"]));
+        assert_eq!(fake.header("x-signalbox-losses").as_deref(), Some(""));
+    }
+}
+
+#[test]
+fn where_custom_tools_may_be_dropped_so_are_their_calls_and_the_answers_to_those() {
+    for name in ADAPTED {
+        let fake = ask_of_chat(&format!("{name}/some-model"), "drop");
+        assert_eq!(fake.status(), 200, "{name}: {}", fake.body());
+        let body = sent(&fake);
+        assert!(!body.to_string().contains("run") && !body.to_string().contains("custom"), "{name}: {body}");
+        let (call, answer) = (&body["messages"][1]["tool_calls"][0], &body["messages"][2]);
+        assert_eq!((&call["id"], &call["function"]["name"]), (&answer["tool_call_id"], &json!("look")), "{body}");
+        assert_eq!(answer["content"], "it was seen");
+        let told = fake.header("x-signalbox-losses").unwrap();
+        for field in ["tools[1]", "messages[1].tool_calls[0]", "messages[2].content"] {
+            assert!(told.contains(&format!("{field}:unsupported")), "{name}: {field} of {told}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_the_caller_names_in_its_own_dialect_is_sent_custom_tools_and_decides() {
+    let asked = custom_tools("");
+    for name in ADAPTED.iter().chain(&AS_WRITTEN) {
+        let fake = ask_of_chat(&format!("{}/some-model", name.replace('.', "-")), "route");
+        let body = sent(&fake);
+        assert_eq!(body["tools"], asked["tools"], "{name}");
+        for (ours, theirs) in [("/messages/1/tool_calls/0/custom", "ls -l"), ("/messages/2/content", "it ran")] {
+            assert!(body.pointer(ours).is_some_and(|value| value.to_string().contains(theirs)), "{name}: {body}");
+        }
+        assert_eq!(body["messages"][1]["tool_calls"][0]["id"], body["messages"][2]["tool_call_id"], "{name}");
+        assert_eq!(body["messages"][1]["tool_calls"][1]["id"], body["messages"][3]["tool_call_id"], "{name}");
+        let told = fake.header("x-signalbox-losses").unwrap();
+        assert!(!told.contains("unsupported"), "{name}: {told}");
+    }
+}
+
 const ASKED_TO_SPEAK: Case = Case {
     path: "/v1/chat/completions",
     body: |model| {

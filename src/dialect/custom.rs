@@ -6,11 +6,13 @@
 //! (`node_modules/openai/resources/chat/completions/completions.d.ts`) and `CustomTool`, `ResponseCustomToolCall`,
 //! `ToolChoiceCustom`, `CustomToolInputFormat` (`…/responses/responses.d.ts`, `…/shared.d.ts`).
 
+use memchr::memmem;
 use serde_json::value::RawValue;
 
 use super::canonical::{ChatRequest, Extra, Loss, Part};
 use super::openai_chat::profile;
 use super::openai_chat::request::reading::object;
+use super::openai_chat::scan::{entry, items};
 use super::openai_chat::types::{filled, string, word};
 use super::openai_chat::write::Object;
 use super::{names, Dialect, Target};
@@ -31,6 +33,19 @@ pub struct Call {
     pub name: String,
     /// What the model wrote for the tool: any text.
     pub input: String,
+}
+
+/// Whether a server takes them; `provider` is its profile.
+#[must_use]
+pub fn known_to(provider: &str) -> bool {
+    profile::of(provider).takes(MEMBER)
+}
+
+/// Whether one is among tools or calls: a JSON list by its source.
+pub(super) fn is_among(list: &str) -> bool {
+    let word = "\"custom\"";
+    memmem::find(list.as_bytes(), word.as_bytes()).is_some()
+        && items(list).any(|item| entry(item, "type") == Some(word))
 }
 
 /// Whether a part is a call of a custom tool.
@@ -111,8 +126,7 @@ pub(super) fn without_answers(
     target: &Target<'_>,
 ) -> Option<(ChatRequest, Vec<Loss>)> {
     let openai = matches!(dialect, Dialect::OpenAiChat | Dialect::OpenAiResponses);
-    let callers = dialect == Dialect::OpenAiChat && request.origin == Some(dialect);
-    if callers || (openai && profile::of(target.provider).takes(MEMBER)) {
+    if openai && known_to(target.provider) {
         return None;
     }
     let called = called_ids(request);

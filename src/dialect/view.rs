@@ -47,6 +47,8 @@ impl View<'_> {
 pub struct Needs {
     /// Function tools are declared.
     pub tools: bool,
+    /// Custom tools are declared, or calls of them stand in the history (see [`super::custom`]).
+    pub custom_tools: bool,
     /// A call is forced.
     pub forced_tools: bool,
     /// Pictures.

@@ -88,6 +88,7 @@ impl OfRequest<'_> {
                 let needs = features.needs;
                 chosen(&[
                     ("tools", needs.tools),
+                    ("custom_tools", needs.custom_tools),
                     ("forced_tools", needs.forced_tools),
                     ("vision", needs.vision),
                     ("audio", needs.audio),

@@ -9,8 +9,9 @@ use super::routing::{OnUnsupported, ProviderPreferences};
 use crate::classify::Thinking;
 use crate::config::choice::{Exposure, Pattern, Policy};
 use crate::config::provider::{Provider, State, AI_BINDING};
+use crate::dialect::openai_chat::request::adapt;
 use crate::dialect::view::Needs;
-use crate::dialect::{Dialect, ModelTraits};
+use crate::dialect::{custom, Dialect, ModelTraits};
 
 /// Why a candidate is out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -121,6 +122,12 @@ pub(super) fn reasons(subject: &Subject<'_, '_>, input: &Input, pool: &Pool<'_>)
             |field: &&String| !drops_fields(input) || ["messages", "contents", "input"].contains(&field.as_str());
         let unsupported = subject.signals.unsupported.iter().filter(stays);
         found.extend(unsupported.map(|field| Reason::new(Code::Unsupported, field.as_str())));
+        // Where nothing is rewritten, nothing can be dropped either.
+        let profile = &subject.candidate.provider.profile;
+        let as_written = dialect == Some(caller) && (caller != Dialect::OpenAiChat || !adapt::is_needed(profile));
+        if as_written && input.features.needs.custom_tools && !custom::known_to(profile) {
+            found.push(Reason::new(Code::Unsupported, "tools"));
+        }
     }
     if input.request.purpose != Purpose::Count {
         price(subject, input, pool, &mut found);

@@ -7,7 +7,9 @@ use serde_json::{json, Value};
 
 use signalbox::attempt::plan::Patience;
 use signalbox::config::provider::Provider;
-use signalbox::dialect::{Dialect, ModelTraits};
+use signalbox::dialect::canonical::Disposition;
+use signalbox::dialect::openai_chat::request::adapt;
+use signalbox::dialect::{Dialect, ModelTraits, Target};
 use signalbox::gateway::Gateway;
 use signalbox::pipeline::choose::Candidate;
 use signalbox::pipeline::prepare::native_body;
@@ -17,7 +19,7 @@ use super::place;
 use super::table::{self, Row, Table};
 
 /// Servers with accents, each with a model that takes what its API has.
-const SERVERS: [(&str, &str); 7] = [
+const SERVERS: [(&str, &str); 15] = [
     ("openai", "any"),
     ("mistral", "mistral-large-4"),
     ("deepseek", "any"),
@@ -25,6 +27,14 @@ const SERVERS: [(&str, &str); 7] = [
     ("groq", "llama"),
     ("ollama", "llama"),
     ("workers-ai", "llama"),
+    ("azure", "any"),
+    ("openrouter", "x/y"),
+    ("xai", "grok-x"),
+    ("together", "llama"),
+    ("fireworks", "llama"),
+    ("vllm", "llama"),
+    ("llama.cpp", "llama"),
+    ("openai-compatible", "local"),
 ];
 
 /// What became of a field.
@@ -40,14 +50,16 @@ fn gateway() -> Gateway {
         .iter()
         .map(|(name, _)| {
             let url = format!("http://127.0.0.1:9/{name}");
-            (*name, json!({"kind": "openai-chat", "base_url": url, "api_key": "k", "profile": name}))
+            // Before there was Responses on Azure.
+            let version = if *name == "azure" { json!("2024-10-21") } else { Value::Null };
+            (*name, json!({"kind": "openai-chat", "base_url": url, "api_key": "k", "profile": name, "api_version": version}))
         })
         .collect();
     Gateway::load_local(&json!({"identity": {"mode": "none"}, "providers": providers}).to_string()).unwrap()
 }
 
-/// The body that a server is sent, or why there is none.
-fn sent(body: &Value, provider: &Provider, model: &str) -> Result<Value, String> {
+/// The body that a server is sent, or why there is none. `drops`: the caller has allowed to leave out what it lacks.
+fn sent(body: &Value, provider: &Provider, model: &str, drops: bool) -> Result<Value, String> {
     let chat = Dialect::OpenAiChat;
     let text = body.to_string();
     let view = chat.view(text.as_bytes()).map_err(|error| error.message)?;
@@ -69,7 +81,7 @@ fn sent(body: &Value, provider: &Provider, model: &str) -> Result<Value, String>
         expected_output_tokens: 1,
         expected_ms: 1,
         losses: Vec::new(),
-        drops: false,
+        drops,
         hides_reasoning: false,
     };
     let body = native_body(chat, &view, &chosen, Some(&request), false, &mut Vec::new());
@@ -80,7 +92,7 @@ fn fate(table: &Table, row: &Row, provider: &Provider, model: &str) -> Result<(F
     let base = table.base(row);
     let mut request = base.clone();
     place::put(&mut request, row.place(), row.sample.clone());
-    let (without, with) = (sent(&base, provider, model)?, sent(&request, provider, model)?);
+    let (without, with) = (sent(&base, provider, model, false)?, sent(&request, provider, model, false)?);
     // As it stands there, or as it would stand beside what the smallest request has become.
     let put = |body: &Value| {
         let mut body = body.clone();
@@ -110,7 +122,7 @@ fn a_field_for_a_server_of_its_own_dialect_arrives_as_its_row_says() {
         for (name, model) in SERVERS {
             checked += 1;
             let provider = &gateway.config.providers[name];
-            let claim = row.here.get(name).map_or("", String::as_str);
+            let claim = row.here.get(name).or(row.here.get("*")).map_or("", String::as_str);
             let claimed = match claim.split(':').next() {
                 Some("") => Fate::Kept,
                 Some("changed") => Fate::Changed,
@@ -133,5 +145,39 @@ fn a_field_for_a_server_of_its_own_dialect_arrives_as_its_row_says() {
             }
         }
     }
-    super::verdict(found, checked, 900);
+    super::verdict(found, checked, 2400);
+}
+
+#[test]
+fn what_a_server_of_its_own_dialect_lacks_is_dropped_and_told_or_sent_and_not_told() {
+    let chat = Dialect::OpenAiChat;
+    let gateway = gateway();
+    let table = table::all().into_iter().find(|table| table.dialect == chat).unwrap();
+    let mut found = Vec::new();
+    let mut checked = 0;
+    for row in table.rows.iter().filter(|row| !row.is_ours) {
+        let mut request = table.base(row);
+        place::put(&mut request, row.place(), row.sample.clone());
+        let text = request.to_string();
+        let Ok(decoded) = chat.decode_request(text.as_bytes()) else { continue };
+        for (name, model) in SERVERS.into_iter().filter(|(name, _)| adapt::is_needed(name)) {
+            let target = Target { provider: name, model, traits: ModelTraits::PERMISSIVE, max_output_tokens: None };
+            let mut lacking = chat.encode_request(&decoded, &target).losses;
+            lacking.retain(|loss| {
+                loss.disposition == Disposition::Unsupported && place::concerns(&loss.field, &row.field, &row.told_as)
+            });
+            if lacking.is_empty() {
+                continue;
+            }
+            checked += 1;
+            let told = !adapt::lost(text.as_bytes(), &decoded, &target, true, lacking).is_empty();
+            let body = sent(&request, &gateway.config.providers[name], model, true).unwrap().to_string();
+            if told && row.leaks(&body) {
+                found.push(format!("{} → {name}: told as dropped and yet in {body}", row.field));
+            } else if !told && !row.arrives(&body) {
+                found.push(format!("{} → {name}: dropped in silence: {body}", row.field));
+            }
+        }
+    }
+    super::verdict(found, checked, 100);
 }

@@ -148,8 +148,13 @@ impl Row {
         match self.named_words(column) {
             _ if self.default.contains(&self.sample) => true,
             Some(words) => body.contains(words),
-            None => words(&self.sample).iter().all(|word| body.contains(word)),
+            None => self.arrives(body),
         }
+    }
+
+    /// Whether all words of the sample stand in a body.
+    pub fn arrives(&self, body: &str) -> bool {
+        words(&self.sample).iter().all(|word| body.contains(word))
     }
 
     /// Whether a sample that is told from all others stands in a body that must not have it.

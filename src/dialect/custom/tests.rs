@@ -64,26 +64,48 @@ fn a_conversation_with_custom_tools_is_the_same_in_both_dialects() {
 #[test]
 fn servers_that_have_none_are_not_sent_any_and_it_is_told() {
     let (chat, responses) = both();
-    for (from, body, calls) in [(CHAT, &chat, "messages[1].tool_calls[0]"), (RESPONSES, &responses, "input[*]")] {
-        for (to, provider) in [
-            (Dialect::AnthropicMessages, "anthropic"),
-            (Dialect::Gemini, "gemini"),
-            (RESPONSES, "xai"),
-            (CHAT, "mistral"),
-            (CHAT, "openrouter"),
-        ] {
-            if from == to {
-                continue;
-            }
+    let of_chat = ["tools[1]", "tools[2]", "tool_choice", "messages[1].tool_calls[0]", "messages[2].content"];
+    let of_responses = ["tools[1]", "tools[2]", "tool_choice", "input[*]"];
+    for (from, body, fields) in [(CHAT, &chat, &of_chat[..]), (RESPONSES, &responses, &of_responses[..])] {
+        for (to, provider) in without_any() {
             let (body, told) = translate(from, body, to, provider);
             let text = body.to_string();
             let kept = ["custom", "start: ", "\"ran\""].into_iter().find(|word| text.contains(word));
             assert_eq!(kept, None, "{provider}: {text}");
-            let at = told.iter().position(|field| field.starts_with(calls.split('[').next().unwrap()));
-            assert!(at.is_some(), "{provider}: {told:?}");
-            for field in ["tools[1]", "tools[2]", "tool_choice"] {
-                assert!(told.iter().any(|told| told == field), "{provider}: {told:?}");
+            assert!(text.contains("look") && text.contains("\"seen\""), "the function beside them stays: {text}");
+            for field in fields {
+                assert!(told.iter().any(|told| told.starts_with(field)), "{provider}: {field} of {told:?}");
             }
+        }
+    }
+}
+
+/// Servers that know nothing of custom tools, of every dialect and accent.
+fn without_any() -> Vec<(Dialect, &'static str)> {
+    let mut servers = vec![(Dialect::AnthropicMessages, "anthropic"), (Dialect::Gemini, "gemini"), (RESPONSES, "xai")];
+    servers.extend(profile::names().filter(|name| !known_to(name)).map(|name| (CHAT, name)));
+    assert!(servers.len() > 12 && !servers.iter().any(|(_, name)| ["openai", "azure"].contains(name)));
+    servers
+}
+
+#[test]
+fn a_turn_of_nothing_but_such_calls_is_left_out_with_its_answers() {
+    let chat = json!({"model": "m", "messages": [
+        {"role": "user", "content": "go"},
+        {"role": "assistant", "content": null, "tool_calls": [
+            {"id": "call_1", "type": "custom", "custom": {"name": "run", "input": "aa"}},
+            {"id": "call_2", "type": "custom", "custom": {"name": "run", "input": "bb"}}]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "ran"},
+        {"role": "tool", "tool_call_id": "call_2", "content": "ran"},
+        {"role": "user", "content": "and now"}]});
+    for (to, provider) in without_any() {
+        let (body, told) = translate(CHAT, &chat, to, provider);
+        let turns = ["messages", "contents", "input"].iter().find_map(|name| body[name].as_array()).unwrap();
+        let spoken = turns.iter().all(|turn| turn["role"] == "user");
+        assert!(spoken && (1..=2).contains(&turns.len()), "{provider}: {body}");
+        let fields = ["tool_calls[0]", "tool_calls[1]"].map(|call| format!("messages[1].{call}"));
+        for field in fields.iter().map(String::as_str).chain(["messages[2].content", "messages[3].content"]) {
+            assert!(told.iter().any(|told| told == field), "{provider}: {field} of {told:?}");
         }
     }
 }

@@ -10,6 +10,7 @@ use super::checks;
 pub use super::observe::{observe_event, observe_response};
 use super::scan::{entry, items};
 use super::types::{count, inside_quotes, kind, string, text_of, unescape, Kind};
+use crate::dialect::custom;
 use crate::dialect::view::{estimate_tokens, sample_of, View};
 use crate::error::{ErrorKind, GatewayError};
 use crate::json::{Members, MembersError};
@@ -94,6 +95,7 @@ fn read_tools(members: &Members<'_>, view: &mut View<'_>) {
         let list = source(members, name);
         if items(list).next().is_some() {
             view.needs.tools = true;
+            view.needs.custom_tools |= custom::is_among(list);
             view.estimated_input_tokens += estimate_tokens(list.as_bytes());
         }
     }

@@ -8,6 +8,7 @@ mod items;
 use std::borrow::Cow;
 
 pub use super::observe::{observe_event, observe_response};
+use crate::dialect::custom;
 use crate::dialect::openai_chat::scan::{entry, items as entries_of};
 use crate::dialect::openai_chat::types::{count, kind, string, text_of, Kind};
 use crate::dialect::openai_chat::view::{model, sample, unreadable};
@@ -53,6 +54,7 @@ fn read_tools(members: &Members<'_>, view: &mut View<'_>) {
     let list = source(members, "tools");
     if entries_of(list).next().is_some() {
         view.needs.tools = true;
+        view.needs.custom_tools = custom::is_among(list);
         view.estimated_input_tokens += estimate_tokens(list.as_bytes());
     }
     let choice = members.present("tool_choice");

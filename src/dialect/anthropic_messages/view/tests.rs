@@ -24,6 +24,7 @@ fn the_facts_of_a_request_are_read() {
     assert_eq!(view.sample, "look \"here\"\nand there", "the last user turn that says something");
     let expected = Needs {
         tools: true,
+        custom_tools: false,
         forced_tools: true,
         vision: true,
         audio: false,

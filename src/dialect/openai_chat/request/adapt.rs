@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::super::profile::{self, CallIds, Native, Profile, Replay};
 use super::super::types::{filled, kind_of, says_something, string, Kind};
-use super::encode;
+use super::encode::encode_keeping;
 use crate::dialect::canonical::{ChatRequest, Disposition, Loss};
-use crate::dialect::Target;
+use crate::dialect::{Dialect, Target};
 use crate::json::{Edit, Members};
 
 /// Whether bodies of this dialect's own callers have to be adapted for a provider with this profile.
@@ -28,14 +28,17 @@ pub fn adapt(
     dropping: bool,
 ) -> Vec<(String, Option<String>)> {
     let profile = profile::of(target.provider);
-    let encoded = encode(request, target);
+    let encoded = match dropping {
+        true => Dialect::OpenAiChat.encode_request(request, target),
+        false => encode_keeping(request, target),
+    };
     let Ok(written) = Members::read(&encoded.body) else { return Vec::new() };
     let unsupported = || encoded.losses.iter().filter(|loss| loss.disposition == Disposition::Unsupported);
     let refused: Vec<&str> =
         unsupported().map(|loss| loss.field.split(['.', '[']).next().unwrap_or_default()).collect();
     let turn_of = |field: &str| {
         let (turn, inside) = field.strip_prefix("messages[")?.split_once(']')?;
-        turn.parse::<usize>().ok().filter(|_| inside.starts_with(".content"))
+        turn.parse::<usize>().ok().filter(|_| inside.starts_with(".content") || inside.starts_with(".tool_calls"))
     };
     let refused_turns: Vec<usize> = unsupported().filter_map(|loss| turn_of(&loss.field)).collect();
     let mut edits = Vec::new();
@@ -45,7 +48,7 @@ pub fn adapt(
         let edit = match name {
             "model" | "stream" => continue,
             "stream_options" if profile.stream_options => continue,
-            "messages" => messages(raw, instead, profile, if dropping { &[] } else { &refused_turns }).map(Some),
+            "messages" => messages(raw, instead, profile, &refused_turns, dropping).map(Some),
             // Legacy functions are tools by now.
             _ if instead.is_none() => (!keeps).then_some(None),
             _ => instead.filter(|new| rewrites(name, raw, new, profile)).map(|new| Some(new.get().to_owned())),
@@ -137,8 +140,14 @@ fn function<'a>(tool: &'a RawValue) -> Option<Members<'a>> {
 }
 
 /// The messages with those replaced that the server reads otherwise; `None` = none is. In the `refused` ones something has
-/// no form there at all: they stay, because the provider decides about it.
-fn messages(callers: &RawValue, encoders: Option<&RawValue>, profile: &Profile, refused: &[usize]) -> Option<String> {
+/// no form there at all: they stay, because the provider decides about it, or lose it where that is allowed.
+fn messages(
+    callers: &RawValue,
+    encoders: Option<&RawValue>,
+    profile: &Profile,
+    refused: &[usize],
+    dropping: bool,
+) -> Option<String> {
     let (theirs, ours) = (items(callers), items(encoders?));
     // The encoder writes a message for each turn, and a turn is a message; should they differ, its own list is whole.
     if theirs.len() != ours.len() {
@@ -151,7 +160,8 @@ fn messages(callers: &RawValue, encoders: Option<&RawValue>, profile: &Profile, 
         .enumerate()
         .map(|(at, (theirs, ours))| {
             let Some(message) = object(theirs) else { return theirs.get().to_owned() };
-            if differs(&message, profile) && !refused.contains(&at) {
+            let rewritten = if refused.contains(&at) { dropping } else { differs(&message, profile) };
+            if rewritten {
                 changed = true;
                 return ours.get().to_owned();
             }

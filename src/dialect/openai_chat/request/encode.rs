@@ -17,6 +17,17 @@ use crate::dialect::{custom, family, fields, Dialect, Encoded, Target};
 /// Writes a request for a target.
 #[must_use]
 pub fn encode(request: &ChatRequest, target: &Target<'_>) -> Encoded {
+    write(request, target, false)
+}
+
+/// The same with tools that the target does not know, and their calls: what a caller of this dialect has written is the
+/// provider's to judge.
+#[must_use]
+pub fn encode_keeping(request: &ChatRequest, target: &Target<'_>) -> Encoded {
+    write(request, target, true)
+}
+
+fn write(request: &ChatRequest, target: &Target<'_>, keeps: bool) -> Encoded {
     let profile = profile::of(target.provider);
     let traits = target.traits.within(&family::of(target.provider, target.model));
     let target = &Target { traits, ..target.clone() };
@@ -24,11 +35,11 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>) -> Encoded {
     let mut body = Vec::with_capacity(4096);
     let mut out = Object::begin(&mut body);
     out.text("model", target.model);
-    turns::write(out.key("messages"), request, target, profile, &mut report);
+    turns::write(out.key("messages"), request, target, profile, keeps, &mut report);
     bounds(&mut out, request, target, profile, &mut report);
     sampling(&mut out, request, target, profile, &mut report);
     thinking(&mut out, request, target, profile, &mut report);
-    tools(&mut out, request, target, profile, &mut report);
+    tools(&mut out, request, target, profile, keeps, &mut report);
     format(&mut out, request, target, profile, &mut report);
     user(&mut out, request, profile, &mut report);
     if request.stream {
@@ -38,7 +49,7 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>) -> Encoded {
         }
     }
     for extra in &request.extras {
-        write_extra(&mut out, extra, request, profile, &mut report);
+        write_extra(&mut out, extra, request, profile, keeps, &mut report);
     }
     out.end();
     Encoded { body, losses: report.into_losses() }
@@ -132,8 +143,16 @@ fn sampling(
     }
 }
 
-fn tools(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, profile: &Profile, report: &mut Report<'_>) {
-    let custom: Vec<&Extra> = request.extras.iter().filter(|extra| forwards_tool(extra, request, profile)).collect();
+fn tools(
+    out: &mut Object<'_>,
+    request: &ChatRequest,
+    target: &Target<'_>,
+    profile: &Profile,
+    keeps: bool,
+    report: &mut Report<'_>,
+) {
+    let forwarded = request.extras.iter().filter(|extra| forwards_tool(extra, request, profile, keeps));
+    let custom: Vec<&Extra> = forwarded.collect();
     if request.tools.is_empty() && custom.is_empty() {
         // Without tools, `auto` and `none` say nothing.
         if matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_))) {
@@ -325,10 +344,13 @@ const OWN_MEMBERS: &[&str] = &[
 ];
 
 /// A custom or server tool of this dialect, for a server that may know it. Responses has the former too.
-fn forwards_tool(extra: &Extra, request: &ChatRequest, profile: &Profile) -> bool {
+fn forwards_tool(extra: &Extra, request: &ChatRequest, profile: &Profile, keeps: bool) -> bool {
     let is_tool = extra.field.strip_prefix("tools[").is_some_and(|rest| rest.ends_with(']'));
-    let callers = request.origin == Some(Dialect::OpenAiChat) && profile.takes("tools");
-    is_tool && (callers || (custom::is_tool(extra) && profile.takes(custom::MEMBER)))
+    let known = match custom::is_tool(extra) {
+        true => profile.takes(custom::MEMBER),
+        false => request.origin == Some(Dialect::OpenAiChat) && profile.takes("tools"),
+    };
+    is_tool && (keeps || known)
 }
 
 /// Whether a Gemini caller asks for pictures that the server can give (OpenRouter: image outputs), and texts beside them.
@@ -337,18 +359,27 @@ fn pictures(extra: &Extra, profile: &Profile) -> Option<bool> {
     asks.then(|| media::pictured(extra.value.get())).flatten()
 }
 
-fn write_extra(out: &mut Object<'_>, extra: &Extra, request: &ChatRequest, profile: &Profile, report: &mut Report<'_>) {
+fn write_extra(
+    out: &mut Object<'_>,
+    extra: &Extra,
+    request: &ChatRequest,
+    profile: &Profile,
+    keeps: bool,
+    report: &mut Report<'_>,
+) {
     let whole = !extra.field.contains(['.', '[']);
+    let is_custom = custom::is_choice(extra);
     // A member that this dialect's caller wrote is this dialect's: only OpenAI's own ones are known to be foreign to
     // its imitators.
     let forwards = request.origin == Some(Dialect::OpenAiChat)
         && whole
+        && !is_custom
         && (!OWN_MEMBERS.contains(&extra.field.as_str()) || profile.takes(&extra.field));
-    if forwards || (custom::is_choice(extra) && profile.takes(custom::MEMBER)) {
+    if forwards || (is_custom && (keeps || profile.takes(custom::MEMBER))) {
         out.raw(&extra.field, extra.value.get());
     } else if let Some(texts) = pictures(extra, profile) {
         out.raw("modalities", if texts { r#"["image","text"]"# } else { r#"["image"]"# });
-    } else if !forwards_tool(extra, request, profile) && !turns::writes(extra, request, profile) {
+    } else if !forwards_tool(extra, request, profile, keeps) && !turns::writes(extra, request, profile) {
         if let Some(loss) = fields::loss(request.origin, extra, Dialect::OpenAiChat, report.provider()) {
             report.add(loss);
         }

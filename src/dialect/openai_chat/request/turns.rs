@@ -16,12 +16,13 @@ use crate::dialect::carried::reads_google_signatures;
 use crate::dialect::{custom, family, Dialect, Target};
 use crate::json::write_quoted;
 
-/// Writes the list of messages.
+/// Writes the list of messages. `keeps`: with calls that the target does not know.
 pub(super) fn write(
     out: &mut Vec<u8>,
     request: &ChatRequest,
     target: &Target<'_>,
     profile: &Profile,
+    keeps: bool,
     report: &mut Report<'_>,
 ) {
     let mut turns = request.turns.as_slice();
@@ -40,7 +41,7 @@ pub(super) fn write(
     }
     let marks = Marks::new(request, profile.marks(&family::of(target.provider, target.model)));
     let ids = Ids::new(profile.call_id);
-    let mut writer = Writer { request, target, profile, report, ids, marks, messages: Vec::new() };
+    let mut writer = Writer { request, target, profile, keeps, report, ids, marks, messages: Vec::new() };
     for (at, turn) in turns.iter().enumerate() {
         writer.turn(at, turn);
     }
@@ -66,6 +67,7 @@ struct Writer<'w, 'r> {
     request: &'w ChatRequest,
     target: &'w Target<'w>,
     profile: &'w Profile,
+    keeps: bool,
     report: &'w mut Report<'r>,
     ids: Ids,
     marks: Marks<'w>,
@@ -205,6 +207,11 @@ impl Writer<'_, '_> {
                 other => said.push((*at, other)),
             }
         }
+        let silent = said.is_empty() && calls.is_empty() && thoughts.is_empty() && audio.is_none();
+        if silent && parts.iter().any(|(_, part)| custom::is_call(part)) {
+            // Servers refuse an answer that says and calls nothing.
+            return;
+        }
         let mut message = Vec::with_capacity(256);
         let chunks = self.profile.replay == Replay::Chunk && !thoughts.is_empty();
         let content = if chunks {
@@ -324,10 +331,10 @@ impl Writer<'_, '_> {
         body
     }
 
-    /// A call of a custom tool. A caller of this dialect knows whom it asks; nobody else's is sent to servers without them.
+    /// A call of a custom tool, which is not for servers without them.
     fn custom_call(&mut self, turn: usize, at: usize, part: &Part) -> Option<Vec<u8>> {
         let call = custom::Call::of(part)?;
-        if !self.profile.takes(custom::MEMBER) && self.request.origin != Some(Dialect::OpenAiChat) {
+        if !self.keeps && !self.profile.takes(custom::MEMBER) {
             let reason = format!("{} has no custom tools", self.target.provider);
             self.report.add_part(turn, at, Disposition::Unsupported, reason);
             return None;

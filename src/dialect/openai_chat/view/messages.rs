@@ -3,6 +3,7 @@
 use super::super::scan::Cursor;
 use super::super::types::{inside_quotes, kind, Kind};
 use crate::dialect::carried::weight;
+use crate::dialect::custom;
 use crate::dialect::view::{estimate_tokens, View};
 use crate::error::GatewayError;
 use crate::json::Members;
@@ -70,6 +71,7 @@ impl<'a> Walk<'a, '_, '_> {
                         return self.wrong(".tool_calls", "a list");
                     }
                     let calls = self.cursor.value().filter(|calls| kind(calls) == Kind::List).unwrap_or_default();
+                    self.view.needs.custom_tools |= custom::is_among(calls);
                     // What our ids carry is taken out before a model reads them.
                     let carried = weight(calls.as_bytes()).div_ceil(4);
                     let tokens = estimate_tokens(calls.as_bytes()).saturating_sub(carried);

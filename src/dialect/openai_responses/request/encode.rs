@@ -155,11 +155,11 @@ fn tools(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, repor
 
 /// Whether an extra declares a custom tool that a target takes: those are OpenAI's own.
 fn is_custom_tool(extra: &Extra, target: &Target<'_>) -> bool {
-    custom::is_tool(extra) && target.traits.tools && profile::of(target.provider).takes(custom::MEMBER)
+    custom::is_tool(extra) && target.traits.tools && custom::known_to(target.provider)
 }
 
 fn is_custom_choice(extra: &Extra, target: &Target<'_>) -> bool {
-    custom::is_choice(extra) && target.traits.tools && profile::of(target.provider).takes(custom::MEMBER)
+    custom::is_choice(extra) && target.traits.tools && custom::known_to(target.provider)
 }
 
 /// `strict` is always said: left out, the server may make a function strict that nobody asked to be (`wire.md` §1.2).

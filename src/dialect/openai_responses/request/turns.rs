@@ -3,7 +3,7 @@
 use super::content::{self, object};
 use crate::dialect::cache_marks::{Form, Marks};
 use crate::dialect::canonical::{ChatRequest, Disposition, Part, ReasoningPart, Role, ToolCall, ToolResult, Turn};
-use crate::dialect::openai_chat::profile::{self, CallIds};
+use crate::dialect::openai_chat::profile::CallIds;
 use crate::dialect::openai_chat::request::ids::Ids;
 use crate::dialect::openai_chat::request::names::Report;
 use crate::dialect::openai_chat::write::{list, Object};
@@ -102,7 +102,7 @@ impl Writer<'_, '_> {
 
     /// Custom tools are OpenAI's own.
     fn takes_custom(&self) -> bool {
-        profile::of(self.target.provider).takes(custom::MEMBER)
+        custom::known_to(self.target.provider)
     }
 
     /// Ends the message that was gathered, if there is one. A single text stands alone.

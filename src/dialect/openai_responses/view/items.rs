@@ -1,5 +1,6 @@
 //! The walk over `input`: each byte is passed once.
 
+use crate::dialect::custom;
 use crate::dialect::openai_chat::scan::Cursor;
 use crate::dialect::openai_chat::types::{inside_quotes, kind, Kind};
 use crate::dialect::view::{estimate_tokens, View};
@@ -82,6 +83,7 @@ impl<'a> Walk<'a, '_, '_> {
             Some(kind) => {
                 self.view.turns += 1;
                 self.view.needs.tool_results |= kind.ends_with("_output");
+                self.view.needs.custom_tools |= kind == custom::CALL;
                 Ok(())
             }
         }
