@@ -13,6 +13,8 @@ use signalbox::stream::relay::Relay;
 const CHAT: Dialect = Dialect::OpenAiChat;
 const MESSAGES: Dialect = Dialect::AnthropicMessages;
 const GEMINI: Dialect = Dialect::Gemini;
+const RESPONSES: Dialect = Dialect::OpenAiResponses;
+const ALL: [Dialect; 4] = [CHAT, MESSAGES, GEMINI, RESPONSES];
 
 fn context() -> ReplyContext {
     ReplyContext { request_id: "req".into(), model: "m".into(), include_usage: true, ..ReplyContext::default() }
@@ -46,6 +48,45 @@ fn gemini(parts: &Value, more: &Value) -> String {
     format!("data: {}\r\n\r\n", json!({"candidates": [candidate], "responseId": "r", "modelVersion": "m"}))
 }
 
+fn named(value: &Value) -> String {
+    format!("event: {}\ndata: {value}\n\n", value["type"].as_str().unwrap())
+}
+
+/// A stream of each dialect that says a text in one event, up to that event and from there on.
+fn saying(text: &str) -> [(Dialect, String, String); 4] {
+    let message = json!({"id": "msg_1", "content": [], "usage": {"input_tokens": 1, "output_tokens": 0}});
+    let block = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}});
+    let whole = |status: &str| json!({"id": "resp_1", "model": "m", "status": status, "output": []});
+    let item = json!({"type": "message", "id": "msg_1", "role": "assistant", "content": []});
+    let of = |events: &[Value]| events.iter().map(named).collect::<String>();
+    [
+        (CHAT, chat(&json!({"content": text}), None), chat(&json!({}), Some("stop")) + "data: [DONE]\n\n"),
+        (GEMINI, gemini(&json!([{"text": text}]), &json!({})), gemini(&json!([]), &json!({"finishReason": "STOP"}))),
+        (
+            MESSAGES,
+            of(&[
+                json!({"type": "message_start", "message": message}),
+                block,
+                json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}),
+            ]),
+            of(&[
+                json!({"type": "content_block_stop", "index": 0}),
+                json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}}),
+                json!({"type": "message_stop"}),
+            ]),
+        ),
+        (
+            RESPONSES,
+            of(&[
+                json!({"type": "response.created", "response": whole("in_progress")}),
+                json!({"type": "response.output_item.added", "output_index": 0, "item": item}),
+                json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "item_id": "msg_1", "delta": text}),
+            ]),
+            of(&[json!({"type": "response.completed", "response": whole("completed")})]),
+        ),
+    ]
+}
+
 /// The data of a client's events as values.
 fn events(body: &str) -> Vec<Value> {
     body.replace("\r\n", "\n")
@@ -57,11 +98,14 @@ fn events(body: &str) -> Vec<Value> {
 
 #[test]
 fn trap_01_an_emoji_split_over_two_reads_arrives_whole() {
-    let input = chat(&json!({"content": "a👩‍🚀b"}), Some("stop")) + "data: [DONE]\n\n";
-    for to in [CHAT, MESSAGES, GEMINI] {
-        for cut in 0..input.len() {
-            let (head, tail) = input.as_bytes().split_at(cut);
-            assert!(relayed(CHAT, to, &[head, tail]).0.contains("a👩‍🚀b"), "{} cut at {cut}", to.name());
+    for (from, said, end) in saying("a👩‍🚀b") {
+        let input = said + &end;
+        for to in ALL {
+            for cut in 0..input.len() {
+                let (head, tail) = input.as_bytes().split_at(cut);
+                let (body, _) = relayed(from, to, &[head, tail]);
+                assert!(body.contains("a👩‍🚀b"), "{} to {} cut at {cut}", from.name(), to.name());
+            }
         }
     }
 }
@@ -69,18 +113,20 @@ fn trap_01_an_emoji_split_over_two_reads_arrives_whole() {
 #[test]
 fn trap_02_a_gemini_event_with_crlf_is_delivered_before_the_stream_ends() {
     let first = gemini(&json!([{"text": "now"}]), &json!({}));
-    for to in [CHAT, MESSAGES, GEMINI] {
+    for to in ALL {
         assert!(relayed(GEMINI, to, &[first.as_bytes()]).0.contains("now"), "{}", to.name());
     }
 }
 
 #[test]
 fn trap_03_a_line_separator_inside_json_ends_no_line() {
-    let input = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\u{2028}\u{2029}\u{85}b\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
-    for to in [CHAT, MESSAGES, GEMINI] {
-        let (body, _) = relayed(CHAT, to, &[input.as_bytes()]);
-        let text = events(&body).iter().find_map(|event| Some(event.to_string()).filter(|e| e.contains("a\u{2028}")));
-        assert!(text.unwrap().contains("a\u{2028}\u{2029}\u{85}b"), "{}", to.name());
+    for (from, said, end) in saying("a\u{2028}\u{2029}\u{85}b") {
+        for to in ALL {
+            let (body, _) = relayed(from, to, &[said.as_bytes(), end.as_bytes()]);
+            let text =
+                events(&body).iter().find_map(|event| Some(event.to_string()).filter(|e| e.contains("a\u{2028}")));
+            assert!(text.unwrap().contains("a\u{2028}\u{2029}\u{85}b"), "{} to {}", from.name(), to.name());
+        }
     }
 }
 
@@ -104,17 +150,11 @@ fn trap_06_blank_lines_before_a_whole_body_are_no_fault() {
 
 #[test]
 fn trap_07_a_stream_that_ends_without_its_terminator_gets_none() {
-    let chat = chat(&json!({"content": "half"}), None);
-    let gemini = gemini(&json!([{"text": "half"}]), &json!({}));
-    let start =
-        json!({"type": "message_start", "message": {"id": "msg_1", "content": [], "usage": {"input_tokens": 1}}});
-    let block = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "half"}});
-    let messages = format!("event: message_start\ndata: {start}\n\nevent: content_block_start\ndata: {block}\n\n");
-    for (from, input) in [(CHAT, chat), (GEMINI, gemini), (MESSAGES, messages)] {
-        for to in [CHAT, MESSAGES, GEMINI] {
-            let (body, _) = relayed(from, to, &[input.as_bytes()]);
+    for (from, said, _) in saying("half") {
+        for to in ALL {
+            let (body, _) = relayed(from, to, &[said.as_bytes()]);
             assert!(body.contains("half"), "{} to {}: {body}", from.name(), to.name());
-            for end in ["[DONE]", "message_stop", "finishReason\"", "\"stop\""] {
+            for end in ["[DONE]", "message_stop", "finishReason\"", "\"stop\"", "\"completed\""] {
                 assert!(!body.contains(end), "{} to {}: {body}", from.name(), to.name());
             }
         }
@@ -126,8 +166,13 @@ fn trap_19_cache_writes_are_prompt_tokens_once() {
     let answer = json!({"id": "msg_1", "content": [{"type": "text", "text": "x"}], "stop_reason": "end_turn", "usage":
         {"input_tokens": 3, "cache_creation_input_tokens": 12304, "cache_read_input_tokens": 0, "output_tokens": 550}});
     let answer = MESSAGES.decode_response(answer.to_string().as_bytes()).unwrap();
-    let told: Value =
-        serde_json::from_slice(&CHAT.encode_response(&answer, &context(), &Tail::default()).body).unwrap();
+    let usage = |to: Dialect| -> Value {
+        serde_json::from_slice(&to.encode_response(&answer, &context(), &Tail::default()).body).unwrap()
+    };
+    let of_responses = &usage(RESPONSES)["usage"];
+    assert_eq!((&of_responses["input_tokens"], &of_responses["total_tokens"]), (&json!(12307), &json!(12857)));
+    assert_eq!(usage(GEMINI)["usageMetadata"]["promptTokenCount"], 12307);
+    let told = usage(CHAT);
     assert_eq!((&told["usage"]["prompt_tokens"], &told["usage"]["completion_tokens"]), (&json!(12307), &json!(550)));
     let details = &told["usage"]["prompt_tokens_details"];
     assert_eq!((&details["cached_tokens"], &details["cache_write_tokens"]), (&json!(0), &json!(12304)));
@@ -148,7 +193,7 @@ fn trap_20_counts_that_are_said_twice_are_counted_once_and_streams_count_like_wh
     let whole =
         json!({"id": "msg_1", "content": [{"type": "text", "text": "x"}], "stop_reason": "end_turn", "usage": usage});
     let whole = MESSAGES.decode_response(whole.to_string().as_bytes()).unwrap().usage;
-    for to in [CHAT, MESSAGES, GEMINI] {
+    for to in ALL {
         let (body, counted) = relayed(MESSAGES, to, &[stream.as_bytes()]);
         assert_eq!(counted, whole, "{}", to.name());
         assert!(!body.contains("54"), "{}: {body}", to.name());
@@ -161,9 +206,15 @@ fn trap_21_thoughts_are_completion_tokens_and_cached_ones_prompt_tokens() {
     let answer = json!({"candidates": [{"content": {"parts": [{"text": "x"}]}, "finishReason": "STOP"}], "usageMetadata":
         {"promptTokenCount": 100, "cachedContentTokenCount": 40, "candidatesTokenCount": 10, "thoughtsTokenCount": 30}});
     let answer = GEMINI.decode_response(answer.to_string().as_bytes()).unwrap();
-    let told: Value =
-        serde_json::from_slice(&CHAT.encode_response(&answer, &context(), &Tail::default()).body).unwrap();
-    let usage = &told["usage"];
+    let told = |to: Dialect| -> Value {
+        serde_json::from_slice(&to.encode_response(&answer, &context(), &Tail::default()).body).unwrap()
+    };
+    let (responses, chat) = (told(RESPONSES), told(CHAT));
+    let usage = &responses["usage"];
+    assert_eq!((&usage["input_tokens"], &usage["output_tokens"]), (&json!(100), &json!(40)));
+    assert_eq!(usage["input_tokens_details"]["cached_tokens"], 40);
+    assert_eq!(usage["output_tokens_details"]["reasoning_tokens"], 30);
+    let usage = &chat["usage"];
     assert_eq!((&usage["prompt_tokens"], &usage["completion_tokens"]), (&json!(100), &json!(40)));
     assert_eq!(usage["prompt_tokens_details"]["cached_tokens"], 40);
     assert_eq!(usage["completion_tokens_details"]["reasoning_tokens"], 30);
@@ -181,11 +232,13 @@ fn trap_22_usage_is_counted_once_wherever_it_stands_and_its_chunk_is_kept() {
     let alone = format!("data: {}\n\n", json!({"id": "c", "choices": [], "usage": counts}));
     for input in [last(json!({"usage": counts})), last(json!({"x_groq": {"usage": counts}})), last(json!({})) + &alone]
     {
-        for to in [CHAT, MESSAGES, GEMINI] {
+        for to in ALL {
             let (body, counted) = relayed(CHAT, to, &[input.as_bytes(), b"data: [DONE]\n\n"]);
             let counted = counted.unwrap();
             assert_eq!((counted.prompt_tokens(), counted.completion_tokens()), (5, 2));
-            assert_eq!(body.matches("\"end\"").count(), 1, "{}: {body}", to.name());
+            // Responses repeats what it has said.
+            let said = if to == RESPONSES { "\"delta\":\"end\"" } else { "\"end\"" };
+            assert_eq!(body.matches(said).count(), 1, "{}: {body}", to.name());
         }
     }
 }
@@ -212,12 +265,27 @@ fn trap_23_parallel_calls_of_one_tool_become_calls_of_their_own() {
             .collect();
         assert_eq!(arguments, format!("{{\"n\":{}}}", index + 1));
     }
+    let (body, _) = relayed(GEMINI, RESPONSES, &[input.as_bytes()]);
+    let last = events(&body).pop().unwrap();
+    let calls: Vec<&Value> =
+        last["response"]["output"].as_array().unwrap().iter().filter(|item| item["type"] == "function_call").collect();
+    let mut ids: Vec<&str> = calls.iter().map(|call| call["call_id"].as_str().unwrap()).collect();
+    ids.dedup();
+    let arguments: Vec<&str> = calls.iter().map(|call| call["arguments"].as_str().unwrap()).collect();
+    assert_eq!((ids.len(), arguments), (3, vec![r#"{"n":1}"#, r#"{"n":2}"#, r#"{"n":3}"#]));
+    let (body, _) = relayed(GEMINI, MESSAGES, &[input.as_bytes()]);
+    let begun = events(&body).into_iter().filter(|event| event["content_block"]["type"] == "tool_use");
+    let mut ids: Vec<String> = begun.map(|event| event["content_block"]["id"].to_string()).collect();
+    ids.dedup();
+    assert_eq!(ids.len(), 3);
 }
 
 #[test]
 fn trap_26_a_call_without_arguments_is_a_call_with_none() {
     let input = gemini(&json!([{"functionCall": {"name": "f"}}]), &json!({"finishReason": "STOP"}));
-    for (to, expected) in [(CHAT, r#""arguments":"{}""#), (MESSAGES, r#""name":"f","input":{}"#)] {
+    for (to, expected) in
+        [(CHAT, r#""arguments":"{}""#), (MESSAGES, r#""name":"f","input":{}"#), (RESPONSES, r#""arguments":"{}""#)]
+    {
         let (body, _) = relayed(GEMINI, to, &[input.as_bytes()]);
         assert!(body.contains(expected), "{}: {body}", to.name());
     }
@@ -232,7 +300,13 @@ fn asked(more: Value) -> Value {
 
 fn written(request: &Value, to: Dialect, model: &str, traits: ModelTraits) -> Encoded {
     let request = CHAT.decode_request(request.to_string().as_bytes()).unwrap();
-    let provider = if to == MESSAGES { "anthropic" } else { "gemini" };
+    let provider = if to == MESSAGES {
+        "anthropic"
+    } else if to == GEMINI {
+        "gemini"
+    } else {
+        "openai"
+    };
     to.encode_request(&request, &Target { provider, model, traits, max_output_tokens: Some(100) })
 }
 
@@ -243,19 +317,23 @@ fn refuses(encoded: &Encoded, field: &str) -> bool {
 #[test]
 fn trap_33_a_temperature_that_a_model_rejects_is_refused_or_left_out_at_its_default() {
     let traits = ModelTraits { sampling: false, ..ModelTraits::PERMISSIVE };
-    let warm = written(&asked(json!({"temperature": 0.3})), MESSAGES, "claude-opus-4-8", traits);
-    assert!(refuses(&warm, "temperature"));
-    for temperature in [json!({"temperature": 1.0}), json!({"temperature": 0.3})] {
-        let body = written(&asked(temperature), MESSAGES, "claude-opus-4-8", traits).body;
-        assert!(!String::from_utf8(body).unwrap().contains("temperature"), "it would be a 400");
+    for (to, model) in [(MESSAGES, "claude-opus-4-8"), (RESPONSES, "gpt-5.1"), (CHAT, "gpt-5")] {
+        let warm = written(&asked(json!({"temperature": 0.3})), to, model, traits);
+        assert!(refuses(&warm, "temperature"), "{model}");
+        for temperature in [json!({"temperature": 1.0}), json!({"temperature": 0.3})] {
+            let body = written(&asked(temperature), to, model, traits).body;
+            assert!(!String::from_utf8(body).unwrap().contains("temperature"), "it would be a 400");
+        }
     }
 }
 
 #[test]
 fn trap_34_a_forced_call_is_refused_where_the_model_knows_none() {
     let traits = ModelTraits { forced_tools: false, ..ModelTraits::PERMISSIVE };
-    let forced = written(&asked(json!({"tool_choice": "required"})), MESSAGES, "claude-sonnet-5-5", traits);
-    assert!(refuses(&forced, "tool_choice"), "{:?}", forced.losses);
+    for to in [MESSAGES, RESPONSES, CHAT] {
+        let forced = written(&asked(json!({"tool_choice": "required"})), to, "any", traits);
+        assert!(refuses(&forced, "tool_choice"), "{}: {:?}", to.name(), forced.losses);
+    }
 }
 
 #[test]
@@ -263,19 +341,21 @@ fn trap_35_what_binds_the_answer_arrives_or_the_call_fails() {
     let one = asked(json!({"parallel_tool_calls": false}));
     let body = String::from_utf8(written(&one, MESSAGES, "m", ModelTraits::PERMISSIVE).body).unwrap();
     assert!(body.contains(r#""disable_parallel_tool_use":true"#), "{body}");
+    let body = String::from_utf8(written(&one, RESPONSES, "m", ModelTraits::PERMISSIVE).body).unwrap();
+    assert!(body.contains(r#""parallel_tool_calls":false"#), "{body}");
     // Gemini cannot be asked for it: what comes back is held to it (`tests/wishes.rs`).
     let told = written(&one, GEMINI, "gemini-3-pro", ModelTraits::PERMISSIVE).losses;
     assert!(told.iter().any(|l| l.field == "parallel_tool_calls" && l.disposition == Disposition::Converted));
 
     let developer = json!({"model": "m", "messages": [{"role": "developer", "content": "be brief"}, {"role": "user", "content": "hi"}]});
-    for (to, place) in [(MESSAGES, "system"), (GEMINI, "systemInstruction")] {
+    for (to, place) in [(MESSAGES, "system"), (GEMINI, "systemInstruction"), (RESPONSES, "input")] {
         let body: Value = serde_json::from_slice(&written(&developer, to, "m", ModelTraits::PERMISSIVE).body).unwrap();
         assert!(body[place].to_string().contains("be brief"), "{body}");
     }
 
     let schema = json!({"type": "object", "properties": {"a": {"const": "x"}}, "required": ["a"], "additionalProperties": false});
     let format = json!({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "strict": true, "schema": schema}}});
-    for to in [MESSAGES, GEMINI] {
+    for to in [MESSAGES, GEMINI, RESPONSES] {
         let encoded = written(&asked(format.clone()), to, "gemini-3-pro", ModelTraits::PERMISSIVE);
         let body = String::from_utf8(encoded.body.clone()).unwrap();
         let says_x = body.contains(r#""const":"x""#) || body.contains(r#""enum":["x"]"#);
@@ -290,6 +370,8 @@ fn trap_36_stop_sequences_have_each_targets_name() {
     assert_eq!(body["stop_sequences"], json!(["END", "###"]));
     let body: Value = serde_json::from_slice(&written(&request, GEMINI, "m", ModelTraits::PERMISSIVE).body).unwrap();
     assert_eq!(body["generationConfig"]["stopSequences"], json!(["END", "###"]));
+    // Responses has no name for them.
+    assert!(refuses(&written(&request, RESPONSES, "m", ModelTraits::PERMISSIVE), "stop"));
 }
 
 /// docs/traps.md names every test that it claims, and claims one for every trap or says what is missing.
