@@ -45,6 +45,21 @@ describe('openai and langchain-openai from PyPI', present ? {} : missingPeer('op
       if (provider !== 'DeepSeek') assert.deepEqual(way('responses, parsed'), { number: 7 });
     });
 
+    const customs = ['custom', 'responses, custom'].flatMap(name => [name, `${name}, streamed`]);
+    if (provider.startsWith('OpenAI')) {
+      test(`custom tools of ${provider}: their calls are texts, and so are the answers`, () => {
+        for (const name of customs) {
+          const { text, inputs, error } = way(name);
+          assert.match(text ?? `${name}: ${error}`, /21 degrees in Lisbon/);
+          assert.deepEqual(inputs, ['run Weather in Lisbon?\n']);
+        }
+      });
+    } else if (provider !== 'DeepSeek') {
+      test(`custom tools, which ${provider} has not, as the client's own error`, () => {
+        for (const name of customs) assert.match(way(name).error, /^BadRequestError: .*tools/);
+      });
+    }
+
     const loops = ['loop', 'langchain', 'responses, loop', 'responses, langchain'];
     for (const name of loops.flatMap(name => [name, `${name}, streamed`])) {
       test(`a tool loop with a thinking model of ${provider}: ${name}`, () => {

@@ -112,6 +112,55 @@ def responses_loop(model, stream):
             items.append({"type": "function_call_output", "call_id": call.call_id, "output": f"21 degrees in {city}"})
 
 
+def gathered(chunks):
+    """Text and custom calls of a stream, whose own helper gathers functions only."""
+    text, calls = "", []
+    for delta in (chunk.choices[0].delta for chunk in chunks if chunk.choices):
+        text += delta.content or ""
+        for piece in delta.tool_calls or []:
+            if piece.index == len(calls):
+                calls.append({"id": piece.id, "type": piece.type, "custom": {"name": piece.custom["name"], "input": ""}})
+            calls[piece.index]["custom"]["input"] += piece.custom.get("input") or ""
+    return text, calls
+
+
+def custom_loop(model, stream):
+    messages = [{"role": "user", "content": WEATHER}]
+    request = {"model": model, "tools": [{"type": "custom", "custom": {"name": "run", "format": {"type": "text"}}}]}
+    inputs = []
+    while True:
+        if stream:
+            text, calls = gathered(client.chat.completions.create(messages=messages, stream=True, **request))
+        else:
+            message = client.chat.completions.create(messages=messages, **request).choices[0].message
+            text, calls = message.content, [call.model_dump(include={"id", "type", "custom"}) for call in message.tool_calls or []]
+        if not calls:
+            return {"text": text, "inputs": inputs}
+        inputs += [call["custom"]["input"] for call in calls]
+        messages.append({"role": "assistant", "content": text, "tool_calls": calls})
+        messages.extend({"role": "tool", "tool_call_id": call["id"], "content": "21 degrees in Lisbon"} for call in calls)
+
+
+def responses_custom_loop(model, stream):
+    items = [{"role": "user", "content": WEATHER}]
+    request = {"model": model, "tools": [{"type": "custom", "name": "run", "format": {"type": "text"}}], "store": False}
+    inputs = []
+    while True:
+        if stream:
+            with client.responses.stream(input=items, **request) as events:
+                for _ in events:
+                    pass
+                answer = events.get_final_response()
+        else:
+            answer = client.responses.create(input=items, **request)
+        calls = [item for item in answer.output if item.type == "custom_tool_call"]
+        if not calls:
+            return {"text": answer.output_text, "inputs": inputs}
+        inputs += [call.input for call in calls]
+        items.extend(answer.output)
+        items.extend({"type": "custom_tool_call_output", "call_id": call.call_id, "output": "21 degrees in Lisbon"} for call in calls)
+
+
 def langchain(model, stream, in_responses=False):
     own = {"store": False, "include": ["reasoning.encrypted_content"]} if in_responses else {}
     chat = ChatOpenAI(model=model, base_url=f"{url}/v1", api_key="none", max_retries=0, reasoning_effort="low", use_responses_api=in_responses, **own).bind_tools([get_weather])
@@ -147,6 +196,10 @@ WAYS = {
     "parsed": parsed,
     "loop": lambda model: loop(model, False),
     "loop, streamed": lambda model: loop(model, True),
+    "custom": lambda model: custom_loop(model, False),
+    "custom, streamed": lambda model: custom_loop(model, True),
+    "responses, custom": lambda model: responses_custom_loop(model, False),
+    "responses, custom, streamed": lambda model: responses_custom_loop(model, True),
     "langchain": lambda model: langchain(model, False),
     "langchain, streamed": lambda model: langchain(model, True),
     "responses": lambda model: responses(model, False),

@@ -1,9 +1,9 @@
 // The simulator's own answers: plausible, dependent on the prompt, and the same every time for the same prompt.
 // Dialects turn their request into `ask` and the answer below into their own shapes.
 //
-//   ask:    {prompt, system, turns, tools: [{name, schema}], toolMode: 'auto'|'none'|'any'|{name}, toolResult, format: undefined
+//   ask:    {prompt, system, turns, tools: [{name, schema, custom}], toolMode: 'auto'|'none'|'any'|{name}, toolResult, format: undefined
 //            | 'json' | {schema}, maxTokens, stop: [], images, reasoning: boolean, parallel: boolean}
-//   answer: {text, toolCalls: [{id, name, arguments}], reasoning, finish: 'stop'|'length'|'tool'|'filter', usage}
+//   answer: {text, toolCalls: [{id, name, arguments | input}], reasoning, finish: 'stop'|'length'|'tool'|'filter', usage}
 import { createHash } from 'node:crypto';
 import { instanceOf } from './schema.mjs';
 
@@ -26,7 +26,7 @@ export const countTokens = text => Math.max(1, Math.ceil(text.length / 4));
 /** The answer to a request. `given` (from a behaviour) replaces any part of it. */
 export function compose(ask, given = {}, cache) {
   const answer = { text: '', toolCalls: [], reasoning: '', finish: 'stop', ...scripted(ask), ...given };
-  answer.toolCalls = answer.toolCalls.map((call, index) => ({ id: callId(ask, index), arguments: {}, ...call }));
+  answer.toolCalls = answer.toolCalls.map((call, index) => ({ id: callId(ask, index), ...('input' in call ? {} : { arguments: {} }), ...call }));
   if (answer.toolCalls.length && !given.finish) answer.finish = 'tool';
   if (!('text' in given)) shorten(ask, answer);
   answer.usage = { ...usageOf(ask, answer, cache), ...given.usage };
@@ -69,7 +69,8 @@ function callsFor(ask) {
   return [call(ask.tools[0], ask.prompt)];
 }
 
-const call = (tool, prompt) => ({ name: tool.name, arguments: instanceOf(tool.schema ?? {}, prompt) });
+/** OpenAI's custom tools take any text. */
+const call = (tool, prompt) => ({ name: tool.name, ...(tool.custom ? { input: `run ${prompt}\n` } : { arguments: instanceOf(tool.schema ?? {}, prompt) }) });
 const callId = (ask, index) => `call_${digest(`${ask.prompt}${index}`).slice(0, 24)}`;
 
 /** Applies the caller's stop sequences and output bound. */
@@ -87,7 +88,7 @@ function shorten(ask, answer) {
 /** Token counts; a prefix of at least 1,024 tokens that was seen before counts as cached, as with providers' implicit caches. */
 function usageOf(ask, answer, cache) {
   const input = countTokens(ask.turns);
-  const written = answer.text + answer.toolCalls.map(entry => entry.name + JSON.stringify(entry.arguments)).join('');
+  const written = answer.text + answer.toolCalls.map(entry => entry.name + (entry.input ?? JSON.stringify(entry.arguments))).join('');
   const reasoning = answer.reasoning ? countTokens(answer.reasoning) + 24 : 0;
   return { input, cached: cache?.lookup(ask) ?? 0, cacheWrite: 0, reasoning, output: (written ? countTokens(written) : 1) + reasoning };
 }

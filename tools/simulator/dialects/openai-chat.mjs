@@ -72,8 +72,8 @@ function asked(body) {
   return {
     prompt: textOf(user?.content ?? last.content),
     turns: JSON.stringify(body.messages) + JSON.stringify(body.tools ?? ''),
-    tools: (body.tools ?? []).map(tool => ({ name: tool.function?.name ?? tool.custom?.name, schema: tool.function?.parameters })),
-    toolMode: choice?.function ? { name: choice.function.name } : { required: 'any', none: 'none' }[choice] ?? 'auto',
+    tools: (body.tools ?? []).map(tool => ({ name: tool[tool.type]?.name, schema: tool.function?.parameters, custom: tool.type === 'custom' })),
+    toolMode: choice?.[choice.type]?.name ? { name: choice[choice.type].name } : { required: 'any', none: 'none' }[choice] ?? 'auto',
     toolResult: last.role === 'tool' ? textOf(last.content) : undefined,
     format: schema ? { schema } : body.response_format?.type === 'json_object' ? 'json' : undefined,
     maxTokens: body.max_completion_tokens ?? body.max_tokens ?? undefined,
@@ -89,8 +89,11 @@ function thinks(body) {
   return body.thinking?.type === 'enabled' || body.enable_thinking === true || /^o\d|reasoner|thinking/.test(body.model);
 }
 
-const toolCall = (call, index) => ({ index, id: call.id, type: 'function', function: { name: call.name, arguments: argumentsText(call) } });
-export const argumentsText = call => (typeof call.arguments === 'string' ? call.arguments : JSON.stringify(call.arguments));
+/** What of a call its type is the name of, with `text` for what the model wrote; a custom tool's is no JSON. */
+const called = (call, text) => (isCustom(call) ? { custom: { name: call.name, input: text } } : { function: { name: call.name, arguments: text } });
+const toolCall = (call, index, text = argumentsText(call)) => ({ index, id: call.id, type: isCustom(call) ? 'custom' : 'function', ...called(call, text) });
+export const isCustom = call => 'input' in call;
+export const argumentsText = call => call.input ?? (typeof call.arguments === 'string' ? call.arguments : JSON.stringify(call.arguments));
 
 function whole(choice, hidden) {
   const message = { role: 'assistant', content: choice.toolCalls.length && !choice.text ? null : choice.text, refusal: null, annotations: [] };
@@ -111,9 +114,8 @@ function* chunks(body, choices, shared, usage, { hidden, provider, count }) {
     if (choice.reasoning && !hidden) for (const piece of pieces(choice.reasoning)) yield chunk('content', choice, { reasoning_content: piece });
     for (const piece of pieces(choice.text, count)) yield chunk('content', choice, { content: piece });
     for (const [index, call] of choice.toolCalls.entries()) {
-      const full = toolCall(call, index);
-      yield chunk('content', choice, { tool_calls: [{ ...full, function: { name: call.name, arguments: '' } }] });
-      for (const part of full.function.arguments.match(/.{1,12}/gsu) ?? []) yield chunk('content', choice, { tool_calls: [{ index, function: { arguments: part } }] });
+      yield chunk('content', choice, { tool_calls: [toolCall(call, index, '')] });
+      for (const part of argumentsText(call).match(/.{1,12}/gsu) ?? []) yield chunk('content', choice, { tool_calls: [{ index, ...called({ ...call, name: undefined }, part) }] });
     }
     yield chunk('end', choice, {}, FINISH[choice.finish] ?? choice.finish, always ? { usage } : {});
   }

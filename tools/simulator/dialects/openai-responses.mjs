@@ -1,12 +1,19 @@
 // OpenAI Responses: whole answers and the typed event stream.
 import { compose, countTokens, pieces } from '../script.mjs';
 import { imagesIn, json, namedEvent, stream, textOf, unknownMember, words } from './common.mjs';
-import { argumentsText, bearer, openaiChat } from './openai-chat.mjs';
+import { argumentsText, bearer, isCustom, openaiChat } from './openai-chat.mjs';
 
 const KNOWN = words(`access_programs background background_options context_management conversation image include input instructions
   max_output_tokens max_tool_calls metadata model moderation parallel_tool_calls previous_response_id prompt prompt_cache_key
   prompt_cache_options prompt_cache_retention reasoning safety_identifier service_tier store stream stream_options temperature text
   tool_choice tools top_logprobs top_p truncation user`);
+
+/** Calls by their tool's type: the item, its id, and where the model's words stand in it. */
+const CALLS = {
+  function: { type: 'function_call', prefix: 'fc', text: 'arguments' },
+  custom: { type: 'custom_tool_call', prefix: 'ctc', text: 'input' },
+};
+const calls = item => Object.values(CALLS).find(({ type }) => type === item.type);
 
 const COUNTED = words('conversation input instructions model parallel_tool_calls personality previous_response_id reasoning text tool_choice tools truncation');
 
@@ -48,9 +55,9 @@ function asked(body) {
   return {
     prompt: textOf(user?.content ?? ''),
     turns: `${body.instructions ?? ''}${JSON.stringify(items)}${JSON.stringify(body.tools ?? '')}`,
-    tools: (body.tools ?? []).filter(tool => tool.type === 'function').map(tool => ({ name: tool.name, schema: tool.parameters })),
+    tools: (body.tools ?? []).filter(tool => CALLS[tool.type]).map(tool => ({ name: tool.name, schema: tool.parameters, custom: tool.type === 'custom' })),
     toolMode: choice?.name ? { name: choice.name } : { required: 'any', none: 'none' }[choice] ?? 'auto',
-    toolResult: last.type === 'function_call_output' ? textOf(last.output) : undefined,
+    toolResult: /^(function|custom_tool)_call_output$/.test(last.type) ? textOf(last.output) : undefined,
     format: format?.type === 'json_schema' ? { schema: format.schema } : format?.type === 'json_object' ? 'json' : undefined,
     maxTokens: body.max_output_tokens ?? undefined,
     stop: [],
@@ -66,7 +73,10 @@ function response(body, answer, id, given) {
   const output = [];
   if (answer.reasoning) output.push({ id: `rs_${id}`, type: 'reasoning', summary: [{ type: 'summary_text', text: answer.reasoning }], encrypted_content: Buffer.from(`sealed:${answer.reasoning}`).toString('base64') });
   if (answer.text) output.push({ id: `msg_${id}`, type: 'message', status: cut ? 'incomplete' : 'completed', role: 'assistant', content: [{ type: 'output_text', annotations: [], logprobs: [], text: answer.text }] });
-  answer.toolCalls.forEach((call, index) => output.push({ id: `fc_${id}_${index}`, type: 'function_call', status: 'completed', name: call.name, call_id: call.id, arguments: argumentsText(call) }));
+  answer.toolCalls.forEach((call, index) => {
+    const { type, prefix, text } = CALLS[isCustom(call) ? 'custom' : 'function'];
+    output.push({ id: `${prefix}_${id}_${index}`, type, status: 'completed', name: call.name, call_id: call.id, [text]: argumentsText(call) });
+  });
   return {
     id: `resp_${id}`, object: 'response', created_at: Math.floor(Date.now() / 1000), status: cut ? 'incomplete' : 'completed', background: false, error: null,
     incomplete_details: cut ? { reason: cut } : null, instructions: body.instructions ?? null, max_output_tokens: body.max_output_tokens ?? null,
@@ -99,13 +109,14 @@ function* events(whole, count) {
 function begun(item) {
   if (item.type === 'message') return { ...item, status: 'in_progress', content: [] };
   if (item.type === 'reasoning') return { ...item, summary: [] };
-  return { ...item, status: 'in_progress', arguments: '' };
+  return { ...item, status: 'in_progress', [calls(item).text]: '' };
 }
 
 function* inside(item, at, send, count) {
-  if (item.type === 'function_call') {
-    for (const delta of item.arguments.match(/.{1,12}/gsu) ?? []) yield send('content', 'response.function_call_arguments.delta', { ...at, delta });
-    yield send('other', 'response.function_call_arguments.done', { ...at, arguments: item.arguments });
+  const { type, text: what } = calls(item) ?? {};
+  if (type) {
+    for (const delta of item[what].match(/.{1,12}/gsu) ?? []) yield send('content', `response.${type}_${what}.delta`, { ...at, delta });
+    yield send('other', `response.${type}_${what}.done`, { ...at, [what]: item[what] });
     return;
   }
   const [part] = item.content ?? item.summary;
