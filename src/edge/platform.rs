@@ -1,4 +1,4 @@
-//! The ports of the core on Cloudflare Workers. Each step is one import from `seam.js`, which answers at once or resumes
+//! The ports of the core on Cloudflare Workers. Each step is one import from `seam/`, which answers at once or resumes
 //! the exchange's task later; a string result is an interrupt. Read `ports.rs` first.
 
 use std::cell::Cell;

@@ -1,4 +1,4 @@
-//! What `seam.js` offers, and the forms in which things cross: one import per step of an exchange, plain functions for what
+//! What `seam/*.js` offer, and the forms in which things cross: one import per step of an exchange, plain functions for what
 //! is done outside of one. A string result is an interrupt.
 
 use js_sys::{Promise, Uint8Array};
@@ -10,7 +10,7 @@ use crate::edge::task::Step;
 use crate::http::Headers;
 use crate::ports::Interrupt;
 
-#[wasm_bindgen(module = "/src/edge/seam.js")]
+#[wasm_bindgen(module = "/src/edge/seam/exchange.js")]
 extern "C" {
     /// One caller's request and the answer to it.
     pub type Exchange;
@@ -51,10 +51,16 @@ extern "C" {
     pub(super) fn call(this: &Exchange, url: &str, headers: &str, body: &[u8]) -> JsCall;
     #[wasm_bindgen(method, js_name = runModel)]
     pub(super) fn run_model(this: &Exchange, ai: &JsValue, model: &str, body: &[u8]) -> JsCall;
+}
 
+#[wasm_bindgen(module = "/src/edge/seam/fall.js")]
+extern "C" {
     /// The wasm instance is no more.
     pub(super) fn fall();
+}
 
+#[wasm_bindgen(module = "/src/edge/seam/call.js")]
+extern "C" {
     /// One call to a provider.
     pub type JsCall;
     #[wasm_bindgen(method)]
@@ -73,7 +79,10 @@ extern "C" {
     pub(super) fn outlive(this: &JsCall);
     #[wasm_bindgen(method)]
     pub(super) fn abort(this: &JsCall);
+}
 
+#[wasm_bindgen(module = "/src/edge/seam/sink.js")]
+extern "C" {
     /// The caller's end of a stream.
     pub type JsSink;
     #[wasm_bindgen(method)]
@@ -82,7 +91,10 @@ extern "C" {
     pub(super) fn close(this: &JsSink);
     #[wasm_bindgen(method)]
     pub(super) fn abort(this: &JsSink);
+}
 
+#[wasm_bindgen(module = "/src/edge/seam/outside.js")]
+extern "C" {
     #[wasm_bindgen(js_name = admits)]
     pub(super) fn js_admits(limit: &JsValue, key: &str) -> Promise;
     #[wasm_bindgen(js_name = asset)]
@@ -95,6 +107,22 @@ extern "C" {
     pub(super) fn js_call_object(namespace: &JsValue, name: &str, method: &str, path: &str, body: &str) -> Promise;
     #[wasm_bindgen(js_name = postExport)]
     pub(super) fn js_post_export(url: &str, headers: &str, body: &[u8], ms: f64) -> Promise;
+    #[wasm_bindgen(js_name = writePoint)]
+    pub(super) fn js_write_point(dataset: &JsValue, index: &str, blobs: &str, doubles: &[f64]);
+    #[wasm_bindgen(js_name = getDocument)]
+    pub(super) fn js_get_document(url: &str, ms: f64, limit: f64) -> Promise;
+    #[wasm_bindgen(js_name = readKeys)]
+    pub(super) fn js_read_keys(namespace: &JsValue, keys: js_sys::Array) -> Promise;
+    #[wasm_bindgen(js_name = writeKey)]
+    pub(super) fn js_write_key(namespace: &JsValue, key: &str, value: &str) -> Promise;
+    #[wasm_bindgen(js_name = deleteKey)]
+    pub(super) fn js_delete_key(namespace: &JsValue, key: &str) -> Promise;
+    #[wasm_bindgen(js_name = listKeys)]
+    pub(super) fn js_list_keys(namespace: &JsValue, prefix: &str) -> Promise;
+}
+
+#[wasm_bindgen(module = "/src/edge/seam/captures.js")]
+extern "C" {
     #[wasm_bindgen(js_name = storeCapture)]
     pub(super) fn js_store_capture(
         bucket: &JsValue,
@@ -110,18 +138,19 @@ extern "C" {
     pub(super) fn js_read_capture(bucket: &JsValue, keys: &str, name: &str) -> Promise;
     #[wasm_bindgen(js_name = eraseCaptures)]
     pub(super) fn js_erase_captures(bucket: &JsValue, names: &str) -> Promise;
-    #[wasm_bindgen(js_name = writePoint)]
-    pub(super) fn js_write_point(dataset: &JsValue, index: &str, blobs: &str, doubles: &[f64]);
-    #[wasm_bindgen(js_name = getDocument)]
-    pub(super) fn js_get_document(url: &str, ms: f64, limit: f64) -> Promise;
-    #[wasm_bindgen(js_name = readKeys)]
-    pub(super) fn js_read_keys(namespace: &JsValue, keys: js_sys::Array) -> Promise;
-    #[wasm_bindgen(js_name = writeKey)]
-    pub(super) fn js_write_key(namespace: &JsValue, key: &str, value: &str) -> Promise;
-    #[wasm_bindgen(js_name = deleteKey)]
-    pub(super) fn js_delete_key(namespace: &JsValue, key: &str) -> Promise;
-    #[wasm_bindgen(js_name = listKeys)]
-    pub(super) fn js_list_keys(namespace: &JsValue, prefix: &str) -> Promise;
+}
+
+// What only the others import: naming it here is what puts it into the build.
+#[wasm_bindgen(module = "/src/edge/seam/reading.js")]
+extern "C" {
+    #[allow(dead_code)]
+    type Gatherer;
+}
+#[wasm_bindgen(module = "/src/edge/seam/text.js")]
+extern "C" {
+    #[allow(dead_code)]
+    #[wasm_bindgen(js_name = flatten)]
+    fn js_flatten(headers: &JsValue, first: &str) -> String;
 }
 
 /// Unix milliseconds.

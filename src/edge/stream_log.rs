@@ -30,7 +30,7 @@ use crate::resume::record::{Plan, Record, Stage};
 use crate::resume::rows::{Due, Row};
 use crate::resume::Log;
 
-#[wasm_bindgen(module = "/src/edge/seam.js")]
+#[wasm_bindgen(module = "/src/edge/seam/sink.js")]
 extern "C" {
     type Outlet;
     #[wasm_bindgen(constructor)]

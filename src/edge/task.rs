@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use wasm_bindgen::prelude::*;
 
-#[wasm_bindgen(module = "/src/edge/seam.js")]
+#[wasm_bindgen(module = "/src/edge/seam/outside.js")]
 extern "C" {
     #[wasm_bindgen(js_name = soon)]
     fn js_soon(resume: &JsValue, task: u32);

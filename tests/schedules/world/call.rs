@@ -1,4 +1,4 @@
-//! A call to a provider, which says what its script says (`Call` in `seam.js`).
+//! A call to a provider, which says what its script says (`Call` in `edge/seam/call.js`).
 
 use std::collections::VecDeque;
 use std::rc::Rc;

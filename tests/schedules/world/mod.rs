@@ -1,6 +1,6 @@
 //! The world of one request behind the gateway's ports, with a time that moves only where something is waited for, and
 //! the runtime's pump: in untouched mode bytes go to the caller when they come, whether or not anyone reads, and a read is a
-//! look at what has gone by. `seam.js` is what this stands for; every rule below names the one it follows there.
+//! look at what has gone by. `edge/seam/` is what this stands for; every rule below names the one it follows there.
 //!
 //! The world's own time always goes forward. What the gateway reads is a clock, which may be set.
 

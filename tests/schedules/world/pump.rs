@@ -1,4 +1,4 @@
-//! What the runtime moves on its own (`Watcher` in `seam.js`): bytes go to the caller when they are there, whether or not
+//! What the runtime moves on its own (`Watcher` in `edge/seam/reading.js`): bytes go to the caller when they are there, whether or not
 //! anyone looks.
 
 use std::collections::VecDeque;

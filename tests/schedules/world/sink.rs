@@ -1,4 +1,4 @@
-//! The caller's end of a stream (`Sink` in `seam.js`), or the log that callers read.
+//! The caller's end of a stream (`Sink` in `edge/seam/sink.js`), or the log that callers read.
 
 use signalbox::ports::{CallerSink, Interrupt};
 
