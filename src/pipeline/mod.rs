@@ -16,6 +16,7 @@ pub mod gone;
 pub mod hedging;
 pub mod health;
 pub mod held;
+pub mod inquiry;
 pub mod keep;
 pub mod limits;
 pub mod pages;
