@@ -2,6 +2,7 @@
 //! what can be decided without the platform is decided elsewhere.
 
 pub mod boards;
+pub mod call;
 pub mod export;
 pub mod gather;
 pub mod health_object;
