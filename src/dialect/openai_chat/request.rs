@@ -14,7 +14,7 @@ mod turns;
 
 pub use decode::decode;
 pub use encode::encode;
-pub(in crate::dialect) use encode::schema_name;
+pub(in crate::dialect) use encode::{loose, schema_name, strictness, tell_loose_tools};
 
 /// How members are read, for the sibling dialect.
 pub(in crate::dialect) mod reading {

@@ -1,4 +1,7 @@
 use super::*;
+use serde_json::json;
+
+use crate::dialect::{Dialect, Encoded, ModelTraits, Target};
 
 fn raw(text: &str) -> Box<RawValue> {
     RawValue::from_string(text.to_owned()).unwrap()
@@ -54,4 +57,38 @@ fn a_definition_that_needs_itself_is_found_through_any_reference_or_through_requ
     let shared =
         raw(r##"{"properties":{"a":{"$ref":"#/$defs/S"},"b":{"$ref":"#/$defs/S"}},"$defs":{"S":{"type":"string"}}}"##);
     assert_eq!(recursion(&shared, Through::Anything), None, "used twice is no loop");
+}
+
+#[test]
+fn what_openai_would_refuse_as_strict_is_told_before_it_is_asked_in_either_of_its_dialects() {
+    const CHAT: Dialect = Dialect::OpenAiChat;
+    const RESPONSES: Dialect = Dialect::OpenAiResponses;
+    let closed = json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": false});
+    let optional = json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": [], "additionalProperties": false});
+    for (schema, fits) in [(closed, true), (optional, false)] {
+        let user = json!([{"role": "user", "content": "hi"}]);
+        let of_chat = json!({"model": "m", "messages": user,
+            "tools": [{"type": "function", "function": {"name": "f", "parameters": schema, "strict": true}}],
+            "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": true}}});
+        let of_responses = json!({"model": "m", "input": user,
+            "tools": [{"type": "function", "name": "f", "parameters": schema, "strict": true}],
+            "text": {"format": {"type": "json_schema", "name": "n", "schema": schema, "strict": true}}});
+        let of_claude = json!({"model": "m", "max_tokens": 9, "messages": user,
+            "tools": [{"name": "f", "input_schema": schema, "strict": true}],
+            "output_config": {"format": {"type": "json_schema", "schema": schema}}});
+        for (from, body) in [(CHAT, &of_chat), (RESPONSES, &of_responses), (Dialect::AnthropicMessages, &of_claude)] {
+            for (to, provider) in [(CHAT, "openai"), (CHAT, "azure"), (RESPONSES, "openai"), (RESPONSES, "azure")] {
+                let request = from.decode_request(body.to_string().as_bytes()).unwrap();
+                let traits = ModelTraits::PERMISSIVE;
+                let target = Target { provider, model: "any", traits, max_output_tokens: None };
+                let Encoded { body, losses } = to.encode_request(&request, &target);
+                let body = String::from_utf8(body).unwrap();
+                let about = |word: &str| losses.iter().filter(|loss| loss.reason.contains(word)).count();
+                let case = format!("{} → {} {provider}: {losses:?}", from.name(), to.name());
+                assert_eq!(body.matches("\"strict\":true").count(), if fits { 2 } else { 0 }, "{case}");
+                let told = if fits { (0, 0) } else { (2, 0) };
+                assert_eq!((about("subset that is enforced"), about("schema guides")), told, "{case}");
+            }
+        }
+    }
 }

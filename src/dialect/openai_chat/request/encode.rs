@@ -174,11 +174,7 @@ fn tools(
     if strict && !profile.strict {
         report.unsupported(names::STRICT, "no strict functions");
     }
-    for tool in request.tools.iter().filter(|tool| tool.strict == Some(true)) {
-        if let Some(what) = tool.parameters.as_deref().and_then(|schema| not_enforced(schema, profile)) {
-            report.unsupported(names::STRICT, &format!("not in the subset that is enforced: {what}"));
-        }
-    }
+    tell_loose_tools(request, profile, report);
     let all = request.tools.iter().map(Ok).chain(custom.iter().map(|extra| Err(extra.value.get())));
     out.list("tools", all, |body, tool| match tool {
         Ok(tool) => write_tool(body, tool, profile),
@@ -222,10 +218,8 @@ fn write_tool(body: &mut Vec<u8>, tool: &Tool, profile: &Profile) {
             None if profile.parameters_required => function.raw("parameters", r#"{"type":"object","properties":{}}"#),
             None => {}
         }
-        let refused = |strict: &bool| {
-            *strict && tool.parameters.as_deref().is_some_and(|schema| not_enforced(schema, profile).is_some())
-        };
-        if let Some(strict) = tool.strict.filter(|strict| profile.strict && !refused(strict)) {
+        let refused = || loose(tool, profile).is_some();
+        if let Some(strict) = tool.strict.filter(|strict| profile.strict && !(*strict && refused())) {
             function.flag("strict", strict);
         }
     });
@@ -259,23 +253,7 @@ fn format(
             });
         }
         Some(Format::JsonSchema { name, description, schema, strict }) => {
-            let openais = matches!(request.origin, Some(Dialect::OpenAiChat | Dialect::OpenAiResponses));
-            let gap = not_enforced(schema, profile);
-            let strict = match strict {
-                Some(true) if gap.is_some() => {
-                    let what = gap.unwrap_or_default();
-                    report.unsupported(names::FORMAT, &format!("not in the subset that is enforced: {what}"));
-                    None
-                }
-                // The other dialects enforce schemas without being told to.
-                None if !openais && profile.schema == SchemaSubset::OpenAi && gap.is_none() => Some(true),
-                None if !openais => {
-                    let reason = "sent without `strict`: here the schema guides and is not enforced";
-                    report.converted(names::FORMAT, reason);
-                    None
-                }
-                strict => *strict,
-            };
+            let strict = strictness(*strict, schema, request, profile, report);
             out.object("response_format", |format| {
                 format.text("type", "json_schema");
                 format.object("json_schema", |inner| {
@@ -291,6 +269,49 @@ fn format(
             });
         }
     }
+}
+
+/// Whether a schema for the answer is sent under `strict`; a schema that the server would refuse then is told.
+pub(in crate::dialect) fn strictness(
+    strict: Option<bool>,
+    schema: &RawValue,
+    request: &ChatRequest,
+    profile: &Profile,
+    report: &mut Report<'_>,
+) -> Option<bool> {
+    let openais = matches!(request.origin, Some(Dialect::OpenAiChat | Dialect::OpenAiResponses));
+    let gap = not_enforced(schema, profile);
+    match strict {
+        Some(true) if gap.is_some() => {
+            report.unsupported(names::FORMAT, &not_in_subset(&gap.unwrap_or_default()));
+            None
+        }
+        // The other dialects enforce schemas without being told to.
+        None if !openais && profile.schema == SchemaSubset::OpenAi && gap.is_none() => Some(true),
+        None if !openais => {
+            report.converted(names::FORMAT, "sent without `strict`: here the schema guides and is not enforced");
+            None
+        }
+        strict => strict,
+    }
+}
+
+/// Tells of strict functions whose parameters the server would refuse.
+pub(in crate::dialect) fn tell_loose_tools(request: &ChatRequest, profile: &Profile, report: &mut Report<'_>) {
+    for tool in request.tools.iter().filter(|tool| tool.strict == Some(true)) {
+        if let Some(what) = loose(tool, profile) {
+            report.unsupported(names::STRICT, &not_in_subset(&what));
+        }
+    }
+}
+
+/// What keeps a server from enforcing a function's parameters, where its subset is known.
+pub(in crate::dialect) fn loose(tool: &Tool, profile: &Profile) -> Option<String> {
+    tool.parameters.as_deref().and_then(|schema| not_enforced(schema, profile))
+}
+
+fn not_in_subset(what: &str) -> String {
+    format!("not in the subset that is enforced: {what}")
 }
 
 /// What keeps a server from enforcing a schema under `strict`, where its subset is known.

@@ -4,9 +4,9 @@
 use super::turns;
 use crate::dialect::canonical::{ChatRequest, Extra, Format, Tool, ToolChoice};
 use crate::dialect::names::{wants_no_answer, NO_ANSWER};
-use crate::dialect::openai_chat::profile;
+use crate::dialect::openai_chat::profile::{self, Profile};
 use crate::dialect::openai_chat::request::names::{self, Report};
-use crate::dialect::openai_chat::request::{schema_name, thinking};
+use crate::dialect::openai_chat::request::{loose, schema_name, strictness, tell_loose_tools, thinking};
 use crate::dialect::openai_chat::write::Object;
 use crate::dialect::{custom, family, fields, Dialect, Encoded, Target};
 use crate::json::write_quoted;
@@ -127,9 +127,11 @@ fn tools(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, repor
     if !target.traits.tools {
         return report.unsupported(names::TOOLS, "the model takes no tools");
     }
+    let profile = profile::of(target.provider);
+    tell_loose_tools(request, profile, report);
     let all = request.tools.iter().map(Ok).chain(custom.into_iter().map(Err));
     out.list("tools", all, |body, tool| match tool {
-        Ok(tool) => write_tool(body, tool),
+        Ok(tool) => write_tool(body, tool, profile),
         Err(extra) => body.extend_from_slice(&custom::flat(&extra.value)),
     });
     if let Some(choice) = request.extras.iter().find(|extra| is_custom_choice(extra, target)) {
@@ -163,7 +165,7 @@ fn is_custom_choice(extra: &Extra, target: &Target<'_>) -> bool {
 }
 
 /// `strict` is always said: left out, the server may make a function strict that nobody asked to be (`wire.md` §1.2).
-fn write_tool(body: &mut Vec<u8>, tool: &Tool) {
+fn write_tool(body: &mut Vec<u8>, tool: &Tool, profile: &Profile) {
     let mut out = Object::begin(body);
     out.text("type", "function");
     out.text("name", &tool.name);
@@ -171,7 +173,7 @@ fn write_tool(body: &mut Vec<u8>, tool: &Tool) {
         out.text("description", description);
     }
     out.raw("parameters", tool.parameters.as_ref().map_or(r#"{"type":"object","properties":{}}"#, |raw| raw.get()));
-    out.flag("strict", tool.strict.unwrap_or(false));
+    out.flag("strict", tool.strict.unwrap_or(false) && loose(tool, profile).is_none());
     out.end();
 }
 
@@ -192,12 +194,15 @@ fn text(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, own: b
     if format.is_none() && verbosity.is_none() {
         return;
     }
-    if matches!(format, Some(Format::JsonSchema { strict: None, .. })) && !speaks_openai(request) {
-        report.converted(names::FORMAT, "sent without `strict`: here the schema guides and is not enforced");
-    }
+    let strict = match format {
+        Some(Format::JsonSchema { schema, strict, .. }) => {
+            strictness(*strict, schema, request, profile::of(target.provider), report)
+        }
+        _ => None,
+    };
     out.object("text", |text| {
         if let Some(format) = format {
-            text.object("format", |out| write_format(out, format));
+            text.object("format", |out| write_format(out, format, strict));
         }
         if let Some(verbosity) = verbosity {
             text.raw("verbosity", verbosity.value.get());
@@ -205,10 +210,10 @@ fn text(out: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, own: b
     });
 }
 
-fn write_format(out: &mut Object<'_>, format: &Format) {
+fn write_format(out: &mut Object<'_>, format: &Format, strict: Option<bool>) {
     match format {
         Format::JsonObject => out.text("type", "json_object"),
-        Format::JsonSchema { name, description, schema, strict } => {
+        Format::JsonSchema { name, description, schema, .. } => {
             out.text("type", "json_schema");
             out.text("name", &schema_name(name));
             if let Some(description) = description {
@@ -216,7 +221,7 @@ fn write_format(out: &mut Object<'_>, format: &Format) {
             }
             out.raw("schema", schema.get());
             if let Some(strict) = strict {
-                out.flag("strict", *strict);
+                out.flag("strict", strict);
             }
         }
     }

@@ -217,7 +217,7 @@ fn a_chat_request_is_written_item_by_item_and_is_not_kept() {
             ],
             "tools": [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}],
             "tool_choice": {"type": "function", "function": {"name": "f"}}, "parallel_tool_calls": false,
-            "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}, "strict": true}}
+            "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object", "properties": {}, "additionalProperties": false}, "strict": true}}
         }),
     );
     assert_eq!(losses, []);
@@ -238,7 +238,7 @@ fn a_chat_request_is_written_item_by_item_and_is_not_kept() {
     assert_eq!(body["tool_choice"], json!({"type": "function", "name": "f"}));
     assert_eq!(
         body["text"],
-        json!({"format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}, "strict": true}, "verbosity": "high"})
+        json!({"format": {"type": "json_schema", "name": "n", "schema": {"type": "object", "properties": {}, "additionalProperties": false}, "strict": true}, "verbosity": "high"})
     );
     assert_eq!(
         (&body["store"], &body["reasoning"], &body["max_output_tokens"]),
