@@ -10,13 +10,14 @@ use signalbox::classify::{Features, TaskSource, Thinking};
 use signalbox::config::choice::Pattern;
 use signalbox::config::{Config, Mode, DEFAULT};
 use signalbox::dialect::canonical::Loss;
+use signalbox::dialect::carried::Signer;
 use signalbox::dialect::view::Needs;
 use signalbox::dialect::Dialect;
 use signalbox::error::ErrorKind;
 use signalbox::health::{Breaker, Health};
 use signalbox::policy::decision::{Audience, Decision, Why};
 use signalbox::policy::filter::Code;
-use signalbox::policy::input::{Corrections, Input, PrincipalView, Purpose, RequestView, Signals};
+use signalbox::policy::input::{Corrections, Input, PrincipalView, Purpose, RequestView, Session, Signals};
 use signalbox::policy::record::Summary;
 use signalbox::policy::routing::{MaxPrice, OnUnsupported, ProviderPreferences, RoutingRequest, Sort, SortBy};
 use signalbox::policy::{decide, pool, Knowledge};
@@ -607,6 +608,30 @@ fn equals_share_the_traffic_and_the_loaded_one_gets_less() {
         .signals
         .insert("two/twin".into(), health(Health { errors_micro: 900_000, ttft_ms: Some(200), ..Health::default() }));
     assert!(shares(&world, &mut input).get("two/twin").copied().unwrap_or(0) < 150, "fast errors attract no traffic");
+}
+
+#[test]
+fn a_named_conversation_stays_with_the_account_that_can_read_its_reasoning_at_any_load() {
+    let world = equals();
+    let mut chosen = BTreeMap::new();
+    for seed in 0..60_u64 {
+        let mut input = ask("twin");
+        input.seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        input.session = Some(Session::default());
+        input.signed_by = Some(Signer::Dialect(Dialect::OpenAiChat));
+        // An isolate that does not remember it draws the same account as any other.
+        let home = world.decide(&input).ranked[0].name.clone();
+        assert!(home != "clau/twin", "who speaks another dialect reads none of it");
+        let loaded = Health { ttft_ms: Some(3_000), outstanding: 9, ..Health::default() };
+        input.signals.insert(home.clone(), health(loaded));
+        assert_eq!(world.decide(&input).ranked[0].name, home);
+        *chosen.entry(home.clone()).or_insert(0) += 1;
+        // One that does keeps to who answered.
+        let other = if home == "one/twin" { "two/twin" } else { "one/twin" };
+        input.session = Some(Session { last: Some(other.to_owned()), ..Session::default() });
+        assert_eq!(world.decide(&input).ranked[0].name, other);
+    }
+    assert_eq!(chosen.len(), 2, "conversations as such are spread: {chosen:?}");
 }
 
 // ---- purity ------------------------------------------------------------------------------------------------------------

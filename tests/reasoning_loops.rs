@@ -19,10 +19,14 @@ const CONFIG: &str = r#"{
     "openai": {"base_url": "http://127.0.0.1:9/openai/v1", "api_key": "k-openai"},
     "anthropic": {"base_url": "http://127.0.0.1:9/anthropic", "api_key": "k-anthropic"},
     "claude-two": {"kind": "anthropic-messages", "base_url": "http://127.0.0.1:9/two", "api_key": "k-two", "prices_of": "anthropic"},
+    "openai-two": {"kind": "openai-chat", "profile": "openai", "base_url": "http://127.0.0.1:9/openai-two/v1", "api_key": "k-openai-two", "prices_of": "openai"},
     "gemini": {"base_url": "http://127.0.0.1:9/gemini", "api_key": "k-gemini"},
     "deepseek": {"base_url": "http://127.0.0.1:9/deepseek", "api_key": "k-deepseek"}
   },
-  "models": {"claude-two/claude-sonnet-4-6": {"context": 200000, "capabilities": ["tools", "reasoning"]}}
+  "models": {
+    "claude-two/claude-sonnet-4-6": {"context": 200000, "capabilities": ["tools", "reasoning"]},
+    "openai-two/gpt-5.6-sol": {"context": 200000, "capabilities": ["tools", "reasoning"]}
+  }
 }"#;
 
 const CLAUDE: &str = "anthropic/claude-sonnet-4-6";
@@ -278,6 +282,64 @@ fn trap_29_a_session_stays_with_the_account_that_signed_and_leaves_it_only_witho
         assert_eq!(moved.calls().len(), 1);
         assert!(moved.header("x-signalbox-losses").unwrap().contains("messages:advisory"));
     }
+}
+
+fn openai_output() -> Value {
+    json!([
+        {"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": "gAAAsealed=="},
+        {"id": "fc_1", "type": "function_call", "status": "completed", "call_id": "call_1", "name": "look", "arguments": "{}"}])
+}
+
+fn openai_answer() -> Script {
+    let usage = json!({"input_tokens": 9, "output_tokens": 7, "total_tokens": 16});
+    let answer = json!({"id": "resp_1", "object": "response", "created_at": 9, "model": "gpt-5.6-sol",
+        "status": "completed", "output": openai_output(), "usage": usage});
+    Script::json(200, answer.to_string())
+}
+
+#[test]
+fn trap_29_openais_encrypted_reasoning_stays_on_its_account_through_a_client_of_chat() {
+    for maker in ["openai/gpt-5.6-sol", "openai-two/gpt-5.6-sol"] {
+        let user = json!({"role": "user", "content": "look"});
+        let first = Fake::new([openai_answer()]);
+        serve(&first, "/v1/chat/completions", &chat(maker, vec![user.clone()], false));
+        let message = strict_openai_message(&first.body(), false);
+        let result = json!({"role": "tool", "tool_call_id": message["tool_calls"][0]["id"], "content": "x"});
+        let second = Fake::new([openai_answer()]);
+        serve(&second, "/v1/chat/completions", &chat("gpt-5.6-sol", vec![user, message, result], false));
+        assert_eq!(second.header("x-signalbox-model").as_deref(), Some(maker));
+        assert_eq!(sent(&second)["input"][1]["encrypted_content"], "gAAAsealed==");
+    }
+}
+
+#[test]
+fn trap_29_openais_own_items_name_nobody_and_stay_on_the_account_of_their_named_session() {
+    let mut accounts = std::collections::BTreeSet::new();
+    for session in 0..12 {
+        let name = format!("session-{session}");
+        let ask = |input: &Value| {
+            let fake = Fake::new([openai_answer()]);
+            let body = json!({"model": "gpt-5.6-sol", "input": input, "store": false}).to_string().into_bytes();
+            *fake.0.request_body.borrow_mut() = body.clone();
+            let headers = [("x-signalbox-session", name.as_str())].into_iter().collect();
+            let request =
+                Request { method: "POST".into(), path: "/v1/responses".into(), headers, body, ..Request::default() };
+            let gateway = Rc::new(Gateway::load_local(CONFIG).unwrap());
+            futures::executor::block_on(pipeline::handle(&fake, Ok(gateway), request));
+            assert_eq!(fake.status(), 200, "{}", fake.body());
+            fake
+        };
+        let mut input = json!([{"role": "user", "content": "look"}]);
+        let first = ask(&input);
+        let items = input.as_array_mut().unwrap();
+        items.extend(openai_output().as_array().unwrap().clone());
+        items.push(json!({"type": "function_call_output", "call_id": "call_1", "output": "x"}));
+        let second = ask(&input);
+        assert_eq!(first.header("x-signalbox-model"), second.header("x-signalbox-model"));
+        assert_eq!(sent(&second)["input"], input, "as it came");
+        accounts.insert(second.header("x-signalbox-model"));
+    }
+    assert_eq!(accounts.len(), 2, "sessions as such are spread");
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub(super) fn rank(mut entries: Vec<Entry>, input: &Input, pool: &Pool<'_>, weig
         balance(&mut entries, input);
         stay(&mut entries, input, pool.policy.stickiness);
         if let Some(signer) = &input.signed_by {
-            readers_first(&mut entries, signer);
+            readers_first(&mut entries, signer, input.session.as_ref().and_then(|session| session.last.as_deref()));
         } else if pool.is_open && input.session.is_none() && input.request.routing.models.is_empty() {
             explore(&mut entries, input.seed, pool.policy.exploration_micro);
         }
@@ -83,11 +83,15 @@ fn deprioritised(entry: &Entry, preferences: &ProviderPreferences) -> bool {
 /// of all instead would send every isolate's traffic to the same place until the figures catch up.
 ///
 /// A conversation's seed is always the same, and so is its first draw: it goes there, to a warm prompt cache, while that
-/// candidate is not much more loaded than the other.
+/// candidate is not much more loaded than the other, and at any load with reasoning that only the account can read.
 fn balance(entries: &mut Vec<Entry>, input: &Input) {
     let seed = input.seed;
     // How much less loaded the second must be, as a factor.
-    let patience = if input.session.is_some() { 4 } else { 1 };
+    let patience = match (&input.session, &input.signed_by) {
+        (Some(_), Some(_)) => u128::MAX,
+        (Some(_), None) => 4,
+        (None, _) => 1,
+    };
     let mut done: Vec<usize> = Vec::new();
     for first in 0..entries.len() {
         let Some(leader) = entries.get(first) else { return };
@@ -150,10 +154,12 @@ fn first(entries: &mut Vec<Entry>, at: usize, why: Why) {
 }
 
 /// Who can read the signed reasoning of the history goes before others of its group: the model that signed it, then its
-/// account, then its dialect. Elsewhere the reasoning is lost, and a tool loop with it (`wire.md` §3.2, trap 29).
-fn readers_first(entries: &mut [Entry], signer: &Signer) {
+/// account, then its dialect. Elsewhere the reasoning is lost, and a tool loop with it (`wire.md` §3.2, trap 29). What came
+/// back as its provider wrote it names nobody: then it is who answered the conversation `last`, where that is known.
+fn readers_first(entries: &mut [Entry], signer: &Signer, last: Option<&str>) {
     let distance = |entry: &Entry| match signer {
         Signer::Model(name) if *name == entry.choice.name => 0,
+        Signer::Dialect(dialect) if *dialect == entry.choice.dialect && last == Some(entry.choice.name.as_str()) => 0,
         Signer::Model(name) if name.split_once('/').is_some_and(|(maker, _)| maker == entry.choice.provider) => 1,
         Signer::Dialect(dialect) if *dialect == entry.choice.dialect => 1,
         _ => 2,
