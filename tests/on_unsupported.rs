@@ -35,6 +35,11 @@ const GEMINI: (&str, &str) = (
     r#"{"candidates":[{"content":{"parts":[{"text":"Hello"}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":2,"totalTokenCount":11}}"#,
 );
 
+const OPENAI_RESPONSES: (&str, &str) = (
+    "openai/gpt-4o-mini",
+    r#"{"id":"resp_1","object":"response","created_at":1,"model":"gpt-x","status":"completed","output":[{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Hello","annotations":[]}]}],"usage":{"input_tokens":9,"output_tokens":2,"total_tokens":11}}"#,
+);
+
 /// A caller, the candidate that it prefers and that cannot express a field, and the one that can: its own dialect's.
 struct Case {
     path: &'static str,
@@ -68,7 +73,15 @@ const GENERATE: Case = Case {
     native: GEMINI,
 };
 
-const CASES: [&Case; 3] = [&CHAT, &MESSAGES, &GENERATE];
+const RESPOND: Case = Case {
+    path: "/v1/responses",
+    body: |model| json!({"model": model, "input": "Say hello", "max_tool_calls": 3}),
+    field: ("max_tool_calls", "/max_tool_calls"),
+    foreign: GEMINI,
+    native: OPENAI_RESPONSES,
+};
+
+const CASES: [&Case; 4] = [&CHAT, &MESSAGES, &GENERATE, &RESPOND];
 
 /// Asks for the candidates in that order.
 fn ask(case: &Case, order: &[(&str, &str)], mode: Option<&str>, answers: &str) -> Fake {

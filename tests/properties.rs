@@ -8,7 +8,8 @@ use signalbox::dialect::{Dialect, ReplyContext, Tail};
 use signalbox::sse::Decoder;
 use signalbox::stream::relay::Relay;
 
-const DIALECTS: [Dialect; 3] = [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::Gemini];
+const DIALECTS: [Dialect; 4] =
+    [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::Gemini, Dialect::OpenAiResponses];
 
 fn context(upstream: Option<Dialect>) -> ReplyContext {
     ReplyContext {

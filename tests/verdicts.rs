@@ -20,13 +20,16 @@ const CONFIG: &str = r#"{
     "openai": {"base_url": "http://127.0.0.1:9/openai/v1", "api_key": "k-openai"},
     "azure": {"base_url": "http://127.0.0.1:9/azure/v1", "api_key": "k-azure"},
     "anthropic": {"base_url": "http://127.0.0.1:9/anthropic", "api_key": "k-anthropic"},
-    "gemini": {"base_url": "http://127.0.0.1:9/gemini", "api_key": "k-gemini"}
+    "gemini": {"base_url": "http://127.0.0.1:9/gemini", "api_key": "k-gemini"},
+    "plain": {"kind": "openai-chat", "base_url": "http://127.0.0.1:9/plain/v1", "api_key": "k-plain"},
+    "responses": {"kind": "openai-responses", "profile": "openai", "base_url": "http://127.0.0.1:9/responses/v1", "api_key": "k-responses"}
   }
 }"#;
 
 const CLAUDE: &str = "anthropic/claude-sonnet-4-6";
 const GEMINI: &str = "gemini/gemini-2.5-flash";
 const AZURE: &str = "azure/gpt-4.1";
+const RESPONSES: &str = "responses/gpt-4.1";
 
 /// One answer through the gateway: of a provider that replies with `answer` to a caller of a dialect.
 fn asked(caller: Caller, model: &str, answer: &Answer, stream: bool) -> Told {
@@ -82,9 +85,12 @@ enum Caller {
     Chat,
     Messages,
     Generate,
+    Responses,
 }
 
 impl Caller {
+    const ALL: [Self; 4] = [Self::Chat, Self::Messages, Self::Generate, Self::Responses];
+
     fn request(self, model: &str, stream: bool) -> (String, Value) {
         match self {
             Self::Chat => (
@@ -95,6 +101,9 @@ impl Caller {
                 "/v1/messages".to_owned(),
                 json!({"model": model, "stream": stream, "max_tokens": 9, "messages": [{"role": "user", "content": "q"}]}),
             ),
+            Self::Responses => {
+                ("/v1/responses".to_owned(), json!({"model": model, "stream": stream, "store": false, "input": "q"}))
+            }
             Self::Generate => {
                 let method = if stream { "streamGenerateContent" } else { "generateContent" };
                 (
@@ -110,6 +119,7 @@ enum Answer {
     Gemini(Value),
     Claude { content: Vec<Value>, stop: &'static str, details: Value },
     Chat { message: Value, finish: &'static str, choice: Value, top: Value },
+    Responses { output: Value, status: &'static str, reason: Value },
 }
 
 impl Answer {
@@ -117,6 +127,25 @@ impl Answer {
         match self {
             Self::Gemini(body) if stream => Script::stream([format!("data: {body}\r\n\r\n")]),
             Self::Gemini(body) => Script::json(200, body.to_string()),
+            Self::Responses { output, status, reason } => {
+                let whole = |status: &str, output: &Value, details: Value| {
+                    json!({"id": "resp_1", "object": "response", "created_at": 1, "model": "m", "status": status,
+                           "error": null, "incomplete_details": details, "output": output,
+                           "usage": {"input_tokens": 9, "output_tokens": 5, "total_tokens": 14}})
+                };
+                let details = if reason.is_null() { Value::Null } else { json!({"reason": reason}) };
+                if !stream {
+                    return Script::json(200, whole(status, output, details).to_string());
+                }
+                let began = whole("in_progress", &json!([]), Value::Null);
+                let mut events = vec![json!({"type": "response.created", "response": began})];
+                for (at, item) in output.as_array().unwrap().iter().enumerate() {
+                    events.push(json!({"type": "response.output_item.done", "output_index": at, "item": item}));
+                }
+                let end = whole(status, output, details);
+                events.push(json!({"type": format!("response.{status}"), "response": end}));
+                Script::stream(events.iter().map(|e| format!("event: {}\ndata: {e}\n\n", e["type"].as_str().unwrap())))
+            }
             Self::Claude { content, stop, details } => {
                 let message = |content: &[Value], stop: Value, details: &Value| {
                     json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "claude", "content": content,
@@ -281,6 +310,104 @@ fn trap_39_a_refusal_is_one_for_every_caller_and_never_an_empty_stop() {
     }
 }
 
+/// Why an answer ended, in its caller's words.
+fn end_of(caller: Caller, told: &Told, stream: bool) -> Value {
+    match caller {
+        Caller::Chat => told.last("/choices/0/finish_reason"),
+        Caller::Messages => told.last(if stream { "/delta/stop_reason" } else { "/stop_reason" }),
+        Caller::Generate => told.last("/candidates/0/finishReason"),
+        Caller::Responses => {
+            let root = if stream { "/response" } else { "" };
+            match told.last(&format!("{root}/incomplete_details/reason")) {
+                Value::Null => told.last(&format!("{root}/status")),
+                reason => reason,
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_that_was_kept_back_is_an_empty_success_whoever_keeps_it_back_from_whom() {
+    let filtered =
+        json!({"candidates": [{"index": 0, "finishReason": "SAFETY"}], "modelVersion": "g", "responseId": "r"});
+    let details = json!({"type": "refusal", "category": "cyber", "explanation": "not that"});
+    let none = json!({"role": "assistant", "content": null});
+    let kept_back = [
+        (GEMINI, blocked_prompt().0),
+        (GEMINI, Answer::Gemini(filtered)),
+        (CLAUDE, Answer::Claude { content: Vec::new(), stop: "refusal", details }),
+        ("plain/m", Answer::Chat { message: none, finish: "content_filter", choice: json!({}), top: json!({}) }),
+        (RESPONSES, Answer::Responses { output: json!([]), status: "incomplete", reason: json!("content_filter") }),
+    ];
+    for (model, answer) in &kept_back {
+        for caller in Caller::ALL {
+            for stream in [false, true] {
+                // At home Google's block is where Google puts it, and no candidate says anything.
+                let blocked = *model == GEMINI && caller == Caller::Generate;
+                let told = asked(caller, model, answer, stream);
+                let end = end_of(caller, &told, stream);
+                let expected = match caller {
+                    Caller::Chat | Caller::Responses => "content_filter",
+                    Caller::Messages => "refusal",
+                    Caller::Generate => "SAFETY",
+                };
+                let at_home = blocked && told.at("/promptFeedback/blockReason") == "PROHIBITED_CONTENT";
+                assert!(end == expected || at_home, "{model}, stream {stream}: {end} in {}", told.body);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refusal_in_words_is_one_for_every_caller_whichever_of_openais_dialects_it_was_made_in() {
+    let words = "I will not.";
+    let part = json!({"type": "refusal", "refusal": words});
+    let message =
+        json!({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [part]});
+    let refusals = [
+        (RESPONSES, Answer::Responses { output: json!([message]), status: "completed", reason: Value::Null }),
+        (
+            "plain/m",
+            Answer::Chat {
+                message: json!({"role": "assistant", "content": null, "refusal": words}),
+                finish: "stop",
+                choice: json!({}),
+                top: json!({}),
+            },
+        ),
+    ];
+    for (model, answer) in &refusals {
+        for stream in [false, true] {
+            let told = |caller| asked(caller, model, answer, stream);
+            let messages = told(Caller::Messages);
+            assert_eq!(end_of(Caller::Messages, &messages, stream), "refusal");
+            assert!(messages.body.contains(words));
+            let generate = told(Caller::Generate);
+            assert_eq!(end_of(Caller::Generate, &generate, stream), "SAFETY");
+            assert!(generate.body.contains(words));
+            let place = if stream { "delta" } else { "message" };
+            assert_eq!(told(Caller::Chat).at(&format!("/choices/0/{place}/refusal")), words);
+            let root = if stream { "/response" } else { "" };
+            let responses = told(Caller::Responses);
+            assert_eq!(responses.last(&format!("{root}/output/0/content/0")), part, "{}", responses.body);
+        }
+    }
+}
+
+#[test]
+fn callers_of_responses_are_told_the_raw_verdict_too() {
+    let (blocked, feedback) = blocked_prompt();
+    let details = json!({"type": "refusal", "category": "cyber", "explanation": "not that"});
+    let content = vec![json!({"type": "text", "text": "part"})];
+    let claude = Answer::Claude { content, stop: "refusal", details: details.clone() };
+    for stream in [false, true] {
+        let told = asked(Caller::Responses, GEMINI, &blocked, stream);
+        assert_eq!(told.verdict("promptFeedback"), feedback, "{}", told.body);
+        let told = asked(Caller::Responses, CLAUDE, &claude, stream);
+        assert_eq!(told.verdict("stop_details"), details, "{}", told.body);
+    }
+}
+
 #[test]
 fn a_whole_answer_that_does_not_say_why_it_ended_has_ended_all_the_same() {
     let text = json!({"type": "text", "text": "A"});
@@ -331,6 +458,54 @@ fn trap_24_a_call_ends_as_one_although_google_says_stop() {
         let root = if stream { "/delta" } else { "" };
         let told = asked(Caller::Messages, GEMINI, &answer, stream);
         assert_eq!(told.last(&format!("{root}/stop_reason")), "tool_use");
+    }
+}
+
+#[test]
+fn ids_and_limits_of_every_provider_are_told_to_every_caller_before_the_body_whole_and_streamed() {
+    let text = json!({"role": "assistant", "content": "ok"});
+    let message = json!({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+        "content": [{"type": "output_text", "text": "ok", "annotations": []}]});
+    let candidate =
+        json!({"index": 0, "finishReason": "STOP", "content": {"role": "model", "parts": [{"text": "ok"}]}});
+    let answers = [
+        ("plain/m", Answer::Chat { message: text, finish: "stop", choice: json!({}), top: json!({}) }),
+        (RESPONSES, Answer::Responses { output: json!([message]), status: "completed", reason: Value::Null }),
+        (
+            CLAUDE,
+            Answer::Claude {
+                content: vec![json!({"type": "text", "text": "ok"})],
+                stop: "end_turn",
+                details: Value::Null,
+            },
+        ),
+        (GEMINI, Answer::Gemini(json!({"candidates": [candidate], "modelVersion": "g", "responseId": "r"}))),
+    ];
+    let theirs = [
+        ("x-request-id", "req_1"),
+        ("request-id", "req_2"),
+        ("x-ratelimit-remaining-tokens", "7"),
+        ("anthropic-ratelimit-requests-remaining", "8"),
+    ];
+    for (model, answer) in &answers {
+        for caller in Caller::ALL {
+            for stream in [false, true] {
+                let script =
+                    theirs.iter().fold(answer.script(stream), |script, (name, value)| script.with_header(name, value));
+                let fake = Fake::new([script]);
+                let gateway = Rc::new(Gateway::load_local(CONFIG).unwrap());
+                let (path, body) = caller.request(model, stream);
+                let body = body.to_string().into_bytes();
+                *fake.0.request_body.borrow_mut() = body.clone();
+                let request = Request { method: "POST".into(), path, body, ..Request::default() };
+                futures::executor::block_on(pipeline::handle(&fake, Ok(gateway), request));
+                assert_eq!(fake.status(), 200, "{}", fake.body());
+                for (name, value) in theirs {
+                    assert_eq!(fake.header(&format!("x-signalbox-upstream-{name}")).as_deref(), Some(value), "{model}");
+                    assert_ne!(fake.header(name).as_deref(), Some(value), "{model}: {name} would be taken for ours");
+                }
+            }
+        }
     }
 }
 
