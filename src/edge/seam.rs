@@ -91,6 +91,17 @@ extern "C" {
     pub(super) fn close(this: &JsSink);
     #[wasm_bindgen(method)]
     pub(super) fn abort(this: &JsSink);
+
+    /// The answer to one reader of a kept answer.
+    pub type Outlet;
+    #[wasm_bindgen(constructor)]
+    pub(super) fn new(status: u16, headers: &str, empty: bool) -> Outlet;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn response(this: &Outlet) -> web_sys::Response;
+    #[wasm_bindgen(method)]
+    pub(super) fn write(this: &Outlet, bytes: &[u8]) -> Promise;
+    #[wasm_bindgen(method)]
+    pub(super) fn close(this: &Outlet);
 }
 
 #[wasm_bindgen(module = "/src/edge/seam/outside.js")]
@@ -103,6 +114,8 @@ extern "C" {
     pub(super) fn js_secret(bytes: f64) -> Uint8Array;
     #[wasm_bindgen(js_name = sleep)]
     pub(super) fn js_sleep(ms: f64) -> Promise;
+    #[wasm_bindgen(js_name = soon)]
+    pub(super) fn js_soon(resume: &JsValue, task: u32);
     #[wasm_bindgen(js_name = callObject)]
     pub(super) fn js_call_object(namespace: &JsValue, name: &str, method: &str, path: &str, body: &str) -> Promise;
     #[wasm_bindgen(js_name = postExport)]

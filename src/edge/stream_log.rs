@@ -11,7 +11,6 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
 use futures::channel::oneshot;
-use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use worker::{
@@ -19,7 +18,7 @@ use worker::{
 };
 
 use crate::edge::platform::{Bindings, EdgePlatform, WORDS};
-use crate::edge::seam::{flat, now_ms, settled, sleep};
+use crate::edge::seam::{flat, now_ms, settled, sleep, Outlet};
 use crate::edge::{state, task};
 use crate::http::ResponseHead;
 use crate::pipeline;
@@ -29,19 +28,6 @@ use crate::resume::reader::Reader;
 use crate::resume::record::{Plan, Record, Stage};
 use crate::resume::rows::{Due, Row};
 use crate::resume::Log;
-
-#[wasm_bindgen(module = "/src/edge/seam/sink.js")]
-extern "C" {
-    type Outlet;
-    #[wasm_bindgen(constructor)]
-    fn new(status: u16, headers: &str, empty: bool) -> Outlet;
-    #[wasm_bindgen(method, getter)]
-    fn response(this: &Outlet) -> web_sys::Response;
-    #[wasm_bindgen(method)]
-    fn write(this: &Outlet, bytes: &[u8]) -> Promise;
-    #[wasm_bindgen(method)]
-    fn close(this: &Outlet);
-}
 
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS record (one INTEGER PRIMARY KEY, json TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS rows (at INTEGER PRIMARY KEY, first INTEGER NOT NULL, reach INTEGER NOT NULL,

@@ -11,11 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use wasm_bindgen::prelude::*;
 
-#[wasm_bindgen(module = "/src/edge/seam/outside.js")]
-extern "C" {
-    #[wasm_bindgen(js_name = soon)]
-    fn js_soon(resume: &JsValue, task: u32);
-}
+use crate::edge::seam::js_soon;
 
 thread_local! {
     static RUNNING: RefCell<HashMap<u32, Task>> = RefCell::default();
