@@ -219,7 +219,11 @@ fn ask_of_chat(model: &str, mode: &str) -> Fake {
         .collect();
     let config = json!({"identity": {"mode": "none"}, "providers": providers, "aliases": aliases});
     let fake = Fake::new([Script::json(200, OPENAI.1)]);
-    let body = custom_tools(model).to_string().into_bytes();
+    let mut body = custom_tools(model);
+    if let Some(first) = model.strip_prefix("pair-") {
+        body["provider"] = json!({"order": [first, "openai"]});
+    }
+    let body = body.to_string().into_bytes();
     let request = Request {
         method: "POST".into(),
         path: CHAT.path.into(),

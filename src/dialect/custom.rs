@@ -4,7 +4,8 @@
 //!
 //! Source: the SDK's `ChatCompletionCustomTool`, `ChatCompletionMessageCustomToolCall`, `ChatCompletionNamedToolChoiceCustom`
 //! (`node_modules/openai/resources/chat/completions/completions.d.ts`) and `CustomTool`, `ResponseCustomToolCall`,
-//! `ToolChoiceCustom`, `CustomToolInputFormat` (`…/responses/responses.d.ts`, `…/shared.d.ts`).
+//! `ToolChoiceCustom`, `CustomToolInputFormat` (`…/responses/responses.d.ts`, `…/shared.d.ts`). How they are streamed in chat is
+//! what the SDK's helper for streams gathers (`…/lib/ChatCompletionStream.mjs`): `custom.name` once, `custom.input` in pieces.
 
 use memchr::memmem;
 use serde_json::value::RawValue;

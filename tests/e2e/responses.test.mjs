@@ -1,9 +1,16 @@
-// The official OpenAI client's Responses, with providers of every dialect behind the gateway, and what of chat goes there by
-// itself. Its tool loops are in loops.test.mjs.
+// The official OpenAI client's Responses, with providers of every dialect behind the gateway; everybody else's clients in front of
+// a server that has only Responses; and what of chat goes there by itself. Tool loops are in loops.test.mjs.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { createAnthropic } from '@ai-sdk/anthropic';
+import { createGoogle } from '@ai-sdk/google';
+import { createOpenAI } from '@ai-sdk/openai';
+import { GoogleGenAI } from '@google/genai';
+import { Mistral } from '@mistralai/mistralai';
+import { OpenRouter } from '@openrouter/sdk';
+import { generateText, streamText } from 'ai';
 import OpenAI from 'openai';
-import { MODELS, clients, collect, invoice, pixel, user, weather } from './clients.mjs';
+import { MODELS, capital, clients, collect, invoice, pixel, user, weather } from './clients.mjs';
 import { startHarness } from './harness.mjs';
 
 const tools = [{ type: 'function', name: 'get_weather', description: 'Current weather', parameters: weather, strict: true }];
@@ -22,9 +29,17 @@ const TARGETS = {
 
 let gateway;
 let openai;
+let anthropic;
 before(async () => {
-  gateway = await startHarness({ config: sim => ({ providers: { plain: { kind: 'openai-chat', base_url: sim.baseUrl('plain'), api_key: 'sim-plain' } } }) });
-  ({ openai } = clients(gateway));
+  gateway = await startHarness({
+    config: sim => ({
+      providers: {
+        plain: { kind: 'openai-chat', base_url: sim.baseUrl('plain'), api_key: 'sim-plain' },
+        only: { kind: 'openai-responses', profile: 'openai', base_url: sim.baseUrl('only'), api_key: 'sim-only' },
+      },
+    }),
+  });
+  ({ openai, anthropic } = clients(gateway));
 });
 after(() => gateway?.close());
 beforeEach(() => gateway.sim.reset());
@@ -105,6 +120,65 @@ for (const [provider, [model, dialect]] of Object.entries(TARGETS)) {
       await assert.rejects(broken, error => error instanceof OpenAI.APIError);
       assert.ok(text.length > 0 && text.length < said.length, 'what had come stays');
     });
+  });
+}
+
+const only = 'only/some-model';
+const vercel = (model, stream) => {
+  const request = { model, instructions: 'Be brief.', prompt: question, maxRetries: 0 };
+  return stream ? streamText(request) : generateText(request);
+};
+
+/** Each client's own way to an answer: its text and, where the client is told, its tokens. */
+const CALLERS = {
+  async 'openai, chat'(stream) {
+    const request = { model: only, messages: [{ role: 'system', content: 'Be brief.' }, ...capital] };
+    const whole = () => openai.chat.completions.create(request);
+    const { choices, usage } = await (stream ? openai.chat.completions.stream({ ...request, stream_options: { include_usage: true } }).finalChatCompletion() : whole());
+    return [choices[0].message.content, usage.total_tokens];
+  },
+  async '@anthropic-ai/sdk'(stream) {
+    const request = { model: only, max_tokens: 100, system: 'Be brief.', messages: capital };
+    const { content, usage } = await (stream ? anthropic.messages.stream(request).finalMessage() : anthropic.messages.create(request));
+    return [content[0].text, usage.input_tokens + usage.output_tokens];
+  },
+  async '@google/genai'(stream) {
+    const { models } = new GoogleGenAI({ apiKey: 'none', httpOptions: { baseUrl: gateway.url } });
+    const request = { model: only, contents: question, config: { systemInstruction: 'Be brief.' } };
+    const answers = stream ? await collect(await models.generateContentStream(request)) : [await models.generateContent(request)];
+    return [answers.map(answer => answer.text ?? '').join(''), answers.at(-1).usageMetadata.totalTokenCount];
+  },
+  async '@openrouter/sdk'(stream) {
+    const client = new OpenRouter({ serverURL: `${gateway.url}/v1`, apiKey: 'none', retryConfig: { strategy: 'none' } });
+    const answer = await client.chat.send({ chatRequest: { model: only, stream, messages: [{ role: 'system', content: 'Be brief.' }, ...capital] } });
+    if (!stream) return [answer.choices[0].message.content, answer.usage.totalTokens];
+    return [(await collect(answer)).map(chunk => chunk.choices[0]?.delta.content ?? '').join('')];
+  },
+  async '@mistralai/mistralai'(stream) {
+    const client = new Mistral({ serverURL: gateway.url, apiKey: 'none', retryConfig: { strategy: 'none' } });
+    const request = { model: only, messages: [{ role: 'system', content: 'Be brief.' }, ...capital] };
+    if (!stream) return (({ choices, usage }) => [choices[0].message.content, usage.totalTokens])(await client.chat.complete(request));
+    return [(await collect(await client.chat.stream(request))).map(event => event.data.choices[0]?.delta.content ?? '').join('')];
+  },
+};
+for (const [name, model] of Object.entries({
+  'ai with @ai-sdk/openai, chat': () => createOpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'none' }).chat(only),
+  'ai with @ai-sdk/anthropic': () => createAnthropic({ baseURL: `${gateway.url}/v1`, apiKey: 'none' })(only),
+  'ai with @ai-sdk/google': () => createGoogle({ baseURL: `${gateway.url}/v1beta`, apiKey: 'none' })(`models/${only}`),
+})) {
+  CALLERS[name] = async stream => (({ text, usage }) => Promise.all([text, usage]))(await vercel(model(), stream)).then(([text, usage]) => [text, usage.totalTokens]);
+}
+
+for (const [client, ask] of Object.entries(CALLERS)) {
+  test(`${client}, with a server of Responses only: an answer, whole and streamed`, async () => {
+    const [text, tokens] = await ask(false);
+    assert.match(text, /Paris/);
+    assert.ok(tokens > 0);
+    const [streamed, counted = tokens] = await ask(true);
+    assert.deepEqual([streamed, counted], [text, tokens]);
+    const attempts = gateway.sim.log.all();
+    assert.deepEqual(attempts.map(attempt => [attempt.dialect, attempt.stream]), [['openai-responses', false], ['openai-responses', true]]);
+    for (const { body } of attempts) assert.match(body, /Be brief\./);
   });
 }
 

@@ -91,6 +91,8 @@ fn openai_families_know_their_efforts_and_when_chat_refuses_tools() {
     assert_eq!(tools("openai", "gpt-5.2"), ChatTools::Free);
     assert_eq!(tools("openai", "gpt-5.5-2026-04-23"), ChatTools::NoEffort);
     assert_eq!(tools("azure", "gpt-5.6"), ChatTools::AtRest);
+    // `wire.md` §1.9 has it from a catalogue and marks it as unverified.
+    assert_eq!(tools("openai", "gpt-6-sol"), ChatTools::Free);
     assert_eq!(tools("openrouter", "openai/gpt-5.6"), ChatTools::Free, "a reseller's chat is not OpenAI's");
     assert_eq!(of("openai", "gpt-5.1").sampling, Sampling::AtRest);
     assert_eq!(of("openai", "gpt-5").sampling, Sampling::None);
