@@ -198,6 +198,10 @@ const ADAPTED: [&str; 5] = ["mistral", "deepseek", "qwen", "groq", "ollama"];
 const AS_WRITTEN: [&str; 6] = ["together", "fireworks", "vllm", "llama.cpp", "openrouter", "xai"];
 
 fn ask_of_chat(model: &str, mode: &str) -> Fake {
+    send_to_chat(custom_tools(model), mode)
+}
+
+fn send_to_chat(mut body: Value, mode: &str) -> Fake {
     let providers: serde_json::Map<String, Value> = ADAPTED
         .iter()
         .chain(&AS_WRITTEN)
@@ -219,8 +223,7 @@ fn ask_of_chat(model: &str, mode: &str) -> Fake {
         .collect();
     let config = json!({"identity": {"mode": "none"}, "providers": providers, "aliases": aliases});
     let fake = Fake::new([Script::json(200, OPENAI.1)]);
-    let mut body = custom_tools(model);
-    if let Some(first) = model.strip_prefix("pair-") {
+    if let Some(first) = body["model"].as_str().and_then(|model| model.strip_prefix("pair-")) {
         body["provider"] = json!({"order": [first, "openai"]});
     }
     let body = body.to_string().into_bytes();
@@ -262,6 +265,20 @@ fn where_custom_tools_may_be_dropped_so_are_their_calls_and_the_answers_to_those
         for field in ["tools[1]", "messages[1].tool_calls[0]", "messages[2].content"] {
             assert!(told.contains(&format!("{field}:unsupported")), "{name}: {field} of {told}");
         }
+    }
+}
+
+/// A history whose list of messages stays as long as it was.
+#[test]
+fn a_dropped_call_that_nobody_has_answered_goes_out_of_its_turn() {
+    for name in ADAPTED {
+        let mut asked = custom_tools(&format!("{name}/some-model"));
+        asked["messages"].as_array_mut().expect("a list").remove(2);
+        let fake = send_to_chat(asked, "drop");
+        assert_eq!(fake.status(), 200, "{name}: {}", fake.body());
+        let body = sent(&fake);
+        let calls = body["messages"][1]["tool_calls"].as_array().map_or(0, Vec::len);
+        assert!(!body.to_string().contains("run") && calls == 1, "{name}: {body}");
     }
 }
 
