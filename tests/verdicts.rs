@@ -537,3 +537,28 @@ fn a_providers_ids_and_limits_are_told_under_our_prefix_and_never_as_ours() {
         assert!(exposed.ends_with("x-signalbox-upstream-x-ratelimit-remaining-requests"), "{exposed}");
     }
 }
+
+#[test]
+fn a_verdict_in_an_error_keeps_what_its_provider_says_of_it() {
+    let azure = json!({"hate": {"filtered": true, "severity": "high"}});
+    let inner = json!({"code": "ResponsibleAIPolicyViolation", "content_filter_result": azure});
+    let report = json!({"error": {"message": "filtered", "type": null, "param": "prompt", "code": "content_filter", "status": 400, "innererror": inner}});
+    let reasons = json!({"reasons": ["violence"], "flagged_input": "q"});
+    let relay = json!({"error": {"message": "flagged", "code": 403, "metadata": reasons}});
+    let rows = [(400, report, "innererror.content_filter_result", azure), (403, relay, "metadata", reasons)];
+    for (status, report, field, value) in rows {
+        let gateway = Rc::new(Gateway::load_local(CONFIG).unwrap());
+        for (caller, at) in [(Caller::Chat, "/error/metadata"), (Caller::Messages, "/error/details/metadata")] {
+            let fake = Fake::new([Script::json(status, report.to_string())]);
+            let (path, body) = caller.request(AZURE, false);
+            let body = body.to_string().into_bytes();
+            *fake.0.request_body.borrow_mut() = body.clone();
+            let request = Request { method: "POST".into(), path, body, ..Request::default() };
+            futures::executor::block_on(pipeline::handle(&fake, Ok(gateway.clone()), request));
+            let told: Value = serde_json::from_str(&fake.body()).unwrap();
+            let metadata = told.pointer(at).cloned().unwrap_or_default();
+            assert_eq!(metadata["safety"], json!([{ "field": field, "value": value }]), "{told}");
+            assert!(metadata["attempts"].is_array(), "{told}");
+        }
+    }
+}

@@ -1,10 +1,13 @@
 //! What the caller is told when no attempt got through. Providers' texts are shown only where the caller is at fault:
 //! elsewhere they may quote keys or accounts.
 
+use serde_json::{json, Value};
+
 use super::plan::AttemptRecord;
+use crate::dialect::ProviderError;
 use crate::error::{ErrorKind, GatewayError};
 use crate::json;
-use crate::upstream::failure::{AttemptFailure, FailureClass, RetryScope};
+use crate::upstream::failure::{report_tree, AttemptFailure, FailureClass, RetryScope};
 
 /// A failed attempt.
 #[derive(Debug)]
@@ -84,6 +87,35 @@ pub(super) fn metadata<'a>(records: &[AttemptRecord], name: impl Fn(usize) -> &'
     String::from_utf8(out).unwrap_or_default()
 }
 
+/// The members of two JSON objects, each of which may be missing.
+pub(super) fn joint(one: String, other: &str) -> String {
+    match (one.strip_suffix('}'), other.strip_prefix('{')) {
+        (Some(one), Some(other)) => format!("{one},{other}"),
+        (None, _) => other.to_owned(),
+        (_, None) => one,
+    }
+}
+
+/// Where an error report says why a safety rule refused: Azure's filter results, OpenRouter's reasons.
+const VERDICTS: [&str; 4] =
+    ["innererror.content_filter_result", "innererror.content_filter_results", "content_filter_results", "metadata"];
+
+/// The verdict as the provider wrote it, in the form of the `signalbox` member's `safety`; empty when it wrote none.
+fn safety(report: &ProviderError) -> String {
+    let Some(error) = report_tree(&report.raw) else { return String::new() };
+    let found: Vec<Value> = VERDICTS
+        .iter()
+        .filter_map(|field| {
+            let value = field.split('.').try_fold(&error, |at, name| at.get(name))?;
+            Some(json!({ "field": field, "value": value }))
+        })
+        .collect();
+    if found.is_empty() {
+        return String::new();
+    }
+    json!({ "safety": found }).to_string()
+}
+
 /// The caller's own fault, or a safety verdict: the provider's words.
 fn verdict(failure: &AttemptFailure) -> GatewayError {
     let kind = match failure.class {
@@ -106,6 +138,9 @@ fn verdict(failure: &AttemptFailure) -> GatewayError {
     let mut error = GatewayError::new(kind, message);
     error.param.clone_from(&report.param);
     error.provider_type.clone_from(&report.kind);
+    if kind == ErrorKind::ContentFiltered {
+        error.metadata = safety(report);
+    }
     if kind == ErrorKind::RejectedByProvider {
         error.status = failure.status.filter(|status| (400..500).contains(status));
         // A code that only repeats the status says nothing.

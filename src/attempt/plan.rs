@@ -350,9 +350,8 @@ impl Machine {
 
     fn end_with(&mut self, mut error: GatewayError) -> Action {
         self.state = State::Over { abandoned: false };
-        if error.metadata.is_empty() {
-            error.metadata = outcome::metadata(&self.records, |candidate| self.name(candidate));
-        }
+        let attempts = outcome::metadata(&self.records, |candidate| self.name(candidate));
+        error.metadata = outcome::joint(attempts, &error.metadata);
         Action::GiveUp(Box::new(error))
     }
 

@@ -46,6 +46,12 @@ pub(super) fn tree(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok()
 }
 
+/// The error object of a report, where it is one.
+#[must_use]
+pub fn report_tree(raw: &str) -> Option<Value> {
+    tree(raw).map(innermost)
+}
+
 /// A class, and whether the same call is known to fail here again.
 pub(super) struct Verdict {
     pub(super) class: FailureClass,
@@ -119,7 +125,7 @@ impl<'a> Evidence<'a> {
         if self.has("throttling.allocationquota") || (self.is_qwen() && self.has("insufficient_quota")) {
             return Some(self.qwen_quota());
         }
-        if self.status == Some(403) && self.is_moderated() {
+        if self.status == Some(403) && (self.is_moderated() || self.is_mistrals_guardrail()) {
             return Some(ContentFiltered);
         }
         // Groq reports a prompt above the tokens-per-minute limit as 413 with the rate limit's code.
@@ -245,6 +251,12 @@ impl<'a> Evidence<'a> {
         let flagged = ["/metadata/flagged_input", "/metadata/reasons", "/metadata/moderation", "/metadata/guardrail"];
         flagged.iter().any(|at| self.error.pointer(at).is_some())
             || self.says_any(&["guardrail", "moderation", "flagged"])
+    }
+
+    /// Mistral's 403 is a guardrail's, with words of its own for each (`wire.md` §4), unless it speaks of a key.
+    fn is_mistrals_guardrail(&self) -> bool {
+        let of_key = ["key", "permission", "access", "authoriz", "subscription", "plan"];
+        self.profile.contains("mistral") && !self.message.is_empty() && !self.says_any(&of_key)
     }
 
     /// A relay (OpenRouter) quotes the error of the provider behind it. Only what it says of the request counts: that

@@ -13,6 +13,7 @@ mod vocabulary;
 use crate::dialect::{Dialect, ProviderError};
 use crate::http::Headers;
 
+pub use evidence::report_tree;
 pub use read::read_error;
 
 /// What kind of failure an attempt met (`wire.md` §4 "Classes").
