@@ -3,6 +3,7 @@
 //!
 //! This file and `streams.rs` are the codec table: the only places that list every dialect.
 
+mod answered;
 pub mod anthropic_messages;
 mod cache_marks;
 pub mod canonical;

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::media;
 use super::options;
 use super::passed::Passed;
+use crate::dialect::answered;
 use crate::dialect::cache_marks::{Form, Marks};
 use crate::dialect::canonical::{ChatRequest, Loss, Part, ReasoningPart, Role, ToolCall, ToolResult};
 use crate::dialect::carried::SKIP_SIGNATURE;
@@ -80,7 +81,12 @@ impl<'r> Turns<'r, '_> {
 
     fn groups(&mut self) -> Vec<Group<'r>> {
         let mut groups: Vec<Group<'r>> = Vec::new();
-        let later = self.request.turns.iter().enumerate().skip_while(|(_, turn)| turn.role == Role::System);
+        let turns = &self.request.turns;
+        let (order, moved) = answered::order(turns);
+        let moved = moved.into_iter().map(|at| Loss::converted(format!("messages[{at}].content[0]"), answered::MOVED));
+        self.losses.extend(moved);
+        let inner = order.into_iter().filter_map(|at| Some((at, turns.get(at)?)));
+        let later = inner.skip_while(|(_, turn)| turn.role == Role::System);
         for (at, turn) in later {
             if turn.role == Role::System {
                 let reason = "Gemini takes instructions before the conversation only";

@@ -202,6 +202,16 @@ fn calls_and_results_that_do_not_fit_are_wrapped_or_refused() {
             ("messages[2].content", Disposition::Unsupported)
         ]
     );
+    let between = asking(vec![
+        said(Role::User, "x"),
+        turn(Role::Assistant, vec![call("c", "f", "{}", Some("s"))]),
+        said(Role::User, "well?"),
+        turn(Role::Tool, vec![result("c", vec![text("1")], false)]),
+    ]);
+    let (body, losses) = written(&between, "gemini-3-pro-preview");
+    assert!(body["contents"][2]["parts"][0].get("functionResponse").is_some(), "{body}");
+    assert_eq!(body["contents"][3]["parts"][0]["text"], "well?");
+    assert_eq!(fates(&losses), [("messages[3].content", Disposition::Converted)]);
 }
 
 #[test]

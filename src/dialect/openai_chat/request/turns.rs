@@ -13,7 +13,7 @@ use crate::dialect::canonical::{
     ChatRequest, Disposition, Extra, Part, ReasoningPart, Role, ToolCall, ToolResult, Turn,
 };
 use crate::dialect::carried::reads_google_signatures;
-use crate::dialect::{custom, family, Dialect, Target};
+use crate::dialect::{answered, custom, family, Dialect, Target};
 use crate::json::write_quoted;
 
 /// Writes the list of messages. `keeps`: with calls that the target does not know.
@@ -42,7 +42,11 @@ pub(super) fn write(
     let marks = Marks::new(request, profile.marks(&family::of(target.provider, target.model)));
     let ids = Ids::new(profile.call_id);
     let mut writer = Writer { request, target, profile, keeps, report, ids, marks, messages: Vec::new() };
-    for (at, turn) in turns.iter().enumerate() {
+    let (order, moved) = answered::order(turns);
+    for at in moved {
+        writer.report.add_part(at, 0, Disposition::Converted, answered::MOVED);
+    }
+    for (at, turn) in order.into_iter().filter_map(|at| Some((at, turns.get(at)?))) {
         writer.turn(at, turn);
     }
     let Writer { messages, marks, report, .. } = writer;

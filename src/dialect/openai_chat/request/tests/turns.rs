@@ -288,3 +288,19 @@ fn a_callers_names_stay_with_their_messages_where_the_server_has_names() {
     assert_eq!(sent["messages"][0].get("name"), None);
     assert_eq!(told(&losses), [("messages[0].name", "unsupported"), ("messages[1].name", "unsupported")]);
 }
+
+#[test]
+fn a_result_stands_right_behind_its_call() {
+    let turns = vec![
+        turn(Role::User, vec![text("x")]),
+        turn(Role::Assistant, vec![call("a")]),
+        turn(Role::User, vec![text("well?")]),
+        turn(Role::Tool, vec![result("a", vec![text("1")], false)]),
+    ];
+    let request = ChatRequest { origin: Some(Dialect::OpenAiResponses), turns, ..asked() };
+    let (body, losses) = to(&request, OPENAI);
+    let roles: Vec<&str> = body["messages"].as_array().unwrap().iter().map(|m| m["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["user", "assistant", "tool", "user"]);
+    assert_eq!(told(&losses).len(), 1, "{losses:?}");
+    assert!(losses[0].disposition == Disposition::Converted);
+}
