@@ -321,10 +321,14 @@ fn trap_33_a_temperature_that_a_model_rejects_is_refused_or_left_out_at_its_defa
         let warm = written(&asked(json!({"temperature": 0.3})), to, model, traits);
         assert!(refuses(&warm, "temperature"), "{model}");
         for temperature in [json!({"temperature": 1.0}), json!({"temperature": 0.3})] {
-            let body = written(&asked(temperature), to, model, traits).body;
-            assert!(!String::from_utf8(body).unwrap().contains("temperature"), "it would be a 400");
+            let encoded = written(&asked(temperature), to, model, traits);
+            assert!(!String::from_utf8(encoded.body).unwrap().contains("temperature"), "it would be a 400");
+            let told = encoded.losses.iter().any(|loss| loss.field == "temperature");
+            assert!(told || to != MESSAGES, "and it does not vanish in silence");
         }
     }
+    let older = written(&asked(json!({"temperature": 1.0})), MESSAGES, "claude-opus-4-6", ModelTraits::PERMISSIVE);
+    assert!(String::from_utf8(older.body).unwrap().contains(r#""temperature":1"#), "a model that takes it gets it");
 }
 
 #[test]

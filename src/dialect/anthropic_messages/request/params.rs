@@ -219,7 +219,8 @@ impl Planner<'_, '_> {
     }
 }
 
-/// Sampling parameters that will be written: those at their defaults are exact by omission, everywhere.
+/// Sampling parameters that will be written. One at its default is exact by omission where the model takes none, which is
+/// told (`wire.md` §6, trap 33).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct SamplingPlan {
     pub(super) temperature: Option<f64>,
@@ -231,16 +232,29 @@ impl SamplingPlan {
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Both temperature and top_p, of which the model takes one.
+    fn says_both(&self, model: &Model<'_>) -> bool {
+        model.family.sampling == Sampling::One && self.temperature.is_some() && self.top_p.is_some()
+    }
 }
 
 /// `manual` thinking fixes temperature and top_k, and bounds top_p.
 #[allow(clippy::float_cmp)] // the default is the exact value 1
 pub(super) fn sampling(request: &ChatRequest, model: &Model<'_>, manual: bool, losses: &mut Vec<Loss>) -> SamplingPlan {
-    let mut plan = SamplingPlan {
-        temperature: request.temperature.filter(|t| *t != 1.0),
-        top_p: request.top_p.filter(|p| *p != 1.0),
-        top_k: request.top_k,
+    let mut plan = SamplingPlan { temperature: request.temperature, top_p: request.top_p, top_k: request.top_k };
+    let fixed = manual || !model.samples();
+    let omitted = |field: &str| {
+        Loss::converted(field, format!("1 is what {} does without it, and it takes none here", model.name()))
     };
+    if plan.top_p == Some(1.0) && (fixed || plan.says_both(model)) {
+        plan.top_p = None;
+        losses.push(omitted("top_p"));
+    }
+    if plan.temperature == Some(1.0) && (fixed || plan.says_both(model)) {
+        plan.temperature = None;
+        losses.push(omitted("temperature"));
+    }
     let mut refuse = |field: &str, why: String| losses.push(Loss::unsupported(field, why));
     if !model.samples() {
         let why = || format!("{} takes no sampling parameters", model.name());
@@ -262,7 +276,7 @@ pub(super) fn sampling(request: &ChatRequest, model: &Model<'_>, manual: bool, l
         plan.temperature = None;
         refuse("temperature", "Anthropic's temperature ends at 1".to_owned());
     }
-    if model.family.sampling == Sampling::One && plan.temperature.is_some() && plan.top_p.is_some() {
+    if plan.says_both(model) {
         plan.top_p = None;
         refuse("top_p", format!("{} takes temperature or top_p, not both", model.name()));
     }

@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{json, Value};
 
 use super::super::version_header;
 use super::{asking, encode, extra, raw, target};
@@ -57,8 +57,6 @@ fn sampling_goes_where_it_is_accepted_and_is_refused_elsewhere() {
 #[test]
 fn parameters_at_their_defaults_are_exact_by_omission() {
     let request = ChatRequest {
-        temperature: Some(1.0),
-        top_p: Some(1.0),
         n: Some(1),
         frequency_penalty: Some(0.0),
         presence_penalty: Some(0.0),
@@ -75,6 +73,30 @@ fn parameters_at_their_defaults_are_exact_by_omission() {
             json!({"model": model, "max_tokens": 4000, "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]})
         );
         assert_eq!(version_header(&request, &target(model)), "2026-10-21");
+    }
+}
+
+#[test]
+fn sampling_at_its_default_is_sent_where_it_is_taken_and_else_left_out_and_told() {
+    let plain = |temperature, top_p| ChatRequest { temperature, top_p, ..asking() };
+    // Claude takes one of the two from 4.5 on: what says nothing is left out.
+    for (model, request, sent, told) in [
+        (OLD, plain(Some(1.0), None), (json!(1.0), json!(null)), vec![]),
+        (OLD, plain(Some(1.0), Some(1.0)), (json!(1.0), json!(null)), vec!["converted top_p"]),
+        (OLD, plain(Some(1.0), Some(0.9)), (json!(null), json!(0.9)), vec!["converted temperature"]),
+        (
+            NEW,
+            plain(Some(1.0), Some(1.0)),
+            (json!(null), json!(null)),
+            vec!["converted top_p", "converted temperature"],
+        ),
+    ] {
+        let written = encode(&request, &target(model));
+        let number = |name: &str| written.body.get(name).and_then(Value::as_f64).map_or(json!(null), |n| json!(n));
+        assert_eq!((number("temperature"), number("top_p")), sent, "{model}");
+        assert_eq!(written.losses, told, "{model}");
+        let version = if model == OLD { "2023-06-01" } else { "2026-10-21" };
+        assert_eq!(version_header(&request, &target(model)), version);
     }
 }
 
