@@ -28,7 +28,8 @@ pub(super) fn order(turns: &[Turn]) -> (Vec<usize>, Vec<usize>) {
         let Some(asked) = asked else {
             calls.extend(turn.parts.iter().filter_map(id).map(|id| (id, at)));
             alone.push(at);
-            before = Some(at);
+            // Of a turn that says nothing here, nothing stands between.
+            before = Some(at).filter(|_| !turn.parts.is_empty()).or(before);
             continue;
         };
         if before != Some(asked) {
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
     use crate::dialect::canonical::{ToolCall, ToolResult};
 
-    /// A turn from a letter: `u`ser, `a`ssistant's text, `A`/`B` a call, `1`/`2` its result.
+    /// A turn from a letter: `-` nothing, `u`ser, `a`ssistant's text, `A`/`B` a call, `1`/`2` its result.
     fn turn(letter: char) -> Turn {
         let text = || vec![Part::Text("t".to_owned())];
         let call = |id: &str| {
@@ -74,6 +75,7 @@ mod tests {
             'A' | 'B' => (Role::Assistant, call(&letter.to_string())),
             '1' => (Role::Tool, result("A")),
             '2' => (Role::Tool, result("B")),
+            '-' => (Role::Tool, Vec::new()),
             _ => (Role::User, text()),
         };
         Turn { role, parts }
@@ -90,6 +92,7 @@ mod tests {
             ("u1uA", "u1uA", 0),
             ("uA11u", "uA11u", 0),
             ("uA1u1", "uA1u1", 0),
+            ("uA-1u", "uA1-u", 0),
         ];
         for (came, written, count) in rows {
             let turns: Vec<Turn> = came.chars().map(turn).collect();
