@@ -9,14 +9,16 @@ use super::custom::Call;
 /// Why a result stands elsewhere than it came.
 pub(super) const MOVED: &str = "a result of a call stands right behind the call";
 
-/// The turns' places in the order in which they are written, and those that stand elsewhere than they came.
+/// The turns' places in the order in which they are written, and those that stand elsewhere than they came. A turn that says
+/// nothing is left out between a call and its result: Google's clients put what a stream ends with there.
 pub(super) fn order(turns: &[Turn]) -> (Vec<usize>, Vec<usize>) {
     let mut calls: HashMap<String, usize> = HashMap::new();
     // The turn that made the calls → the turns that answer it.
     let mut answers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let mut alone: Vec<usize> = Vec::new();
     let mut moved = Vec::new();
-    let mut before = None;
+    // The last turn that says something, and those behind it that do not.
+    let (mut before, mut silent) = (None, Vec::new());
     for (at, turn) in turns.iter().enumerate() {
         // A second answer to a call stays where it is.
         let mut asked = None;
@@ -28,11 +30,17 @@ pub(super) fn order(turns: &[Turn]) -> (Vec<usize>, Vec<usize>) {
         let Some(asked) = asked else {
             calls.extend(turn.parts.iter().filter_map(id).map(|id| (id, at)));
             alone.push(at);
-            // Of a turn that says nothing here, nothing stands between.
-            before = Some(at).filter(|_| !turn.parts.is_empty()).or(before);
+            if turn.parts.iter().all(|part| matches!(part, Part::Text(text) if text.is_empty())) {
+                silent.push(at);
+            } else {
+                before = Some(at);
+                silent.clear();
+            }
             continue;
         };
-        if before != Some(asked) {
+        if before == Some(asked) {
+            alone.retain(|at| !silent.contains(at));
+        } else {
             moved.push(at);
         }
         answers.entry(asked).or_default().push(at);
@@ -55,7 +63,7 @@ mod tests {
     use super::*;
     use crate::dialect::canonical::{ToolCall, ToolResult};
 
-    /// A turn from a letter: `-` nothing, `u`ser, `a`ssistant's text, `A`/`B` a call, `1`/`2` its result.
+    /// A turn from a letter: `-` and `e` nothing, `u`ser, `a`ssistant's text, `A`/`B` a call, `1`/`2` its result.
     fn turn(letter: char) -> Turn {
         let text = || vec![Part::Text("t".to_owned())];
         let call = |id: &str| {
@@ -76,6 +84,7 @@ mod tests {
             '1' => (Role::Tool, result("A")),
             '2' => (Role::Tool, result("B")),
             '-' => (Role::Tool, Vec::new()),
+            'e' => (Role::Assistant, vec![Part::Text(String::new())]),
             _ => (Role::User, text()),
         };
         Turn { role, parts }
@@ -92,7 +101,10 @@ mod tests {
             ("u1uA", "u1uA", 0),
             ("uA11u", "uA11u", 0),
             ("uA1u1", "uA1u1", 0),
-            ("uA-1u", "uA1-u", 0),
+            ("uA-1u", "uA1u", 0),
+            ("uAe1u", "uA1u", 0),
+            ("uAe1eB2", "uA1eB2", 0),
+            ("uAeu1e", "uA1eue", 1),
         ];
         for (came, written, count) in rows {
             let turns: Vec<Turn> = came.chars().map(turn).collect();
