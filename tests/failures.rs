@@ -155,6 +155,7 @@ fn mistral_deepseek_qwen() {
         ("mistral", 403, r#"{"object":"error","message":"Request blocked by guardrail","type":"forbidden","code":"2010"}"#, ContentFiltered, Answer),
         ("mistral", 403, r#"{"object":"error","message":"Content blocked: selfharm","type":"content_policy","code":"2011"}"#, ContentFiltered, Answer),
         ("mistral", 403, r#"{"object":"error","message":"You have no access to this model","type":"forbidden","code":"2012"}"#, Auth, OtherOnly),
+        ("mistral", 403, r#"{"message":"Your region is not supported","type":"request_forbidden"}"#, Auth, OtherOnly),
         ("mistral", 403, "", Auth, OtherOnly),
         ("mistral", 400, r#"{"object":"error","message":"Tool call id was x but must be a-z","type":"invalid_function_call","param":null,"code":"3280","raw_status_code":400}"#, InvalidRequest, Never),
         ("mistral", 400, r#"{"object":"error","message":"Invalid model: x","type":"invalid_model","param":null,"code":"1500"}"#, NotFound, OtherOnly),

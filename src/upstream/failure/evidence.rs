@@ -253,10 +253,10 @@ impl<'a> Evidence<'a> {
             || self.says_any(&["guardrail", "moderation", "flagged"])
     }
 
-    /// Mistral's 403 is a guardrail's, with words of its own for each (`wire.md` §4), unless it speaks of a key.
+    /// Mistral's 403 is a guardrail's, with words of its own for each (`wire.md` §4), unless it speaks of the account or of where it is.
     fn is_mistrals_guardrail(&self) -> bool {
-        let of_key = ["key", "permission", "access", "authoriz", "subscription", "plan"];
-        self.profile.contains("mistral") && !self.message.is_empty() && !self.says_any(&of_key)
+        let of_account = ["key", "permission", "access", "authoriz", "subscription", "plan", "region", "country"];
+        self.profile.contains("mistral") && !self.message.is_empty() && !self.says_any(&of_account)
     }
 
     /// A relay (OpenRouter) quotes the error of the provider behind it. Only what it says of the request counts: that
