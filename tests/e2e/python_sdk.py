@@ -89,6 +89,15 @@ def responses_parsed(model):
     return {"number": answer.output_parsed.number}
 
 
+def response(items, request, stream):
+    if not stream:
+        return client.responses.create(input=items, **request)
+    with client.responses.stream(input=items, **request) as events:
+        for _ in events:
+            pass
+        return events.get_final_response()
+
+
 def responses_loop(model, stream):
     items = [{"role": "user", "content": WEATHER}]
     tools = [{"type": "function", "name": "get_weather", "description": "Current weather", "parameters": PARAMETERS, "strict": False}]
@@ -96,13 +105,7 @@ def responses_loop(model, stream):
     turns = 0
     while True:
         turns += 1
-        if stream:
-            with client.responses.stream(input=items, **request) as events:
-                for _ in events:
-                    pass
-                answer = events.get_final_response()
-        else:
-            answer = client.responses.create(input=items, **request)
+        answer = response(items, request, stream)
         calls = [item for item in answer.output if item.type == "function_call"]
         if not calls:
             return {"text": answer.output_text, "turns": turns}
@@ -146,13 +149,7 @@ def responses_custom_loop(model, stream):
     request = {"model": model, "tools": [{"type": "custom", "name": "run", "format": {"type": "text"}}], "store": False}
     inputs = []
     while True:
-        if stream:
-            with client.responses.stream(input=items, **request) as events:
-                for _ in events:
-                    pass
-                answer = events.get_final_response()
-        else:
-            answer = client.responses.create(input=items, **request)
+        answer = response(items, request, stream)
         calls = [item for item in answer.output if item.type == "custom_tool_call"]
         if not calls:
             return {"text": answer.output_text, "inputs": inputs}
