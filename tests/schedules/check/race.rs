@@ -115,6 +115,11 @@ fn stopped(schedule: &Schedule, transcript: &Transcript, first: usize, second: u
                 return Some(Stopped { call, gone: false, vague: !exact });
             }
         }
+        // What an event held that could not be read, a later one may have told again.
+        let restored = |gap| winner.reads.iter().zip(&winner.read_at).any(|(read, when)| *when == at && *read > gap);
+        if schedule.stream && content_at(schedule, winner).is_none() && winner.said.gap_from.is_some_and(restored) {
+            return Some(Stopped { call, gone: false, vague: true });
+        }
         // What the one that was asked first says of the request is said of it.
         if call == second && is_verdict(winner) && (winner.aborted_at == Some(at) || winner.over_at == Some(at)) {
             return Some(Stopped { call, gone: false, vague: false });
