@@ -4,7 +4,9 @@ use signalbox::dialect::Dialect;
 
 use signalbox::accounting::Row;
 
-use super::plot::{before_calls, content_of, counted, stopped_in_counts, text_read, text_went_out, Fate, Plot};
+use super::plot::{
+    before_calls, began_to_be_read, content_of, counted, stopped_in_counts, text_read, text_went_out, Fate, Plot,
+};
 use super::require;
 use crate::schedules::ear::{self, Heard};
 use crate::schedules::gateway;
@@ -240,10 +242,15 @@ fn usage(schedule: &Schedule, transcript: &Transcript, plot: &Plot, last: &Seen,
 
 /// Prompt and completion of all calls whose text the caller got, as the ledger has them.
 fn of_all(transcript: &Transcript, plot: &Plot) -> (u64, u64) {
+    // The words of the event with which a turn fails are not told.
+    let spoke = |call: &Seen| {
+        let failed = call.plan.fault == Fault::FailedTurn;
+        !text_read(call).is_empty() && (!failed || call.said.error_from.is_none() || began_to_be_read(call))
+    };
     let heard = |attempt: usize| {
         let at = attempt - 1;
         let answered = plot.fates.get(at) == Some(&Fate::Answered);
-        plot.first <= Some(at) && (plot.first == Some(at) || answered || !text_read(&transcript.calls[at]).is_empty())
+        plot.first <= Some(at) && (plot.first == Some(at) || answered || spoke(&transcript.calls[at]))
     };
     let settled = transcript.rows.iter().filter_map(|row| match row {
         Row::Settle { opened, settled } if heard(opened.attempt as usize) => Some(settled.usage),

@@ -52,7 +52,7 @@ pub fn apart<'t>(schedule: &Schedule, transcript: &'t Transcript) -> Result<Cow<
         None => Ok(Cow::Borrowed(transcript)),
         Some(stopped) => {
             account(schedule, transcript, &stopped)?;
-            Ok(Cow::Owned(without(transcript, stopped.call)))
+            Ok(Cow::Owned(without(transcript, &stopped)))
         }
     }
 }
@@ -218,8 +218,8 @@ fn account(schedule: &Schedule, transcript: &Transcript, stopped: &Stopped) -> R
 }
 
 /// A request without one of its calls.
-fn without(transcript: &Transcript, at: usize) -> Transcript {
-    let mut other = transcript.clone();
+fn without(transcript: &Transcript, stopped: &Stopped) -> Transcript {
+    let (mut other, at) = (transcript.clone(), stopped.call);
     other.outrun.push(other.calls.remove(at).candidate);
     let number = at as u32 + 1;
     other.rows.retain_mut(|row| match row {
@@ -231,7 +231,8 @@ fn without(transcript: &Transcript, at: usize) -> Transcript {
         Row::Release { .. } => true,
     });
     change_told(&mut other, |told| {
-        if told.get(at).is_some_and(|one| one.ends_with(":hedged")) {
+        // Where it is not exact who won, its own end may have come first.
+        if told.get(at).is_some_and(|one| one.ends_with(":hedged") || (stopped.vague && told.len() > at + 1)) {
             told.remove(at);
         }
     });
