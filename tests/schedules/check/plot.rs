@@ -201,8 +201,8 @@ pub fn began_to_be_read(call: &Seen) -> bool {
     let said = &call.said;
     call.reads.iter().any(|read| {
         let closed = said.ends.iter().rposition(|end| end <= read);
-        let content = closed.is_some_and(|at| !said.marks[at].1.is_empty());
-        content && said.error_from.is_none_or(|from| *read < from)
+        // An error counts with the blank line behind it.
+        closed.is_some_and(|at| !said.marks[at].1.is_empty() && said.error_from.is_none_or(|from| said.ends[at] < from))
     })
 }
 

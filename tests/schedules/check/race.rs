@@ -137,8 +137,8 @@ fn stopped(schedule: &Schedule, transcript: &Transcript, first: usize, second: u
 fn went_on_alone(schedule: &Schedule, first: &Seen, second: &Seen) -> bool {
     let together = first.ended_at() == second.ended_at() && decided(second);
     let heard = answered(first) || content_at(schedule, first).is_some();
-    // Its word is not the last one, where the other one has another.
-    let overruled = is_verdict(second) && !is_verdict(first);
+    // Its word is not the last one, where the other one has another and has not been heard.
+    let overruled = is_verdict(second) && !is_verdict(first) && content_at(schedule, second).is_none();
     second.ended_at() < first.ended_at() || (together && (heard || overruled))
 }
 
@@ -193,6 +193,8 @@ fn account(schedule: &Schedule, transcript: &Transcript, stopped: &Stopped) -> R
         .collect();
     let shown = || format!("{settles:?} of attempt {number}");
     let outcomes: &[Outcome] = match (stopped.gone, stopped.vague) {
+        // A clock that was set may have brought its deadline at the same moment.
+        (true, _) if !schedule.jumps.is_empty() => &[Outcome::ClientGone, Outcome::Hedged, Outcome::Failed],
         // It is noticed when the status line goes out.
         (true, _) if transcript.headed_at == transcript.gone => &[Outcome::ClientGone, Outcome::Hedged],
         (true, _) => &[Outcome::ClientGone],
