@@ -12,7 +12,6 @@
 //! Without `--write` nothing is written; what would change is printed either way. Exit code 0 = done, 1 = a list or the table
 //! is not valid, or the lists price nothing that is wanted, 2 = the command cannot be understood or a file not be read.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::process::ExitCode;
 
@@ -20,6 +19,7 @@ use signalbox::catalogue::import::merge::{propose, Proposal, Source, Wanted};
 use signalbox::catalogue::import::review::{review, Change, Review};
 use signalbox::catalogue::import::{Format, List, FORMATS};
 use signalbox::catalogue::{self, price::Prices};
+use signalbox::sorted::Set;
 
 /// The table that is compiled in, and the default of `--table`.
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/prices.json");
@@ -99,7 +99,7 @@ const EMPTY: &str = r#"{"version":"none","prices":{}}"#;
 
 /// What the table has, what the compiled-in catalogue has, what is asked for, and with `--all` whatever the lists have.
 fn wanted(options: &Options, table: &Prices, sources: &[Source]) -> Result<Wanted, (u8, String)> {
-    let mut models: BTreeSet<String> = table.ids().map(str::to_owned).chain(options.add.iter().cloned()).collect();
+    let mut models: Set<String> = table.ids().map(str::to_owned).chain(options.add.iter().cloned()).collect();
     let shipped: serde_json::Value = serde_json::from_str(catalogue::SNAPSHOT).unwrap_or_default();
     models.extend(
         shipped.get("models").and_then(serde_json::Value::as_object).into_iter().flatten().map(|(id, _)| id.clone()),

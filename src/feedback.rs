@@ -5,8 +5,6 @@
 
 pub mod store;
 
-use std::collections::BTreeMap;
-
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine;
 use serde::{Deserialize, Serialize};
@@ -15,6 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::config::feedback::Feedback;
 use crate::hex::hex;
 use crate::policy::input::Corrections;
+use crate::sorted::Map;
 
 /// The response header with an answer's receipt.
 pub const RECEIPT_HEADER: &str = "x-signalbox-feedback";
@@ -98,7 +97,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Learned {
     version: String,
-    by_policy_and_task: BTreeMap<(String, String), BTreeMap<String, i64>>,
+    by_policy_and_task: Map<(String, String), Map<String, i64>>,
 }
 
 impl Learned {

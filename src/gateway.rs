@@ -2,7 +2,7 @@
 //! replaced whole when a new version is picked up, the second outlives it. Both are hints to be lost at any time.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::accounting::limit::{Bound, Refused};
@@ -20,6 +20,7 @@ use crate::health::Health;
 use crate::identity::Gate;
 use crate::policy::input::Corrections;
 use crate::policy::sessions::Sessions;
+use crate::sorted::Map;
 
 /// A configuration in force and the isolate's memory.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ pub struct Memory {
     pub refused: RefCell<Vec<ConfigProblem>>,
     /// Conversations.
     pub sessions: RefCell<Sessions>,
-    unpriced: RefCell<BTreeMap<String, u64>>,
+    unpriced: RefCell<Map<String, u64>>,
     price_report: RefCell<Option<String>>,
     learned: RefCell<Learned>,
 }
@@ -240,7 +241,7 @@ impl Gateway {
 
     /// Candidates without a price and this isolate's attempts at them, at most a hundred.
     #[must_use]
-    pub fn unpriced_models(&self) -> BTreeMap<String, u64> {
+    pub fn unpriced_models(&self) -> Map<String, u64> {
         self.memory.unpriced.borrow().clone()
     }
 

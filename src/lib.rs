@@ -4,6 +4,7 @@ pub mod http; // values: request, response, headers
 pub mod json; // values: JSON members by source text
 pub mod sse; // values: event streams
 pub mod hex; // values: digests as text
+pub mod sorted; // values: maps and sets as sorted lists
 pub mod redact; // values: secrets and personal data, masked
 pub mod money; // values: picodollars as text
 pub mod address; // values: what may be called

@@ -21,6 +21,7 @@ use signalbox::policy::input::{Corrections, Input, PrincipalView, Purpose, Reque
 use signalbox::policy::record::Summary;
 use signalbox::policy::routing::{MaxPrice, OnUnsupported, ProviderPreferences, RoutingRequest, Sort, SortBy};
 use signalbox::policy::{decide, pool, Knowledge};
+use signalbox::sorted::Map;
 
 /// A world of six models at five providers; the shipped catalogue's own providers are out of it.
 struct World {
@@ -135,7 +136,7 @@ fn ask(model: &str) -> Input {
         signed_by: None,
         session: None,
         corrections: None,
-        signals: BTreeMap::new(),
+        signals: Map::new(),
     }
 }
 
@@ -464,7 +465,7 @@ fn sorting_ranks_by_one_property_within_each_model_or_across() {
         health(Health { ttft_ms: Some(ttft_ms), us_per_token: Some(us_per_token), ..Health::default() })
     };
     let mut input = ask("twin");
-    input.signals = BTreeMap::from([
+    input.signals = Map::from([
         ("one/twin".to_owned(), seen(900, 9_000)),
         ("two/twin".to_owned(), seen(300, 20_000)),
         ("clau/twin".to_owned(), seen(600, 5_000)),
@@ -729,7 +730,7 @@ fn millis(amount: u64) -> String {
 
 /// A world of generated models and the input that asks for all of them.
 fn generated(models: &[Made], skip: Option<usize>) -> (World, Input) {
-    let (mut entries, mut prices, mut signals) = (serde_json::Map::new(), serde_json::Map::new(), BTreeMap::new());
+    let (mut entries, mut prices, mut signals) = (serde_json::Map::new(), serde_json::Map::new(), Map::new());
     for (at, model) in models.iter().enumerate().filter(|(at, _)| Some(*at) != skip) {
         let name = format!("one/m{at}");
         let capabilities: &[&str] = if model.vision { &["tools", "vision"] } else { &["tools"] };

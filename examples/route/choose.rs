@@ -1,8 +1,6 @@
 //! The product's own routing over rows: each prompt is a request body that goes through the view, the features, the names
 //! and the decision, as in `POST /v1/route`. A pool enters as configuration and prices, a knob as a policy.
 
-use std::collections::BTreeMap;
-
 use serde_json::{json, Map, Value};
 use signalbox::catalogue::price::Prices;
 use signalbox::classify::hashed::Hashed;
@@ -14,6 +12,7 @@ use signalbox::health::Health;
 use signalbox::policy::input::{Input, PrincipalView, Purpose, RequestView, Signals};
 use signalbox::policy::routing::RoutingRequest;
 use signalbox::policy::{decide, names, Knowledge};
+use signalbox::sorted;
 
 use super::learn::PROVIDER;
 use super::{Pool, Row};
@@ -117,7 +116,7 @@ impl World {
             signed_by: None,
             session: None,
             corrections: None,
-            signals: BTreeMap::new(),
+            signals: sorted::Map::new(),
         };
         let candidates = names::candidates(&input.request, &self.config).expect("the alias is configured").candidates;
         for candidate in candidates {

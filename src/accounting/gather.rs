@@ -13,13 +13,14 @@
 //! Under a limit the ledger may lend an isolate that asks often a slice of what is left. Attempts that it pays for need not
 //! ask; what has been taken out of it or put back goes along with the next batch.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::mem;
 use std::rc::Rc;
 
 use super::counters::Counters;
 use super::ledger::{Batch, Opened, Place, Row, Sent, Settled};
 use super::limit::Slice;
+use crate::sorted::Map;
 
 /// How long rows are gathered.
 pub const WINDOW_MS: u64 = 20;
@@ -37,7 +38,7 @@ const KEPT_ROWS: usize = 10_000;
 pub struct Gatherer {
     sender: String,
     batches: u64,
-    queues: BTreeMap<String, Queue>,
+    queues: HashMap<String, Queue>,
     /// Rows given up since the isolate began: attempts that no ledger will know.
     pub lost: u64,
 }
@@ -50,7 +51,7 @@ struct Queue {
     /// Sent and not acknowledged.
     pending: Option<Pending>,
     /// What is lent to this isolate, by model.
-    slices: BTreeMap<String, Held>,
+    slices: Map<String, Held>,
     lease_until_ms: u64,
 }
 
@@ -78,7 +79,7 @@ impl Gatherer {
     /// An isolate's gatherer. `sender` tells it from all others.
     #[must_use]
     pub fn new(sender: u64) -> Self {
-        Self { sender: format!("{sender:016x}"), batches: 0, queues: BTreeMap::new(), lost: 0 }
+        Self { sender: format!("{sender:016x}"), batches: 0, queues: HashMap::new(), lost: 0 }
     }
 
     /// Adds a row. `true`: the caller is this principal's flusher, waits [`WINDOW_MS`] and then sends what

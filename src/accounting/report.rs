@@ -3,13 +3,12 @@
 
 mod query;
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::counters::Counters;
 use super::ledger::Place;
 use crate::money::PicoSum;
+use crate::sorted::Map;
 
 pub use query::{Format, Group, Query, Range};
 
@@ -69,11 +68,12 @@ impl Sums {
 
     fn whole(&self, principal: &str, query: &Query) -> String {
         let days = self.by(Group::Day);
+        let since = days.keys().next().copied();
         let listed = if query.range.is_open() { DAYS } else { usize::MAX };
         json(&Report {
             object: "signalbox.usage",
             principal,
-            since: days.keys().next().copied(),
+            since,
             totals: Figures::of(&self.totals()),
             models: self
                 .by(Group::Model)
@@ -116,8 +116,8 @@ impl Sums {
         })
     }
 
-    fn by(&self, group: Group) -> BTreeMap<&str, Counters> {
-        let mut groups: BTreeMap<&str, Counters> = BTreeMap::new();
+    fn by(&self, group: Group) -> Map<&str, Counters> {
+        let mut groups: Map<&str, Counters> = Map::new();
         for ((day, model, task), sum) in &self.sums {
             let name = match group {
                 Group::Day => day.as_str(),

@@ -1,7 +1,5 @@
 //! A tape with what is known of its request, on its way to be a capture.
 
-use std::collections::BTreeMap;
-
 use super::payload::Payload;
 use super::tape::{Leg, Tape};
 use super::{Answer, CallerRequest, Capture, Meta, Sent, Stored, Why, VERSION};
@@ -9,6 +7,7 @@ use crate::config::capture::Capture as Settings;
 use crate::http::{Headers, Request};
 use crate::identity::credential::is_credential;
 use crate::redact::Redactor;
+use crate::sorted::Map;
 use crate::telemetry::record::RequestRecord;
 use crate::upstream::keys::OWN_KEY_PREFIX;
 
@@ -155,7 +154,7 @@ impl Made {
     }
 }
 
-fn harmless(headers: &Headers) -> BTreeMap<String, String> {
+fn harmless(headers: &Headers) -> Map<String, String> {
     let shown = |name: &str, value: &str| if HARMLESS.contains(&name) { value.to_owned() } else { MASKED.to_owned() };
     headers.iter().map(|(name, value)| (name.to_owned(), shown(name, value))).collect()
 }

@@ -15,13 +15,12 @@ pub mod payload;
 pub mod said;
 pub mod tape;
 
-use std::collections::BTreeMap;
-
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::sorted::Map;
 use crate::telemetry::record::RequestRecord;
 use payload::Payload;
 
@@ -172,7 +171,7 @@ pub struct Capture {
     /// What the caller got.
     pub answer: Answer,
     /// Places that were masked, by the name in the mask.
-    pub redactions: BTreeMap<String, u64>,
+    pub redactions: Map<String, u64>,
     /// What is told of the request besides: ids, versions, attempts, usage, cost, times.
     pub record: RequestRecord,
 }
@@ -187,7 +186,7 @@ pub struct CallerRequest {
     /// What of the query says how to answer (`alt`).
     pub query: String,
     /// Those that say what is asked for; credentials are not among them.
-    pub headers: BTreeMap<String, String>,
+    pub headers: Map<String, String>,
     /// As it came, but for what is masked.
     pub body: Payload,
 }
@@ -202,7 +201,7 @@ pub struct Sent {
     /// Without query; empty for a binding.
     pub url: String,
     /// Values of those that are not known to be harmless are masked.
-    pub headers: BTreeMap<String, String>,
+    pub headers: Map<String, String>,
     /// As it was sent, but for what is masked.
     pub body: Payload,
     /// `first`, `retry`, `fallback`, … as in records.

@@ -5,12 +5,11 @@
 //! `npm run route:train` writes such tables; `docs/routing.md` says how. A table goes stale with the models that it is about
 //! and with the reading of texts that it was learned on, which is why it names both.
 
-use std::collections::BTreeMap;
-
 use base64::prelude::{Engine, BASE64_STANDARD};
 
 use super::model::{QualityKind, QUALITY_KINDS};
 use crate::document::Item;
+use crate::sorted::Map;
 
 /// The reading of texts that tables must have been learned on. It changes with any change to what a text's numbers are.
 pub const FEATURES: u64 = 1;
@@ -31,7 +30,7 @@ pub struct Table {
     /// On which day, `YYYY-MM-DD`.
     pub date: String,
     /// By name.
-    pub functions: BTreeMap<String, Function>,
+    pub functions: Map<String, Function>,
 }
 
 /// One linear function: `bias + scale · Σ weight·value ÷ length + Σ measure weight · measure`, in billionths.
@@ -77,7 +76,7 @@ pub const LEARNED: &[&str] = &["table", "quality", "output_tokens"];
 
 /// Reads the tables of a document.
 #[must_use]
-pub fn tables(item: &Item<'_>) -> BTreeMap<String, Table> {
+pub fn tables(item: &Item<'_>) -> Map<String, Table> {
     item.entries().iter().filter_map(|(name, item)| Some(((*name).to_owned(), table(item)?))).collect()
 }
 
@@ -140,7 +139,7 @@ pub(super) fn read(item: &Item<'_>) -> Option<Learned> {
 }
 
 /// Complains of a model whose table or function is not there.
-pub fn check(item: &Item<'_>, learned: &Learned, tables: &BTreeMap<String, Table>) {
+pub fn check(item: &Item<'_>, learned: &Learned, tables: &Map<String, Table>) {
     let Some(table) = tables.get(&learned.table) else {
         return item.problem(format!("no table is named {:?}", learned.table));
     };
@@ -170,7 +169,7 @@ mod tests {
         json!({"t": {"features": FEATURES, "kind": "measured", "source": "ours", "date": "2026-11-26", "functions": {"f": function}}})
     }
 
-    fn read_tables(document: &Value) -> Result<BTreeMap<String, Table>, Vec<String>> {
+    fn read_tables(document: &Value) -> Result<Map<String, Table>, Vec<String>> {
         let problems = Problems::default();
         let read = tables(&Item::root(document, &problems));
         problems.verdict(read).map_err(|list| list.into_iter().map(|p| p.path).collect())

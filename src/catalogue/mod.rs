@@ -7,11 +7,10 @@ pub mod model;
 pub mod price;
 pub mod task;
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use crate::document::Item;
+use crate::sorted::Map;
 use learned::Table;
 use model::Model;
 
@@ -23,13 +22,13 @@ pub const SNAPSHOT: &str = include_str!("../../data/catalogue.json");
 pub struct Catalogue {
     /// Name of the compiled-in version, recorded with every decision (the configuration's own version covers the rest).
     pub version: String,
-    models: BTreeMap<String, Model>,
+    models: Map<String, Model>,
     /// What was learned of models, by the table's name.
-    pub learned: BTreeMap<String, Table>,
+    pub learned: Map<String, Table>,
     /// Other full names (`provider/alias`) → `provider/model`.
-    aliases: BTreeMap<String, String>,
+    aliases: Map<String, String>,
     /// Names without provider → the full names that carry them, the provider's own name for it first written.
-    bare: BTreeMap<String, Vec<String>>,
+    bare: Map<String, Vec<String>>,
 }
 
 impl Catalogue {

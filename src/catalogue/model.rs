@@ -1,10 +1,9 @@
 //! One model: what it accepts, how large, how good it is said to be.
 
-use std::collections::BTreeMap;
-
 use super::learned::{self, Learned};
 use crate::dialect::ModelTraits;
 use crate::document::Item;
+use crate::sorted::Map;
 
 /// What is known of a model. Whatever is unknown stays `None` and is given the benefit of the doubt.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -22,7 +21,7 @@ pub struct Model {
     /// Other names that the provider has for it, such as dated ones. They are called as written.
     pub aliases: Vec<String>,
     /// Quality per kind of task; `default` covers the kinds that are not listed.
-    pub quality: BTreeMap<String, Quality>,
+    pub quality: Map<String, Quality>,
     /// Quality and length by the request's text, where they were learned: before [`Self::quality`].
     pub learned: Option<Learned>,
     /// Serves one purpose (sound only, say) and is not meant by a wildcard; whoever names it gets it.
@@ -251,7 +250,7 @@ pub(super) fn read(item: &Item<'_>, complete: bool) -> Option<Model> {
         tier: object.member("tier").and_then(|v| v.word(&TIERS)),
         reasoning: object.member("reasoning").and_then(|v| v.word(&REASONING)),
         aliases: object.member("aliases").map_or_else(Vec::new, |list| list.texts()),
-        quality: BTreeMap::new(),
+        quality: Map::new(),
         learned: object.member("learned").and_then(|v| learned::read(&v)),
         special: object.member("special").and_then(|v| v.flag()).unwrap_or(false),
         embedding: object.member("embedding").and_then(|v| v.flag()).unwrap_or(false),

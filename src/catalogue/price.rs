@@ -8,11 +8,11 @@
 mod hours;
 mod read;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::dialect::tier::ServiceTier;
 use crate::document::{parse, Item, Problem, Problems};
+use crate::sorted::Map;
 
 pub use hours::Hours;
 pub use read::{millionths, FEES, SHAPES, TOKEN_PRICES};
@@ -120,10 +120,10 @@ pub struct Prices {
     pub version: String,
     /// Day of the import, `YYYY-MM-DD`.
     pub date: String,
-    rates: BTreeMap<String, Arc<Rates>>,
-    embeddings: BTreeMap<String, Arc<Rates>>,
-    origins: BTreeMap<String, Origin>,
-    dearest: BTreeMap<String, Arc<Rates>>,
+    rates: Map<String, Arc<Rates>>,
+    embeddings: Map<String, Arc<Rates>>,
+    origins: Map<String, Origin>,
+    dearest: Map<String, Arc<Rates>>,
 }
 
 /// Where a model's prices come from.
@@ -201,7 +201,7 @@ impl Prices {
     }
 
     fn with_dearest(mut self) -> Self {
-        let mut dearest: BTreeMap<String, Rates> = BTreeMap::new();
+        let mut dearest: Map<String, Rates> = Map::new();
         for (id, rates) in &self.rates {
             let provider = id.split_once('/').map_or("", |(provider, _)| provider);
             let hours = rates.hours.iter().map(|(_, rates)| rates);

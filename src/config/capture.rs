@@ -1,8 +1,6 @@
 //! Which requests are kept with what was asked and answered, what of it is masked, and for how long (docs/captures.md).
 //! Without the member none is.
 
-use std::collections::BTreeMap;
-
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine as _;
 use regex_lite::RegexBuilder;
@@ -15,6 +13,7 @@ use crate::document::{Item, Object};
 use crate::redact::find::KINDS;
 use crate::redact::path::{Path, Paths};
 use crate::redact::{Pattern, Settings};
+use crate::sorted::Map;
 
 /// What is kept, and how.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +21,7 @@ pub struct Capture {
     /// For requests under every other policy.
     pub rule: Rule,
     /// By policy.
-    pub policies: BTreeMap<String, Rule>,
+    pub policies: Map<String, Rule>,
     /// Callers whose credential says `capture` are kept.
     pub claim: bool,
     /// Bytes that are kept of a request, as it came and as it was sent.
@@ -84,11 +83,7 @@ const KEY_BYTES: usize = 32;
 /// Patterns run over all that is kept: a large one is a slip.
 const PATTERN_BYTES: usize = 256 * 1024;
 
-pub(super) fn read(
-    item: &Item<'_>,
-    policies: &BTreeMap<String, Policy>,
-    environment: &Environment<'_>,
-) -> Option<Capture> {
+pub(super) fn read(item: &Item<'_>, policies: &Map<String, Policy>, environment: &Environment<'_>) -> Option<Capture> {
     let object = item.object(CAPTURE)?;
     let own = object.member("policies").map_or_else(Vec::new, |v| v.entries());
     for (name, item) in own.iter().filter(|(name, _)| !policies.contains_key(*name)) {

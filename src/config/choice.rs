@@ -1,13 +1,12 @@
 //! Aliases (which candidates) and policies (which of them first).
 
-use std::collections::BTreeMap;
-
 use super::bounds::{self, Bounds};
 use super::continuation::{self, ContinuationPolicy};
 use super::hedge::{self, HedgePolicy};
 use super::rule::{self, Rule};
 use crate::catalogue::model::is_task_name;
 use crate::document::{Item, Object};
+use crate::sorted::Map;
 
 /// A name for a set of candidates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +78,7 @@ pub struct Policy {
     /// What counts how much.
     pub weights: Weights,
     /// Weights for kinds of task; what one leaves out is as above.
-    pub tasks: BTreeMap<String, Weights>,
+    pub tasks: Map<String, Weights>,
     /// What is said of requests and candidates beyond weights, in order.
     pub rules: Vec<Rule>,
     /// What is asked of every candidate.
@@ -334,7 +333,7 @@ pub(super) fn read_policy(item: &Item<'_>) -> Option<Policy> {
     let weights = object
         .member("weights")
         .map_or(Some(Weights::default()), |v| Some(WeightChanges::read(&v)?.over(Weights::default())))?;
-    let mut tasks = BTreeMap::new();
+    let mut tasks = Map::new();
     for (task, entry) in object.member("tasks").iter().flat_map(Item::entries) {
         if !is_task_name(task) {
             entry.problem("a task is named by at most 40 lower-case letters, digits, - and _");

@@ -1,12 +1,11 @@
 //! Default limits: for everyone, for an issuer, a group or a policy, in the words of the signed claim (`identity::limits`).
 //! Limits of one principal travel in its claims; an entry that names a principal is refused: users are not configuration.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
 use crate::document::Item;
 use crate::identity::limits::Limits as Limit;
+use crate::sorted::Map;
 
 /// Default limits and whom they concern.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,11 +13,11 @@ pub struct Limits {
     /// For every principal.
     pub everyone: Limit,
     /// By issuer.
-    pub issuers: BTreeMap<String, Limit>,
+    pub issuers: Map<String, Limit>,
     /// By group.
-    pub groups: BTreeMap<String, Limit>,
+    pub groups: Map<String, Limit>,
     /// By policy of the request.
-    pub policies: BTreeMap<String, Limit>,
+    pub policies: Map<String, Limit>,
 }
 
 impl Limits {
@@ -71,7 +70,7 @@ pub(super) fn read(item: &Item<'_>) -> Option<Limits> {
         }
     }
     let object = item.object(LIMITS)?;
-    let table = |name| -> BTreeMap<String, Limit> {
+    let table = |name| -> Map<String, Limit> {
         let entries = object.member(name).map_or_else(Vec::new, |v| v.entries());
         entries.iter().filter_map(|(name, item)| Some(((*name).to_owned(), limit(item)?))).collect()
     };

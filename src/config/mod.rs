@@ -17,7 +17,6 @@ pub mod schema;
 pub mod telemetry;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{json, Value};
 use sha2::{Digest, Sha256};
@@ -30,6 +29,7 @@ use crate::document::{parse, Item, Object, Problem, Problems};
 use crate::hex::hex;
 use crate::identity::settings::Settings as Identity;
 use crate::json::bounds::Bounds;
+use crate::sorted::{Map, Set};
 use capture::Capture;
 use choice::{Alias, Pattern, Policy};
 use limits::Limits;
@@ -68,13 +68,13 @@ pub struct Config {
     /// Under what kind of command it was read.
     pub mode: Mode,
     /// By name.
-    pub providers: BTreeMap<String, Provider>,
+    pub providers: Map<String, Provider>,
     /// The compiled-in catalogue with the operator's `models` merged over it.
     pub catalogue: Catalogue,
     /// By name.
-    pub aliases: BTreeMap<String, Alias>,
+    pub aliases: Map<String, Alias>,
     /// By name; the [`PRESETS`] are always there.
-    pub policies: BTreeMap<String, Policy>,
+    pub policies: Map<String, Policy>,
     /// Whose assertions count; without a mode nobody is let in.
     pub identity: Identity,
     /// Where spans and metrics go.
@@ -98,7 +98,7 @@ pub struct Config {
     /// Origins of browsers that may call, exact (`https://app.example`).
     pub cors_origins: Vec<String>,
     /// Kinds of task that a header may name: the shipped ones and those that `models` or `policies` give values for.
-    pub tasks: BTreeSet<String>,
+    pub tasks: Set<String>,
 }
 
 impl Config {
@@ -221,11 +221,11 @@ impl Reader<'_> {
         let object = Item::root(document, self.problems).object(ROOT)?;
         let providers = self.providers(&object);
         let catalogue = catalogue(&object, shipped, &providers);
-        let policies: BTreeMap<String, Policy> = read_table(&object, "policies", choice::read_policy);
+        let policies: Map<String, Policy> = read_table(&object, "policies", choice::read_policy);
         for preset in PRESETS.iter().filter(|preset| !policies.contains_key(**preset)) {
             object.item().problem(format!("policies.{preset} is built in: it may be changed, not removed"));
         }
-        let aliases: BTreeMap<String, Alias> = read_table(&object, "aliases", choice::read_alias);
+        let aliases: Map<String, Alias> = read_table(&object, "aliases", choice::read_alias);
         check_price_owners(&object, &providers, shipped);
         check_aliases(&object, &aliases, &policies, &providers, &catalogue);
         check_policies(&object, &aliases, &policies);
@@ -262,8 +262,8 @@ impl Reader<'_> {
         })
     }
 
-    fn providers(&self, object: &Object<'_>) -> BTreeMap<String, Provider> {
-        let mut providers = BTreeMap::new();
+    fn providers(&self, object: &Object<'_>) -> Map<String, Provider> {
+        let mut providers = Map::new();
         for (name, item) in object.member("providers").iter().flat_map(Item::entries) {
             let explicit_base_url = self.overlays.iter().any(|layer| provider::sets_base_url(layer, name));
             let around = Surroundings { mode: self.mode, environment: self.environment, explicit_base_url, name };
@@ -335,12 +335,12 @@ fn streams_keep_ms(object: &Object<'_>) -> Option<u64> {
     streams.member("keep_ms").map_or(Some(STREAMS_KEEP_MS), |v| v.count(1_000, LONGEST_KEEP_MS))
 }
 
-fn read_table<T>(object: &Object<'_>, name: &str, read: fn(&Item<'_>) -> Option<T>) -> BTreeMap<String, T> {
+fn read_table<T>(object: &Object<'_>, name: &str, read: fn(&Item<'_>) -> Option<T>) -> Map<String, T> {
     let entries = object.member(name).map_or_else(Vec::new, |v| v.entries());
     entries.iter().filter_map(|(name, item)| Some(((*name).to_owned(), read(item)?))).collect()
 }
 
-fn catalogue(object: &Object<'_>, shipped: &Value, providers: &BTreeMap<String, Provider>) -> Catalogue {
+fn catalogue(object: &Object<'_>, shipped: &Value, providers: &Map<String, Provider>) -> Catalogue {
     let version = shipped.get("version").and_then(Value::as_str).unwrap_or_default();
     let none = Value::Null;
     let shipped = shipped.get("models").unwrap_or(&none);
@@ -364,7 +364,7 @@ fn catalogue(object: &Object<'_>, shipped: &Value, providers: &BTreeMap<String, 
 }
 
 /// Whose prices a provider's models have must be somebody known, or they would all be unpriced for a typing slip.
-fn check_price_owners(object: &Object<'_>, providers: &BTreeMap<String, Provider>, shipped: &Value) {
+fn check_price_owners(object: &Object<'_>, providers: &Map<String, Provider>, shipped: &Value) {
     let models = shipped.get("models").and_then(Value::as_object);
     let shipped_owner =
         |name: &str| models.is_some_and(|m| m.keys().any(|id| id.split_once('/').is_some_and(|(p, _)| p == name)));
@@ -378,9 +378,9 @@ fn check_price_owners(object: &Object<'_>, providers: &BTreeMap<String, Provider
 
 fn check_aliases(
     object: &Object<'_>,
-    aliases: &BTreeMap<String, Alias>,
-    policies: &BTreeMap<String, Policy>,
-    providers: &BTreeMap<String, Provider>,
+    aliases: &Map<String, Alias>,
+    policies: &Map<String, Policy>,
+    providers: &Map<String, Provider>,
     catalogue: &Catalogue,
 ) {
     let Some(table) = object.member("aliases") else { return };
@@ -408,7 +408,7 @@ fn check_aliases(
 }
 
 /// What policies name must be there.
-fn check_policies(object: &Object<'_>, aliases: &BTreeMap<String, Alias>, policies: &BTreeMap<String, Policy>) {
+fn check_policies(object: &Object<'_>, aliases: &Map<String, Alias>, policies: &Map<String, Policy>) {
     for (name, item) in object.member("policies").iter().flat_map(Item::entries) {
         let Some(policy) = policies.get(name) else { continue };
         for rule in &policy.rules {
@@ -424,7 +424,7 @@ fn check_policies(object: &Object<'_>, aliases: &BTreeMap<String, Alias>, polici
     }
 }
 
-fn tasks(catalogue: &Catalogue, policies: &BTreeMap<String, Policy>) -> BTreeSet<String> {
+fn tasks(catalogue: &Catalogue, policies: &Map<String, Policy>) -> Set<String> {
     let valued = catalogue.models().flat_map(|(_, model)| model.quality.keys());
     let weighed = policies.values().flat_map(|policy| policy.tasks.keys());
     TASKS.iter().map(|task| (*task).to_owned()).chain(valued.cloned()).chain(weighed.cloned()).collect()

@@ -1,7 +1,7 @@
 //! Results of calls, right behind the calls that they answer. Chat Completions and Gemini refuse what stands between
 //! (`wire.md` §1.1, §1.4); in Responses and in a mixed turn of Gemini's clients a message may.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::canonical::{Part, Role, Turn};
 use super::custom::Call;
@@ -14,7 +14,7 @@ pub(super) const MOVED: &str = "a result of a call stands right behind the call"
 pub(super) fn order(turns: &[Turn]) -> (Vec<usize>, Vec<usize>) {
     let mut calls: HashMap<String, usize> = HashMap::new();
     // The turn that made the calls → the turns that answer it.
-    let mut answers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut answers: Vec<Vec<usize>> = vec![Vec::new(); turns.len()];
     let mut alone: Vec<usize> = Vec::new();
     let mut moved = Vec::new();
     // The last turn that says something, and those behind it that do not.
@@ -39,13 +39,14 @@ pub(super) fn order(turns: &[Turn]) -> (Vec<usize>, Vec<usize>) {
             continue;
         };
         if before == Some(asked) {
-            alone.retain(|at| !silent.contains(at));
+            alone.truncate(alone.len().saturating_sub(silent.len()));
+            silent.clear();
         } else {
             moved.push(at);
         }
-        answers.entry(asked).or_default().push(at);
+        answers.get_mut(asked).into_iter().for_each(|answers| answers.push(at));
     }
-    let behind = |at: usize| std::iter::once(at).chain(answers.get(&at).into_iter().flatten().copied());
+    let behind = |at: usize| std::iter::once(at).chain(answers.get(at).into_iter().flatten().copied());
     (alone.into_iter().flat_map(behind).collect(), moved)
 }
 

@@ -7,7 +7,7 @@
 //! The native path never looks in here. Notation and meaning of the columns: `data/fields/README.md`.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 
 use super::canonical::{Disposition, Extra, Loss};
 use super::{cache_marks, Dialect};
+use crate::sorted::Map;
 
 /// Each dialect with its file.
 const DOCUMENTS: [(Dialect, &str); 4] = [
@@ -90,7 +91,7 @@ struct Row {
     /// The row holds for these values only, as compact JSON; empty = for all that no other row is for.
     when: Vec<String>,
     /// By the name of a profile or a dialect, or [`ANY`].
-    verdicts: BTreeMap<String, Verdict>,
+    verdicts: Map<String, Verdict>,
 }
 
 struct Verdict {
@@ -158,7 +159,7 @@ struct Line<'a> {
     default: Vec<&'a RawValue>,
     #[serde(default, borrow)]
     when: Vec<&'a RawValue>,
-    to: BTreeMap<String, String>,
+    to: Map<String, String>,
 }
 
 fn row(table: &'static Table, dialect: Dialect, field: &str, value: &str) -> Option<&'static Row> {

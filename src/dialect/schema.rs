@@ -1,11 +1,10 @@
 //! JSON schemas seen from any dialect: where subschemas stand, which definitions need themselves, and what OpenAI's strict
 //! subset lacks (`wire.md` §2.1). How a schema is written for a target is that dialect's own.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde_json::value::RawValue;
 
 use crate::json::Members;
+use crate::sorted::{Map, Set};
 
 /// Deepest schema that is looked into: reading is recursive and a stack is finite.
 const MAX_DEPTH: usize = 64;
@@ -118,32 +117,38 @@ pub(in crate::dialect) fn recursion(root: &RawValue, through: Through) -> Option
     if !root.get().contains("$ref") {
         return None;
     }
-    let mut needs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut needs: Vec<(String, Set<String>)> = Vec::new();
     let outer = table(root);
+    let needed = |schema: &RawValue| {
+        let mut found = Vec::new();
+        references(schema, through, 0, &mut found);
+        found.into_iter().collect()
+    };
     for keyword in ["$defs", "definitions"] {
         for (name, schema) in outer.raw(keyword).map(table).unwrap_or_default().iter() {
-            needs.insert(format!("#/$defs/{name}"), references(schema, through, 0));
+            needs.push((format!("#/$defs/{name}"), needed(schema)));
         }
     }
-    needs.insert("#".to_owned(), references(root, through, 0));
+    needs.push(("#".to_owned(), needed(root)));
+    let needs = Map::from_iter(needs);
     // Depth first without recursion: a definition met again while it is open is on a cycle.
     let of = |name: &str| needs.get(name).into_iter().flatten().collect::<Vec<_>>();
-    let mut done: BTreeSet<&str> = BTreeSet::new();
+    let mut met: Map<&str, Met> = needs.keys().map(|name| (name.as_str(), Met::Never)).collect();
     for start in needs.keys() {
         let mut open: Vec<(&str, Vec<&String>)> = vec![(start, of(start))];
-        let mut on_path: BTreeSet<&str> = BTreeSet::from([start.as_str()]);
+        met.insert(start, Met::OnPath);
         while let Some((name, next)) = open.last_mut() {
             let name = *name;
-            match next.pop() {
-                Some(next) if done.contains(next.as_str()) => {}
-                Some(next) if on_path.contains(next.as_str()) => return Some(next.clone()),
-                Some(next) => {
-                    on_path.insert(next);
+            match next.pop().map(|next| (next, met.get_mut(next.as_str()))) {
+                // What is not defined needs nothing.
+                Some((_, None | Some(Met::Before))) => {}
+                Some((next, Some(Met::OnPath))) => return Some(next.clone()),
+                Some((next, Some(met))) => {
+                    *met = Met::OnPath;
                     open.push((next, of(next)));
                 }
                 None => {
-                    done.insert(name);
-                    on_path.remove(name);
+                    met.insert(name, Met::Before);
                     open.pop();
                 }
             }
@@ -152,36 +157,41 @@ pub(in crate::dialect) fn recursion(root: &RawValue, through: Through) -> Option
     None
 }
 
-/// What a schema refers to, definitions apart.
-fn references(schema: &RawValue, through: Through, depth: usize) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let Ok(members) = Members::read(schema.get().as_bytes()) else { return found };
+/// A definition on the way through all of them.
+enum Met {
+    Never,
+    OnPath,
+    Before,
+}
+
+/// Finds what a schema refers to, definitions apart.
+fn references(schema: &RawValue, through: Through, depth: usize, found: &mut Vec<String>) {
+    let Ok(members) = Members::read(schema.get().as_bytes()) else { return };
     if depth > MAX_DEPTH {
-        return found;
+        return;
     }
     let required: Vec<String> = members.parse("required").ok().flatten().unwrap_or_default();
     for (keyword, value) in members.iter() {
         match keyword {
             "$ref" => {
                 if let Ok(target) = serde_json::from_str::<String>(value.get()) {
-                    found.insert(target.replacen("#/definitions/", "#/$defs/", 1));
+                    found.push(target.replacen("#/definitions/", "#/$defs/", 1));
                 }
             }
             "properties" => {
                 for (name, schema) in table(value).iter() {
                     if through == Through::Anything || required.iter().any(|needed| needed == name) {
-                        found.extend(references(schema, through, depth + 1));
+                        references(schema, through, depth + 1, found);
                     }
                 }
             }
             _ if LISTS.contains(&keyword) => {
-                found.extend(list(value).into_iter().flat_map(|schema| references(schema, through, depth + 1)));
+                list(value).into_iter().for_each(|schema| references(schema, through, depth + 1, found));
             }
-            "items" | "additionalProperties" => found.extend(references(value, through, depth + 1)),
+            "items" | "additionalProperties" => references(value, through, depth + 1, found),
             _ => {}
         }
     }
-    found
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //! `telemetry::outbox`; here are the waits and the calls.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use wasm_bindgen::JsValue;
@@ -11,13 +10,14 @@ use worker::Context;
 use crate::edge::seam::{call_object, flat, now_ms, post_export, random, sleep};
 use crate::gateway::Gateway;
 use crate::ports::MakeContent;
+use crate::sorted::Map;
 use crate::telemetry::outbox::{next, Export, Next, Outbox, Push, Told};
 use crate::telemetry::record::RequestRecord;
 
 thread_local! {
     static OUTBOX: RefCell<Outbox> = RefCell::new(Outbox::new(random()));
     /// Exports under way, by the collector's place in the configuration.
-    static UNDER_WAY: RefCell<BTreeMap<usize, u32>> = const { RefCell::new(BTreeMap::new()) };
+    static UNDER_WAY: RefCell<Map<usize, u32>> = const { RefCell::new(Map::new()) };
 }
 
 /// How long one request's background work flushes; the platform ends it half a minute after its answer.

@@ -8,7 +8,6 @@
 #![allow(missing_docs)] // of what the macro adds
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 
 use worker::{durable_object, Date, DurableObject, Env, Method, Request, Response, SqlStorage, SqlStorageValue, State};
@@ -21,6 +20,7 @@ use crate::accounting::report::{Range, Sums};
 use crate::edge::export::register_name;
 use crate::edge::seam::{call_object, sleep};
 use crate::edge::{binding, text};
+use crate::sorted::Set;
 use crate::telemetry::register::ledgers::{days_told, RollUp};
 
 /// Alarms are not set for less than this, so that a clock that lags does not spin.
@@ -434,7 +434,7 @@ fn load_month(sql: &SqlStorage, book: &mut Book, at_ms: u64, wanted: bool) -> Re
 }
 
 /// Puts stored sums in the books.
-fn load_sums(sql: &SqlStorage, book: &mut Book, places: &BTreeSet<Place>) -> Result<(), Failure> {
+fn load_sums(sql: &SqlStorage, book: &mut Book, places: &Set<Place>) -> Result<(), Failure> {
     if places.is_empty() {
         return Ok(());
     }

@@ -6,17 +6,17 @@
 //! They change without a deployment, and are asked for at each look at the configuration.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use wasm_bindgen::JsCast;
 use worker::{Env, SecretStore};
 
 use crate::config::provider::AI_BINDING;
 use crate::edge::{binding, text};
+use crate::sorted::Map;
 
 thread_local! {
     /// By binding: the newest value that has come, if any has.
-    static STORED: RefCell<BTreeMap<String, Option<String>>> = const { RefCell::new(BTreeMap::new()) };
+    static STORED: RefCell<Map<String, Option<String>>> = const { RefCell::new(Map::new()) };
 }
 
 /// A var or secret by name, and whether the AI binding is there.

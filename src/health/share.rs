@@ -1,12 +1,11 @@
 //! What isolates tell each other of candidates, through a board per provider that nobody waits for: deltas go up, snapshots
 //! come down. A board that is lost costs freshness and nothing else.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::histogram::Histogram;
 use super::meter::Observed;
+use crate::sorted::Map;
 
 /// What an isolate has seen since it last told.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -50,7 +49,7 @@ pub struct Seen {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Message<T> {
     /// `provider/model` → what is told of it.
-    pub candidates: BTreeMap<String, T>,
+    pub candidates: Map<String, T>,
 }
 
 /// A generation of times: old ones are forgotten after two.
@@ -61,7 +60,7 @@ const MOST_CANDIDATES: usize = 2_000;
 /// The board of one provider.
 #[derive(Debug, Default)]
 pub struct Board {
-    entries: BTreeMap<String, Entry>,
+    entries: Map<String, Entry>,
 }
 
 #[derive(Debug, Default)]

@@ -1,12 +1,11 @@
 //! What an isolate knows of candidates: its own observations, what the other isolates' boards said, and the circuits that
 //! follow from both. Nothing here waits; what is to be told to a board is gathered and handed out when it is due.
 
-use std::collections::BTreeMap;
-
 use super::circuit::{Change, Circuit, Settings, Sign};
 use super::meter::Observed;
 use super::share::{Delta, Message, Seen};
 use super::{Breaker, Health};
+use crate::sorted::Map;
 
 /// How often a board is told and asked while there is traffic.
 const SYNC_MS: u64 = 5_000;
@@ -35,8 +34,8 @@ pub struct Attempt {
 /// All candidates of an isolate.
 #[derive(Debug, Default)]
 pub struct Watch {
-    candidates: BTreeMap<String, Known>,
-    boards: BTreeMap<String, Board>,
+    candidates: Map<String, Known>,
+    boards: Map<String, Board>,
 }
 
 #[derive(Debug, Default)]
@@ -142,7 +141,7 @@ impl Watch {
     /// Providers whose boards are to be told now, and what. Whoever takes it sends it beside a request.
     pub fn due(&mut self, now_ms: u64) -> Vec<(String, Message<Delta>)> {
         let mut due = Vec::new();
-        for (name, board) in &mut self.boards {
+        for (name, board) in self.boards.iter_mut() {
             let wait = if board.news { NEWS_MS } else { SYNC_MS };
             if !board.traffic || now_ms.saturating_sub(board.synced_ms) < wait {
                 continue;

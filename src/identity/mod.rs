@@ -17,7 +17,7 @@ pub mod settings;
 pub mod strict;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
@@ -30,6 +30,7 @@ use sha2::{Digest, Sha256};
 use crate::address::document_url;
 use crate::error::{ErrorKind, GatewayError};
 use crate::http::Headers;
+use crate::sorted::Map;
 use credential::Credential;
 use jwks::{Key, KeyCache, KeySet, Plan};
 use jwt::{Rejected, Signing, Token, Valid, MAX_TOKEN_BYTES};
@@ -57,14 +58,14 @@ pub struct Gate {
     principal_key: Vec<u8>,
     local: Rc<Principal>,
     /// By issuer: what its assertions may be signed with.
-    secrets: BTreeMap<String, Vec<String>>,
+    secrets: Map<String, Vec<String>>,
     metrics_token: Option<String>,
     keys: Keys,
     verified: RefCell<Verified>,
 }
 
 /// Key sets by where they are. They outlive gates, and a fetch beside a request outlives that.
-type Keys = Rc<RefCell<BTreeMap<KeyPlace, KeyCache>>>;
+type Keys = Rc<RefCell<Map<KeyPlace, KeyCache>>>;
 
 /// How a caller has come.
 #[derive(Debug, Clone, Copy)]
@@ -133,7 +134,7 @@ impl Gate {
             local: Rc::new(Principal::local(principal_key)),
             principal_key: principal_key.to_vec(),
             settings,
-            secrets: BTreeMap::new(),
+            secrets: Map::new(),
             metrics_token: None,
             keys: Keys::default(),
             verified: RefCell::default(),

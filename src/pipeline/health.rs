@@ -1,8 +1,6 @@
 //! `GET /healthz`: one word for everybody, and for operators what stands behind it: who can be called, and whom `auto`
 //! would show a prompt to (DESIGN §2 "Who may see a prompt").
 
-use std::collections::BTreeMap;
-
 use serde_json::{json, Value};
 
 use crate::accounting::day::days_since;
@@ -17,6 +15,7 @@ use crate::policy::input::{Input, PrincipalView, Purpose, RequestView};
 use crate::policy::routing::RoutingRequest;
 use crate::policy::{decide, pool, Knowledge};
 use crate::ports::Platform;
+use crate::sorted::Map;
 
 /// Answers, and gives the status: 503 where no request can be served. A credential is not needed; one that does not hold
 /// changes nothing, and an operator's brings the details.
@@ -104,7 +103,7 @@ fn covered_by_auto<P: Platform>(exchange: &Exchange<'_, P>) -> Vec<String> {
         signed_by: None,
         session: None,
         corrections: None,
-        signals: BTreeMap::new(),
+        signals: Map::new(),
     };
     // An operator may have removed the alias.
     let Ok(pool) = pool(&input.request, &input, &gateway.config) else { return Vec::new() };

@@ -1,7 +1,5 @@
 //! A request on its way to a decision: what is known of the caller, the text and the candidates at this moment.
 
-use std::collections::BTreeMap;
-
 use crate::accounting::limit::Bound;
 use crate::attempt::plan::Patience;
 use crate::catalogue::model::Reasoning;
@@ -23,6 +21,7 @@ use crate::policy::names::Pool;
 use crate::policy::routing::RoutingRequest;
 use crate::policy::{decide, sessions, Knowledge};
 use crate::ports::Platform;
+use crate::sorted::Map;
 use crate::upstream::keys::{self, circuit, Keys, OWN_KEY_PREFIX};
 
 /// What a decision is made from, and what has been found out for it.
@@ -35,7 +34,7 @@ pub(super) struct Inquiry<'i, 'g, 'w, P: Platform> {
     pub(super) session: Option<u64>,
     pub(super) input: Input,
     pub(super) work: Work<'w>,
-    losses: BTreeMap<String, Vec<Loss>>,
+    losses: Map<String, Vec<Loss>>,
     own_keys: Vec<(String, Secret)>,
 }
 
@@ -68,10 +67,10 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
             signed_by: work.signed_by(exchange.dialect),
             session: session.map(|_| Session::default()),
             corrections: None,
-            signals: BTreeMap::new(),
+            signals: Map::new(),
         };
         let (stream, hides_reasoning) = (view.stream, view.hide_reasoning);
-        Ok(Self { exchange, stream, hides_reasoning, text, session, input, work, losses: BTreeMap::new(), own_keys })
+        Ok(Self { exchange, stream, hides_reasoning, text, session, input, work, losses: Map::new(), own_keys })
     }
 
     /// Has the decision know the limits that hold under a policy; those that the ledger keeps come back.

@@ -1,8 +1,6 @@
 //! What a decision is made from, besides configuration and prices: allow-listed views without content, recorded whole so
 //! that a decision can be replayed against another policy.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::routing::RoutingRequest;
@@ -12,6 +10,7 @@ use crate::dialect::canonical::{Disposition, Loss};
 use crate::dialect::carried::Signer;
 use crate::dialect::Dialect;
 use crate::health::Health;
+use crate::sorted::Map;
 
 /// Everything that varies from request to request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,11 +36,11 @@ pub struct Input {
     pub corrections: Option<Corrections>,
     /// What is known of candidates at this moment, by `provider/model`; absent = nothing.
     #[serde(serialize_with = "known")]
-    pub signals: BTreeMap<String, Signals>,
+    pub signals: Map<String, Signals>,
 }
 
 /// A candidate of which nothing is known is as good as absent.
-fn known<S: Serializer>(signals: &BTreeMap<String, Signals>, serializer: S) -> Result<S::Ok, S::Error> {
+fn known<S: Serializer>(signals: &Map<String, Signals>, serializer: S) -> Result<S::Ok, S::Error> {
     let nothing = Signals::default();
     serializer.collect_map(signals.iter().filter(|(_, signals)| **signals != nothing))
 }
@@ -124,7 +123,7 @@ pub struct Corrections {
     /// The task that they hold for.
     pub task: String,
     /// Millionths, by `provider/model`.
-    pub by_model: BTreeMap<String, i64>,
+    pub by_model: Map<String, i64>,
 }
 
 /// What is known of one candidate at this moment.

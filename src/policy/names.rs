@@ -1,6 +1,5 @@
 //! Model names: from what the caller wrote to the candidates it means (DESIGN §2 "Model names").
 
-use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use super::input::{Input, Purpose, RequestView};
@@ -11,6 +10,7 @@ use crate::config::provider::Provider;
 use crate::config::{Config, STANDARD_POLICY};
 use crate::dialect::{family, Dialect, ModelTraits};
 use crate::error::{ErrorKind, GatewayError};
+use crate::sorted::Set;
 
 /// Everything that a request's names mean, in order: groups in the caller's order, candidates in the configured one.
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ impl<'c> Pool<'c> {
     ) -> Result<(), GatewayError> {
         let Some(mut found) = exact(alias, 0, config) else { return Ok(()) };
         fit_for(request, alias, &mut found.candidates, config)?;
-        let mut seen = BTreeSet::new();
+        let mut seen = Set::new();
         let later = std::mem::take(&mut self.candidates).into_iter().filter(|candidate| candidate.group > 0);
         let all = found.candidates.into_iter().chain(later);
         self.candidates = all.filter(|candidate| seen.insert(candidate.name)).collect();
@@ -156,7 +156,7 @@ pub fn candidates<'c>(request: &'c RequestView, config: &'c Config) -> Result<Po
     let first = (!model.is_empty()).then_some(model.as_str());
     let names = first.into_iter().chain(routing.models.iter().map(String::as_str));
     let (mut shortcut, mut alias_policies) = (None, Vec::new());
-    let (mut seen, mut candidates) = (BTreeSet::new(), Vec::new());
+    let (mut seen, mut candidates) = (Set::new(), Vec::new());
     for (group, name) in names.enumerate() {
         let mut found = resolve(name, group, config).ok_or_else(|| not_found(name))?;
         fit_for(request, name, &mut found.candidates, config)?;

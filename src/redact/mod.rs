@@ -13,13 +13,13 @@ pub mod plain;
 pub mod stream;
 pub mod tokens;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use regex_lite::Regex;
 use serde::de::IgnoredAny;
 
 use crate::json::quoted;
+use crate::sorted::Map;
 use find::Kind;
 use path::Paths;
 use plain::Plain;
@@ -70,7 +70,7 @@ const SHORTEST_KNOWN: usize = 6;
 pub struct Redactor<'r> {
     settings: &'r Settings,
     known: Vec<&'r str>,
-    counts: BTreeMap<String, u64>,
+    counts: Map<String, u64>,
 }
 
 /// A found place of a text.
@@ -87,12 +87,12 @@ impl<'r> Redactor<'r> {
     #[must_use]
     pub fn new(settings: &'r Settings, known: impl IntoIterator<Item = &'r str>) -> Self {
         let known = known.into_iter().filter(|text| text.len() >= SHORTEST_KNOWN).collect();
-        Self { settings, known, counts: BTreeMap::new() }
+        Self { settings, known, counts: Map::new() }
     }
 
     /// How many places have been masked, by name.
     #[must_use]
-    pub fn counts(&self) -> &BTreeMap<String, u64> {
+    pub fn counts(&self) -> &Map<String, u64> {
         &self.counts
     }
 

@@ -5,11 +5,11 @@
 //! in an event of another form than its deltas (Anthropic's `content_block_start`) is then one text too. Both joinings only
 //! ever add places to be masked.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::tokens::{walk, Step, What};
 use super::{edited, is_json, json_text, without_overlap, Found, Redactor};
+use crate::sorted::Map;
 
 /// Members that tell apart what is written side by side.
 const APART: [&str; 5] = ["index", "output_index", "content_index", "summary_index", "type"];
@@ -27,7 +27,7 @@ impl Redactor<'_> {
     pub fn events(&mut self, events: &mut [String]) {
         let mut edits: Vec<Vec<(Range<usize>, String)>> = vec![Vec::new(); events.len()];
         let mut pieces = Vec::new();
-        let mut channels: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        let mut channels: Map<String, Vec<usize>> = Map::new();
         for (event, data) in events.iter_mut().enumerate() {
             if is_json(data) {
                 let edits = edits.get_mut(event);
@@ -58,7 +58,7 @@ impl Redactor<'_> {
         data: &str,
         edits: &mut Vec<(Range<usize>, String)>,
         pieces: &mut Vec<Piece>,
-        channels: &mut BTreeMap<String, Vec<usize>>,
+        channels: &mut Map<String, Vec<usize>>,
     ) {
         let (mut places, mut marks, settings) = (Vec::new(), Vec::new(), self.settings);
         walk(data, &settings.paths, &mut |token| {

@@ -1,11 +1,10 @@
 //! Whether what was held back is whole: arguments of calls and documents that are JSON.
 
-use std::collections::BTreeMap;
-
 use serde::de::IgnoredAny;
 
 use crate::dialect::canonical::{FinishReason, StreamEvent};
 use crate::dialect::Dialect;
+use crate::sorted::Map;
 use crate::sse;
 
 /// Reads a stream's events in the caller's dialect, all of them up to the end of the answer. `document`: its text is to be
@@ -22,7 +21,7 @@ pub fn is_sound(dialect: Dialect, events: &[u8], document: bool) -> bool {
             return false;
         }
     }
-    let mut texts: BTreeMap<(u32, Option<u32>), String> = BTreeMap::new();
+    let mut texts: Map<(u32, Option<u32>), String> = Map::new();
     let mut unfinished = Vec::new();
     for event in &read {
         match event {

@@ -2,14 +2,13 @@
 //! configuration or from short lists, never from what a caller wrote; beyond a bound of series new ones are counted under
 //! `other`. Values are integers, so that what isolates have counted adds up to the same whatever the order.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::record::{AttemptRecord, RequestRecord};
 use super::{names, otlp};
 use crate::accounting::{Certainty, Cost};
 use crate::config::telemetry::Profile;
+use crate::sorted::Map;
 
 mod instruments;
 
@@ -35,7 +34,7 @@ pub enum Reading {
 /// All series of one place, by instrument and label values.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Meter {
-    series: BTreeMap<(usize, Vec<String>), Reading>,
+    series: Map<(usize, Vec<String>), Reading>,
 }
 
 impl Meter {

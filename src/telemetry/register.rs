@@ -2,7 +2,7 @@
 //! and by minute, circuits, and all metrics. It lives in an object (`HEALTH`) and is written down as rows by its keeper, so
 //! that it outlives the object's memory; here is no storage and no clock.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,7 @@ use super::stats::Query;
 use crate::accounting::day::{day_of, DAY_MS};
 use crate::accounting::{Certainty, Cost};
 use crate::health::histogram::Histogram;
+use crate::sorted::{Map, Set};
 
 pub mod ledgers;
 pub mod stored;
@@ -115,14 +116,14 @@ pub struct Register {
     /// Newest last.
     recent: VecDeque<RequestRecord>,
     /// Day number since 1970 first.
-    days: BTreeMap<RowKey, Sums>,
-    minutes: BTreeMap<u64, Sums>,
+    days: Map<RowKey, Sums>,
+    minutes: Map<u64, Sums>,
     changes: VecDeque<Change>,
     /// What ledgers told, in the answer to a query: the keeper has it as rows alone.
     pub ledgers: Vec<ledgers::Row>,
-    told: BTreeMap<u64, u64>,
-    dirty: BTreeSet<RowKey>,
-    dirty_minutes: BTreeSet<u64>,
+    told: Map<u64, u64>,
+    dirty: Set<RowKey>,
+    dirty_minutes: Set<u64>,
 }
 
 impl Register {
@@ -133,7 +134,7 @@ impl Register {
             return false;
         }
         if self.told.len() >= MOST_ISOLATES && last == 0 {
-            self.told.pop_first();
+            self.told.forget_first();
         }
         self.told.insert(push.from, push.number);
         self.merge(push.part.into());
@@ -181,7 +182,7 @@ impl Register {
     /// Itself as a message's part.
     #[must_use]
     pub fn into_part(self) -> Slice {
-        let rest = Rest { meter: self.meter, recent: self.recent, changes: self.changes, told: BTreeMap::new() };
+        let rest = Rest { meter: self.meter, recent: self.recent, changes: self.changes, told: Map::new() };
         Slice {
             days: self.days.into_iter().collect(),
             minutes: self.minutes.into_iter().collect(),
@@ -193,11 +194,11 @@ impl Register {
     /// Forgets days and minutes that are too long ago; the days' keys, for the keeper to delete.
     pub fn forget(&mut self, now_ms: u64) {
         let first_day = (now_ms / DAY_MS).saturating_sub(DAYS - 1);
-        self.days = self.days.split_off(&(first_day, By::All, String::new()));
+        self.days.forget_before(&(first_day, By::All, String::new()));
         let first_minute = (now_ms / 60_000).saturating_sub(MINUTES - 1);
-        self.minutes = self.minutes.split_off(&first_minute);
-        self.dirty = self.dirty.split_off(&(first_day, By::All, String::new()));
-        self.dirty_minutes = self.dirty_minutes.split_off(&first_minute);
+        self.minutes.forget_before(&first_minute);
+        self.dirty.forget_before(&(first_day, By::All, String::new()));
+        self.dirty_minutes.forget_before(&first_minute);
     }
 
     /// Requests, newest first, that came after an instant.
@@ -223,7 +224,7 @@ impl Register {
     /// States for `/metrics`.
     #[must_use]
     pub fn gauges(&self) -> Vec<Gauge> {
-        let mut states: BTreeMap<&str, &Change> = BTreeMap::new();
+        let mut states: Map<&str, &Change> = Map::new();
         self.changes.iter().for_each(|change| {
             states.insert(&change.candidate, change);
         });
@@ -271,8 +272,12 @@ impl Register {
         let mut recent: VecDeque<RequestRecord> = self.recent(query.since_ms).take(query.limit).cloned().collect();
         recent.make_contiguous().reverse();
         Slice {
-            days: self.days.range((first_day, By::All, String::new())..).map(|(k, s)| (k.clone(), s.clone())).collect(),
-            minutes: self.minutes.range(first_minute..).map(|(at, sums)| (*at, sums.clone())).collect(),
+            days: self
+                .days
+                .starting_at(&(first_day, By::All, String::new()))
+                .map(|(k, s)| (k.clone(), s.clone()))
+                .collect(),
+            minutes: self.minutes.starting_at(&first_minute).map(|(at, sums)| (*at, sums.clone())).collect(),
             ledgers: Vec::new(),
             rest: Rest { recent, changes: self.changes.clone(), ..Rest::default() },
         }
@@ -313,8 +318,8 @@ impl Register {
 
     fn roll(&mut self, mut at: RowKey, sums: &Sums) {
         if !self.days.contains_key(&at) {
-            let same = (at.0, at.1, String::new())..(at.0, at.1, "\u{10ffff}".to_owned());
-            if self.days.range(same).count() >= MOST_KEYS {
+            let later = self.days.starting_at(&(at.0, at.1, String::new()));
+            if later.take_while(|(key, _)| (key.0, key.1) == (at.0, at.1)).count() >= MOST_KEYS {
                 OTHER.clone_into(&mut at.2);
             }
         }
@@ -353,7 +358,7 @@ pub struct Rest {
     meter: Meter,
     recent: VecDeque<RequestRecord>,
     changes: VecDeque<Change>,
-    told: BTreeMap<u64, u64>,
+    told: Map<u64, u64>,
 }
 
 impl Rest {

@@ -8,6 +8,7 @@ use crate::accounting::counters::Counters;
 use crate::accounting::day::DAY_MS;
 use crate::health::histogram::Histogram;
 use crate::money::usd;
+use crate::sorted;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +100,7 @@ pub fn document(register: &Register, query: Query, now_ms: u64) -> Value {
 }
 
 fn grouped(register: &Register, dimension: By, first: u64) -> Value {
-    let mut groups: std::collections::BTreeMap<&str, Sums> = std::collections::BTreeMap::new();
+    let mut groups: sorted::Map<&str, Sums> = sorted::Map::new();
     for (_, _, key, sums) in register.days().filter(|(day, by, _, _)| *by == dimension && *day >= first) {
         groups.entry(key).or_default().plus(sums);
     }

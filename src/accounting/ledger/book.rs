@@ -1,6 +1,6 @@
 //! The books in memory: every sheet, and of sums and senders what has been needed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -11,24 +11,26 @@ use super::sheet::{Entry, Sheet, State};
 use super::{forgotten_at, Batch, Key, Opened, Place, Row, Sent, Settled, LATE_MS};
 use crate::accounting::counters::Counters;
 use crate::accounting::limit::month_of;
+use crate::sorted::{Map, Set};
 
 /// The books. Sheets, slices and rates are in them whole ([`Book::is_open`]), sums and senders as far as they were needed.
 #[derive(Debug, Default)]
 pub struct Book {
+    // Trees, because a busy principal has ten thousands of attempts, whose ids come in no order.
     pub(super) sheets: BTreeMap<String, Sheet>,
     pub(super) at: BTreeMap<Key, String>,
-    pub(super) counters: BTreeMap<Place, Counters>,
+    pub(super) counters: Map<Place, Counters>,
     /// The month (`YYYY-MM`) of which every sum is here.
     month: Option<String>,
-    senders: BTreeMap<String, Sender>,
+    senders: Map<String, Sender>,
     /// Picodollars granted to open attempts, by day and model.
-    pub(super) reserved: BTreeMap<(String, String), u128>,
+    pub(super) reserved: Map<(String, String), u128>,
     pub(super) lent: Lent,
     pub(super) rates: Rates,
     opened: bool,
-    torn: BTreeSet<String>,
-    moved: BTreeSet<Place>,
-    heard: BTreeSet<String>,
+    torn: Set<String>,
+    moved: Set<Place>,
+    heard: Set<String>,
     pub(super) lent_changed: bool,
     pub(super) rates_changed: bool,
     pub(super) shards: Shards,
@@ -121,7 +123,7 @@ impl Book {
 
     /// The sums that a batch can change, and that are not here yet.
     #[must_use]
-    pub fn places(&self, batch: &Batch) -> BTreeSet<Place> {
+    pub fn places(&self, batch: &Batch) -> Set<Place> {
         let told = batch.rows.iter().filter(|row| !matches!(row, Row::Open { .. })).map(|row| row.opened().place());
         let summed = batch.sums.iter().map(|(place, _)| place.clone());
         told.chain(summed).filter(|place| !self.counters.contains_key(place)).collect()
@@ -129,7 +131,7 @@ impl Book {
 
     /// The sums that a sweep can change, and that are not here yet.
     #[must_use]
-    pub fn places_due(&self, now_ms: u64) -> BTreeSet<Place> {
+    pub fn places_due(&self, now_ms: u64) -> Set<Place> {
         let due = self.entries().filter(|entry| entry.due_ms() <= now_ms).map(|entry| entry.opened.place());
         due.filter(|place| !self.counters.contains_key(place)).collect()
     }
@@ -349,7 +351,7 @@ impl Book {
 }
 
 /// Adds an open attempt's grant to what is reserved, or takes it away.
-fn reserve(sums: &mut BTreeMap<(String, String), u128>, entry: &Entry, add: bool) {
+fn reserve(sums: &mut Map<(String, String), u128>, entry: &Entry, add: bool) {
     let Some(reserved) = entry.opened.reserved.filter(|_| entry.state == State::Open) else { return };
     let (day, model, _) = entry.opened.place();
     let sum = sums.entry((day.clone(), model.clone())).or_default();

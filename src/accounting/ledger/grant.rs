@@ -2,8 +2,6 @@
 //! attempts under way, less what is lent to isolates; nothing of it is kept twice, so that no message can bring it out of
 //! step. Without a wait between looking and reserving, whatever asks at the same time.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde::{Deserialize, Serialize};
 
 use super::book::Book;
@@ -13,6 +11,7 @@ use crate::accounting::day::day_of;
 use crate::accounting::limit::{end_of, month_of, Ask, Bound, Refused, Slice, Verdict};
 use crate::identity::limits::Period;
 use crate::money::PicoSum;
+use crate::sorted::{Map, Set};
 
 /// Grants within a second that make an isolate hot: its next ones need not ask.
 const HOT_PER_SECOND: u64 = 16;
@@ -33,7 +32,7 @@ pub(super) struct Lent {
     slices: Vec<(String, String, PicoSum, u64)>,
     /// Grants of each sender in the current second and the one before. A hint: it is not stored.
     #[serde(skip)]
-    pace: BTreeMap<String, (u64, u64, u64)>,
+    pace: Map<String, (u64, u64, u64)>,
 }
 
 impl Lent {
@@ -170,7 +169,7 @@ impl Book {
             }
             Bound::Concurrent(most) => {
                 let open = self.entries().filter(|entry| entry.state == State::Open);
-                let others: BTreeSet<&str> =
+                let others: Set<&str> =
                     open.map(|entry| entry.opened.id.as_str()).filter(|id| *id != ask.opened.id).collect();
                 if (others.len() as u64) < *most {
                     return Ok(u128::MAX);
@@ -191,7 +190,7 @@ impl Book {
             Period::Month => month_of(day),
         };
         let from = (first.to_owned(), String::new(), String::new());
-        let counted = self.counters.range(from..).take_while(|((at, ..), _)| within(at));
+        let counted = self.counters.starting_at(&from).take_while(|((at, ..), _)| within(at));
         let settled = counted.filter(|((_, model, _), _)| bound.covers(model)).map(|(_, sums)| sums.picousd().0);
         let reserved = self.reserved.iter().filter(|((at, model), _)| within(at) && bound.covers(model));
         let under_way = reserved.map(|(_, picousd)| *picousd).fold(self.lent.held(bound), u128::saturating_add);

@@ -1,17 +1,16 @@
 //! Requests and tokens of the last minute, second by second.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::accounting::limit::MINUTE_MS;
+use crate::sorted::Map;
 
 const SECOND_MS: u64 = 1_000;
 
 /// What began in which second (Unix seconds): requests, tokens.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Rates(BTreeMap<u64, (u64, u64)>);
+pub(super) struct Rates(Map<u64, (u64, u64)>);
 
 impl Rates {
     /// Counts a grant.
@@ -31,7 +30,7 @@ impl Rates {
     /// Forgets what is older than the window.
     pub(super) fn forget(&mut self, now_ms: u64) {
         let first = now_ms.saturating_sub(MINUTE_MS) / SECOND_MS;
-        self.0 = self.0.split_off(&first);
+        self.0.forget_before(&first);
     }
 
     /// Requests and tokens in the window.

@@ -5,8 +5,6 @@
 //! a question. The first ledger counts all of a lease as taken until the shard says otherwise, so the sum over all never
 //! passes a limit; what a shard holds and does not use is missing to the others for that time.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::book::Book;
@@ -16,6 +14,7 @@ use crate::accounting::limit::{month_of, Ask, Bound, Need, Refused, Verdict};
 use crate::config::choice::Pattern;
 use crate::identity::limits::Period;
 use crate::money::PicoSum;
+use crate::sorted::Map;
 
 /// Stands between a principal and the number of a shard in the shard's name; a principal's id has none.
 pub const SHARD_MARK: char = '~';
@@ -52,7 +51,7 @@ pub struct Claim {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Everything that it has of any model.
-    pub claims: BTreeMap<String, Claim>,
+    pub claims: Map<String, Claim>,
     /// The question that it cannot answer alone; absent: it only gives back. Its `by` is the shard.
     pub ask: Option<Ask>,
     /// The shard's name.
@@ -94,10 +93,10 @@ pub(super) struct Shards {
     /// How many there have ever been.
     pub(super) count: u32,
     /// By shard: the number of its last report, and what it has.
-    of: BTreeMap<String, (u64, BTreeMap<String, Claim>)>,
+    of: Map<String, (u64, Map<String, Claim>)>,
     /// As a shard: reports so far, and by model what is leased in which month.
     reports: u64,
-    own: BTreeMap<String, (String, PicoSum)>,
+    own: Map<String, (String, PicoSum)>,
     /// As a shard: when it looks at what it does not use, Unix ms; 0 = it has nothing.
     pub(super) until_ms: u64,
     /// As a shard: the first ledger may not know of it yet that less is used.
@@ -226,7 +225,7 @@ impl Book {
     pub fn give_back(&mut self, by: &str, now_ms: u64) -> Option<Report> {
         self.shards.own.retain(|_, (month, _)| month == month_of(&day_of(now_ms)));
         let mut report = self.report(by, None, 0, now_ms);
-        for (model, claim) in &mut report.claims {
+        for (model, claim) in report.claims.iter_mut() {
             if claim.leased > claim.used {
                 claim.leased = claim.used;
                 self.shards.untold = true;

@@ -5,14 +5,13 @@
 //!
 //! The tables have a version ([`MIGRATIONS`]): an object that wakes up under a newer one takes the steps that it lacks.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde::Deserialize;
 
 use super::{Book, Place, Sender, Sheet};
 use crate::accounting::counters::Counters;
 use crate::accounting::day::{day_of, DAY_MS};
 use crate::accounting::limit::month_of;
+use crate::sorted::{Map, Set};
 
 /// How long sums are kept by the day: older ones are summed up on the first of their month.
 pub const DAYS_KEPT: u64 = 400;
@@ -127,7 +126,7 @@ pub const UPSERT_MEMOS: &str =
 
 /// The parameter of [`SELECT_SUMS`].
 #[must_use]
-pub fn places(places: &BTreeSet<Place>) -> String {
+pub fn places(places: &Set<Place>) -> String {
     list(places.iter())
 }
 
@@ -218,8 +217,8 @@ pub fn folds_before(now_ms: u64) -> String {
 
 /// Sums of old days on the first of their month.
 #[must_use]
-pub fn folded(old: impl IntoIterator<Item = (Place, Counters)>) -> BTreeMap<Place, Counters> {
-    let mut months: BTreeMap<Place, Counters> = BTreeMap::new();
+pub fn folded(old: impl IntoIterator<Item = (Place, Counters)>) -> Map<Place, Counters> {
+    let mut months: Map<Place, Counters> = Map::new();
     for ((day, model, task), sum) in old {
         months.entry((format!("{}-01", month_of(&day)), model, task)).or_default().add(&sum);
     }

@@ -1,7 +1,6 @@
 mod hot;
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
@@ -11,6 +10,7 @@ use crate::accounting::day::DAY_MS;
 use crate::accounting::limit::{Ask, Bound, Need, Refused, Verdict};
 use crate::identity::limits::Period;
 use crate::money::PicoSum;
+use crate::sorted::Map;
 
 const T0: u64 = 1_767_225_600_000; // 2026-01-01T00:00:00Z
 
@@ -178,7 +178,7 @@ fn one_bad_message_does_not_cost_the_others_their_place() {
 }
 
 fn summed(number: u64, made_ms: u64, attempts: impl IntoIterator<Item = (Opened, Settled)>) -> Batch {
-    let mut sums: BTreeMap<Place, Counters> = BTreeMap::new();
+    let mut sums: Map<Place, Counters> = Map::new();
     for (opened, settled) in attempts {
         let own = Counters::settled(&opened, &settled);
         sums.entry(opened.place()).or_default().add(&own);
@@ -437,10 +437,10 @@ fn open_books() -> Book {
 /// The store as SQLite would keep it, and the object in front of it, which may lose its memory at any time.
 #[derive(Default)]
 struct Shelf {
-    sheets: BTreeMap<String, String>,
-    sums: BTreeMap<Place, String>,
-    senders: BTreeMap<String, String>,
-    memos: BTreeMap<String, String>,
+    sheets: Map<String, String>,
+    sums: Map<Place, String>,
+    senders: Map<String, String>,
+    memos: Map<String, String>,
     memory: Option<Book>,
     /// Nothing will be evicted: nothing needs to be stored.
     stays: bool,
@@ -542,9 +542,9 @@ impl Shelf {
         });
     }
 
-    fn sums(&mut self) -> BTreeMap<Place, Counters> {
+    fn sums(&mut self) -> Map<Place, Counters> {
         let read = |body: &String| serde_json::from_str::<Counters>(body).unwrap();
-        let mut sums: BTreeMap<Place, Counters> =
+        let mut sums: Map<Place, Counters> =
             self.sums.iter().map(|(place, body)| (place.clone(), read(body))).collect();
         let under_way = self.work(|_, book| book.under_way().collect::<Vec<_>>());
         under_way.into_iter().for_each(|(place, sum)| sums.entry(place).or_default().add(&sum));
@@ -572,7 +572,7 @@ fn story() -> impl Strategy<Value = Story> {
     let attempt = (0u8..6, 1u32..4, 0u8..3, 0u64..3 * 24, any::<u32>(), 0u8..5, any::<bool>());
     prop::collection::vec(attempt, 1..20)
         .prop_flat_map(|drawn| {
-            let mut attempts: BTreeMap<Key, (Opened, Option<Settled>)> = BTreeMap::new();
+            let mut attempts: Map<Key, (Opened, Option<Settled>)> = Map::new();
             for (request, n, model, hour, picousd, kind, ends) in drawn {
                 let o = opened(&format!("r{request}"), n, &format!("m{model}"), T0 + (hour % 20) * HOUR_MS);
                 let picousd = u64::from(picousd);
@@ -665,8 +665,8 @@ proptest! {
     ) {
         let bounds = [day(limit)];
         let mut shelf = Shelf::default();
-        let mut out: BTreeMap<usize, u64> = BTreeMap::new();
-        let mut over: BTreeMap<usize, u64> = BTreeMap::new();
+        let mut out: Map<usize, u64> = Map::new();
+        let mut over: Map<usize, u64> = Map::new();
         for (kind, n, most, share, evicted) in steps {
             if evicted {
                 shelf.evict();

@@ -1,8 +1,7 @@
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use super::*;
+use crate::sorted::Set;
 
 fn example() -> Sums {
     let paid = Counters {
@@ -184,10 +183,9 @@ fn fits_in(value: &Value, schema: &Value, root: &Value, path: &str) {
         items.iter().enumerate().for_each(|(n, item)| fits_in(item, &schema["items"], root, &format!("{path}[{n}]")));
     }
     if let Some(members) = value.as_object() {
-        let there: BTreeSet<&str> = members.keys().map(String::as_str).collect();
-        let described: BTreeSet<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
-        let required: BTreeSet<&str> =
-            schema["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let there: Set<&str> = members.keys().map(String::as_str).collect();
+        let described: Set<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        let required: Set<&str> = schema["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         assert_eq!(there, described, "{path}");
         assert_eq!(there, required, "{path}");
         assert_eq!(schema["additionalProperties"], false, "{path}");

@@ -1,18 +1,17 @@
 //! An entry in the making: prices are put where they belong, and what says nothing is left out at the end.
 
-use std::collections::BTreeMap;
-
 use serde_json::{json, Map, Value};
 
 use super::Entry;
 use crate::catalogue::price::millionths;
+use crate::sorted;
 
 /// Prices of a model that a list tells of.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
-    prices: BTreeMap<&'static str, String>,
-    tiers: BTreeMap<u64, BTreeMap<&'static str, String>>,
-    services: BTreeMap<&'static str, Draft>,
+    prices: sorted::Map<&'static str, String>,
+    tiers: sorted::Map<u64, sorted::Map<&'static str, String>>,
+    services: sorted::Map<&'static str, Draft>,
     hours: Vec<(Map<String, Value>, Draft)>,
 }
 
@@ -67,12 +66,12 @@ impl Draft {
         self.prices.contains_key("input").then(|| self.written(None))
     }
 
-    fn written(self, base: Option<&BTreeMap<&'static str, String>>) -> Entry {
+    fn written(self, base: Option<&sorted::Map<&'static str, String>>) -> Entry {
         let Self { mut prices, mut tiers, services, hours } = self;
-        let known = |prices: &BTreeMap<&'static str, String>, member: &str| {
+        let known = |prices: &sorted::Map<&'static str, String>, member: &str| {
             prices.get(member).or_else(|| base.and_then(|base| base.get(member))).cloned()
         };
-        let basic = |prices: &BTreeMap<&'static str, String>| {
+        let basic = |prices: &sorted::Map<&'static str, String>| {
             ["input", "output"].map(|member| known(prices, member).unwrap_or_default())
         };
         let base_of_tiers = basic(&prices);
@@ -84,7 +83,7 @@ impl Draft {
             }
         }
         let mut list: Vec<Value> = Vec::new();
-        for (above, tier) in &mut tiers {
+        for (above, tier) in tiers.iter_mut() {
             let own =
                 |member, at: usize| tier.get(member).or_else(|| base_of_tiers.get(at)).cloned().unwrap_or_default();
             let basic = [own("input", 0), own("output", 1)];

@@ -4,12 +4,11 @@
 //! filled from the others, but only where those agree with it on the price of input and output: half a model's prices from
 //! one day and half from another would be nobody's. Every figure that two lists have and that differs is a [`Conflict`].
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde_json::{json, Map, Value};
 
 use super::{Entry, Format, List};
 use crate::catalogue::price::Prices;
+use crate::sorted::{self, Set};
 
 /// A list and what is to be said of it.
 #[derive(Debug)]
@@ -28,9 +27,9 @@ pub struct Source {
 #[derive(Debug, Default)]
 pub struct Wanted {
     /// `provider/model` of every model to price.
-    pub models: BTreeSet<String>,
+    pub models: Set<String>,
     /// Whom to believe about some of them.
-    pub preferred: BTreeMap<String, Format>,
+    pub preferred: sorted::Map<String, Format>,
 }
 
 /// Two lists that say different things.
@@ -52,7 +51,7 @@ pub struct Conflict {
 #[derive(Debug, Default)]
 pub struct Proposal {
     /// Entries with `source` and `date`, by `provider/model`.
-    pub entries: BTreeMap<String, Value>,
+    pub entries: sorted::Map<String, Value>,
     /// The document's `sources`, as far as entries are from them.
     pub sources: Map<String, Value>,
     /// What the lists disagree about.
@@ -153,13 +152,13 @@ fn fill(entry: &mut Entry, other: &Entry) -> bool {
 
 /// The prices of an entry by their place: `input`, `batch.input`, `>200000.input`, `01:00-04:00 mon,tue.input`.
 #[must_use]
-pub fn flat(entry: &Entry) -> BTreeMap<String, String> {
-    let mut prices = BTreeMap::new();
+pub fn flat(entry: &Entry) -> sorted::Map<String, String> {
+    let mut prices = sorted::Map::new();
     collect(entry, "", &mut prices);
     prices
 }
 
-fn collect(entry: &Entry, before: &str, prices: &mut BTreeMap<String, String>) {
+fn collect(entry: &Entry, before: &str, prices: &mut sorted::Map<String, String>) {
     for (member, value) in entry {
         match value {
             Value::String(price) if !matches!(member.as_str(), "source" | "date" | "from" | "to") => {

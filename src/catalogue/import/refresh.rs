@@ -4,14 +4,13 @@
 //! what jumps is held until the operator confirms it, and the document is read whole before it takes the place of the one in
 //! force, which stays under its version. A version that the operator went back to is pinned: nothing takes its place.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use super::merge::{propose, Source, Wanted};
 use super::review::{review, Change, Review};
 use super::{Format, List};
 use crate::catalogue::price::Prices;
+use crate::sorted::Set;
 
 /// KV key of the table in force.
 pub const PRICES_KEY: &str = "prices";
@@ -44,7 +43,7 @@ pub struct Occasion<'o> {
     /// The table in force.
     pub current: &'o str,
     /// Models to price besides those of that table.
-    pub models: BTreeSet<String>,
+    pub models: Set<String>,
     /// What stands under [`PIN_KEY`].
     pub pin: Option<&'o str>,
     /// What stands under [`CONFIRMED_KEY`].

@@ -4,8 +4,6 @@
 //! A model that a proposal no longer prices keeps its entry. A price that becomes more than [`JUMP`] times what it was, or
 //! less than that part of it, is held: the model's whole entry stays until the operator confirms that very price.
 
-use std::collections::BTreeMap;
-
 use serde_json::{json, Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -14,6 +12,7 @@ use super::Entry;
 use crate::catalogue::price::{millionths, Prices};
 use crate::document::Problem;
 use crate::hex::hex;
+use crate::sorted;
 
 /// How many times dearer, or cheaper, a price may become by itself.
 pub const JUMP: u64 = 10;
@@ -63,7 +62,7 @@ pub fn review(
     let before = crate::document::parse(current).map_err(|problem| vec![problem])?;
     let empty = Map::new();
     let old = before.get("prices").and_then(Value::as_object).unwrap_or(&empty);
-    let mut prices: BTreeMap<&str, &Value> = old.iter().map(|(id, entry)| (id.as_str(), entry)).collect();
+    let mut prices: sorted::Map<&str, &Value> = old.iter().map(|(id, entry)| (id.as_str(), entry)).collect();
     let (mut added, mut changed, mut held) = (Vec::new(), Vec::new(), Vec::new());
     for (model, entry) in &proposal.entries {
         let differences = differences(model, old.get(model).and_then(Value::as_object), entry.as_object());
@@ -103,7 +102,7 @@ pub fn review(
 
 fn differences(model: &str, old: Option<&Entry>, new: Option<&Entry>) -> Vec<Change> {
     let (old, new) = (old.map(flat).unwrap_or_default(), new.map(flat).unwrap_or_default());
-    let figures: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let figures: sorted::Set<&String> = old.keys().chain(new.keys()).collect();
     let change = |figure: &String| Change {
         model: model.to_owned(),
         figure: figure.clone(),
@@ -119,13 +118,13 @@ fn is_jump(change: &Change) -> bool {
     new > old.saturating_mul(JUMP) || old > new.saturating_mul(JUMP)
 }
 
-fn named_after(day: &str, prices: &BTreeMap<&str, &Value>) -> String {
+fn named_after(day: &str, prices: &sorted::Map<&str, &Value>) -> String {
     let digest = Sha256::digest(json!(prices).to_string().as_bytes());
     format!("{day}.{}", hex(digest.get(..4).unwrap_or_default()))
 }
 
 /// One model a line, so that a difference of two tables can be read.
-fn render(head: &Value, prices: &BTreeMap<&str, &Value>) -> String {
+fn render(head: &Value, prices: &sorted::Map<&str, &Value>) -> String {
     let head = head.to_string();
     let lines: Vec<String> = prices.iter().map(|(id, entry)| format!("{}:{entry}", json!(id))).collect();
     format!("{},\"prices\":{{\n{}\n}}}}\n", head.strip_suffix('}').unwrap_or_default(), lines.join(",\n"))

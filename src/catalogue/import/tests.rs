@@ -4,6 +4,7 @@ use super::merge::{propose, Source, Wanted};
 use super::*;
 use crate::catalogue::price::Prices;
 use crate::dialect::tier::ServiceTier;
+use crate::sorted::Set;
 
 /// What a list has for a model, read as the gateway would read it.
 fn entry(format: Format, list: &Value, id: &str) -> Value {
@@ -271,7 +272,6 @@ fn what_is_gone_stays_and_what_jumps_is_held_until_it_is_confirmed() {
 }
 
 mod refreshing {
-    use std::collections::BTreeSet;
 
     use super::super::refresh::{refresh, surplus, Occasion, Outcome, Report, KEPT_VERSIONS};
     use super::*;
@@ -298,7 +298,7 @@ mod refreshing {
             format: Format::ModelsDev,
             fetched,
             current,
-            models: BTreeSet::from(["openai/new".to_owned()]),
+            models: Set::from(["openai/new".to_owned()]),
             pin,
             confirmed,
         })

@@ -127,7 +127,7 @@ fn the_published_schema_lists_the_members_that_the_reader_knows() {
     let schema: serde_json::Value = serde_json::from_str(include_str!("../../../docs/prices.schema.json")).unwrap();
     for (definition, members) in SHAPES {
         let shape = if definition.is_empty() { &schema } else { &schema["$defs"][definition] };
-        let listed: std::collections::BTreeSet<&str> =
+        let listed: crate::sorted::Set<&str> =
             shape["properties"].as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(listed, members.iter().copied().collect(), "{definition:?}");
         assert_eq!(shape["additionalProperties"], false, "{definition:?}");

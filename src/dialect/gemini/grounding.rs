@@ -1,15 +1,14 @@
 //! Sources for Gemini's callers: citations → `groundingMetadata` (`wire.md` §3.2 "Citations").
 
-use std::collections::BTreeMap;
-
 use super::write::Json;
 use crate::dialect::citation::Citation;
+use crate::sorted::Map;
 
 /// Writes the object: each page once, and for each cited range a segment of the choice's text, in UTF-8 bytes. A range that
 /// is empty or not in the text names its page alone.
 pub fn encode(citations: &[Citation], text: &str, out: &mut Vec<u8>) {
     let mut pages: Vec<&Citation> = Vec::new();
-    let mut supports: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
+    let mut supports: Map<(usize, usize), Vec<usize>> = Map::new();
     for cited in citations {
         let known = pages.iter().position(|page| page.url == cited.url);
         let page = known.unwrap_or_else(|| {

@@ -1,7 +1,5 @@
 //! Whole answers: wire ↔ canonical.
 
-use std::collections::BTreeMap;
-
 use serde_json::value::RawValue;
 
 use super::stream::Decoder;
@@ -14,6 +12,7 @@ use crate::dialect::canonical::{
 };
 use crate::dialect::citation::{self, Citation};
 use crate::dialect::{tier, Dialect, Encoded, ReplyContext, StreamFault, Tail};
+use crate::sorted::Map;
 
 /// Reads an answer. A streamed answer that was gathered into one array is read as what it adds up to.
 ///
@@ -40,7 +39,7 @@ pub fn decode(body: &[u8]) -> Result<ChatResponse, StreamFault> {
 #[derive(Debug, Default)]
 struct Gathered {
     response: ChatResponse,
-    choices: BTreeMap<u32, Choice>,
+    choices: Map<u32, Choice>,
     /// The choice whose last part is reasoning that has not ended.
     thinking: Option<u32>,
 }

@@ -4,7 +4,6 @@
 //! constraint that Gemini does not enforce is moved into the `description`, where the model still reads it, and reported.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use serde_json::value::RawValue;
 
@@ -13,6 +12,7 @@ use super::write::Json;
 use crate::dialect::canonical::Loss;
 use crate::dialect::schema::{recursion, Through};
 use crate::json::write_quoted;
+use crate::sorted::Set;
 
 mod openapi;
 
@@ -57,19 +57,20 @@ pub fn label(schema: &mut String, keyword: &str, text: &str) -> bool {
     true
 }
 
-/// What was met on the way through a schema, by keyword.
+/// What was met on the way through a schema, by keyword. A keyword that is unknown is whatever a caller makes it, so those are
+/// put in order once.
 #[derive(Debug, Default)]
 struct Work {
     /// Only `const` is changed.
     lenient: bool,
     /// Said in other keywords with the same meaning.
-    reworded: BTreeSet<&'static str>,
+    reworded: Set<&'static str>,
     /// Moved into descriptions.
-    described: BTreeSet<String>,
+    described: Vec<String>,
     /// Annotations that were left out.
-    omitted: BTreeSet<String>,
+    omitted: Vec<String>,
     /// Cannot be said.
-    refused: BTreeSet<&'static str>,
+    refused: Set<&'static str>,
     cyclic: bool,
 }
 
@@ -81,11 +82,11 @@ impl Work {
             losses.push(Loss::converted(field, format!("said in Gemini's keywords: {names}")));
         }
         if !self.described.is_empty() {
-            let names = list(&mut self.described.into_iter());
+            let names = list(&mut Set::from_iter(self.described).into_iter());
             losses.push(Loss::converted(field, format!("Gemini does not enforce {names}: kept as description")));
         }
         if !self.omitted.is_empty() {
-            let names = list(&mut self.omitted.into_iter());
+            let names = list(&mut Set::from_iter(self.omitted).into_iter());
             losses.push(Loss::advisory(field, format!("Gemini reads no {names}")));
         }
         if !self.refused.is_empty() {
@@ -164,10 +165,10 @@ impl Work {
                 }
                 "description" | "$schema" | "$comment" => {}
                 key if is_annotation(key) => {
-                    self.omitted.insert(key.to_owned());
+                    self.omitted.push(key.to_owned());
                 }
                 key => {
-                    self.described.insert(key.to_owned());
+                    self.described.push(key.to_owned());
                     constraints.push_str(if constraints.is_empty() { "Constraints: " } else { "; " });
                     constraints.push_str(key);
                     constraints.push_str(": ");

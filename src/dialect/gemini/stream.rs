@@ -4,8 +4,6 @@ mod encoder;
 
 pub use encoder::Encoder;
 
-use std::collections::BTreeMap;
-
 use serde_json::value::RawValue;
 
 use super::extras::{native, Collector};
@@ -19,6 +17,7 @@ use crate::dialect::canonical::{Extra, FinishReason, StreamEvent, Usage};
 use crate::dialect::citation;
 use crate::dialect::pause::Resume;
 use crate::dialect::{ProviderError, StreamFault};
+use crate::sorted::Map;
 use crate::sse::Frame;
 
 /// Reads a stream.
@@ -29,7 +28,7 @@ use crate::sse::Frame;
 #[derive(Debug, Default)]
 pub struct Decoder {
     started: bool,
-    choices: BTreeMap<u32, Choice>,
+    choices: Map<u32, Choice>,
     minter: Minter,
     blocked: bool,
     usage: Option<Usage>,

@@ -6,12 +6,12 @@
 
 use crate::dialect::cache_marks::Form;
 use crate::dialect::family::Family;
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 
 use crate::document::{parse, Item, Object, Problem, Problems};
+use crate::sorted;
 
 /// The compiled-in profiles.
 pub const PROFILES: &str = include_str!("../../../data/profiles.json");
@@ -262,23 +262,23 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     table().keys().map(String::as_str)
 }
 
-fn table() -> &'static BTreeMap<String, Profile> {
-    static TABLE: OnceLock<BTreeMap<String, Profile>> = OnceLock::new();
+fn table() -> &'static sorted::Map<String, Profile> {
+    static TABLE: OnceLock<sorted::Map<String, Profile>> = OnceLock::new();
     TABLE.get_or_init(|| read(PROFILES).unwrap_or_default())
 }
 
 /// Reads profiles; each has the members of the one it is `like` and its own.
-fn read(text: &str) -> Result<BTreeMap<String, Profile>, Vec<Problem>> {
+fn read(text: &str) -> Result<sorted::Map<String, Profile>, Vec<Problem>> {
     let document = parse(text).map_err(|problem| vec![problem])?;
     let problems = Problems::default();
     let Some(root) = Item::root(&document, &problems).object(&["version", "profiles"]) else {
-        return problems.verdict(BTreeMap::new());
+        return problems.verdict(sorted::Map::new());
     };
     let listed = root.required("profiles").and_then(|item| item.value().as_object());
     let merged: Map<String, Value> =
         listed.into_iter().flatten().map(|(name, _)| (name.clone(), whole(name, listed, 0))).collect();
     let merged = Value::Object(merged);
-    let mut table = BTreeMap::new();
+    let mut table = sorted::Map::new();
     for (name, item) in Item::root(&merged, &problems).entries() {
         if let Some(profile) = item.object(MEMBERS).and_then(|object| Profile::read(&object)) {
             table.insert(name.to_owned(), profile);

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use serde_json::{json, Value};
 
 use crate::catalogue::price::Prices;
@@ -13,6 +11,7 @@ use crate::policy::filter::Code;
 use crate::policy::input::{Input, PrincipalView, Purpose, RequestView, Session, Signals};
 use crate::policy::routing::RoutingRequest;
 use crate::policy::{decide, pool, Knowledge};
+use crate::sorted::Map;
 
 /// Two models at two providers, behind an alias with a policy of its own.
 fn overlay(policy: &Value) -> String {
@@ -61,7 +60,7 @@ fn ask(model: &str) -> Input {
         signed_by: None,
         session: None,
         corrections: None,
-        signals: BTreeMap::new(),
+        signals: Map::new(),
     }
 }
 

@@ -1,11 +1,10 @@
 //! What leaves the gateway against what OpenTelemetry publishes.
 
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::accounting::Cost;
 use crate::config::telemetry::Flavour;
 use crate::dialect::canonical::Usage;
+use crate::sorted::Map;
 use crate::telemetry::content::{Content, Definition, Message, Part};
 use crate::telemetry::metric::{Meter, TABLE};
 use crate::telemetry::otlp::{Points, Value};
@@ -21,7 +20,7 @@ struct Published<'r> {
     bounds: Vec<f64>,
 }
 
-fn registry(profile: Profile, kind: &str) -> BTreeMap<&'static str, Published<'static>> {
+fn registry(profile: Profile, kind: &str) -> Map<&'static str, Published<'static>> {
     let own = if profile == Profile::V141 { "1.41" } else { "latest" };
     let rows = REGISTRY.lines().filter(|line| !line.starts_with('#')).map(|line| line.split('\t').collect::<Vec<_>>());
     rows.filter(|row| (row[0] == own || row[0] == "both") && row[1] == kind)
@@ -218,7 +217,7 @@ fn the_newest_counters_also_count_what_failed_calls_used() {
     let mut meter = Meter::default();
     meter.count_for_latest(&record());
     assert!(meter.to_otlp(Profile::V141).is_empty(), "they are none of 1.41's");
-    let sums: BTreeMap<&str, f64> = meter
+    let sums: Map<&str, f64> = meter
         .to_otlp(Profile::Latest)
         .iter()
         .map(|metric| match &metric.points {

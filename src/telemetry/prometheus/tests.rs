@@ -1,8 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde_json::Value;
 
 use super::*;
+use crate::sorted::{Map, Set};
 use crate::telemetry::metric::TABLE;
 use crate::telemetry::record::RequestRecord;
 use crate::telemetry::register::Register;
@@ -50,10 +49,10 @@ fn told() -> impl Iterator<Item = &'static Instrument> {
 }
 
 /// Series names that `/metrics` has, and their labels.
-fn emitted() -> BTreeMap<String, BTreeSet<String>> {
-    let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+fn emitted() -> Map<String, Set<String>> {
+    let mut names: Map<String, Set<String>> = Map::new();
     for instrument in told() {
-        let labels: BTreeSet<String> = instrument.labels.iter().map(|label| label.replace('.', "_")).collect();
+        let labels: Set<String> = instrument.labels.iter().map(|label| label.replace('.', "_")).collect();
         let name = name(instrument);
         match instrument.shape {
             Shape::Sum => drop(names.insert(name, labels)),
@@ -73,7 +72,7 @@ fn emitted() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// What is wrong with the names and labels of a query.
-fn faults(query: &str, emitted: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+fn faults(query: &str, emitted: &Map<String, Set<String>>) -> Vec<String> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let (mut faults, mut used, mut grouped) = (Vec::new(), Vec::new(), Vec::new());
     let mut rest = query;
@@ -109,7 +108,7 @@ fn faults(query: &str, emitted: &BTreeMap<String, BTreeSet<String>>) -> Vec<Stri
             faults.push(format!("nothing is called {word}"));
         }
     }
-    let known: BTreeSet<&String> = used.iter().filter_map(|metric| emitted.get(metric)).flatten().collect();
+    let known: Set<&String> = used.iter().filter_map(|metric| emitted.get(metric)).flatten().collect();
     faults.extend(grouped.iter().filter(|label| !known.contains(label)).map(|label| format!("no label {label}")));
     if used.is_empty() {
         faults.push("no metric".to_owned());
@@ -134,7 +133,7 @@ fn the_dashboard_asks_for_metrics_and_labels_that_there_are() {
     let unseen: Vec<String> =
         told().map(name).filter(|name| !queries.iter().any(|query| query.contains(name.as_str()))).collect();
     assert!(unseen.is_empty(), "no panel shows {unseen:?}");
-    let ids: BTreeSet<i64> = panels.iter().filter_map(|panel| panel["id"].as_i64()).collect();
+    let ids: Set<i64> = panels.iter().filter_map(|panel| panel["id"].as_i64()).collect();
     assert_eq!(ids.len(), panels.len());
 }
 

@@ -3,14 +3,13 @@
 //! told as records is in them all the same. They are kept as rows alone, because a register's memory has no room for all
 //! principals.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::accounting::counters::Counters;
 use crate::accounting::day::{day_of, DAY_MS};
 use crate::accounting::ledger::shard::SHARD_MARK;
 use crate::accounting::ledger::Place;
+use crate::sorted::Map;
 
 /// The table; creating it again changes nothing.
 pub const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS ledgers (day TEXT, name TEXT, body TEXT NOT NULL, PRIMARY KEY (day, name)) WITHOUT ROWID";
@@ -30,7 +29,7 @@ pub struct RollUp {
     /// The ledger's name: the principal, or a shard of it.
     pub ledger: String,
     /// Sums by day.
-    pub days: BTreeMap<String, Counters>,
+    pub days: Map<String, Counters>,
 }
 
 /// A ledger's day, as the register has it.
@@ -41,7 +40,7 @@ impl RollUp {
     /// Of a ledger's sums.
     #[must_use]
     pub fn of(ledger: String, sums: impl IntoIterator<Item = (Place, Counters)>) -> Self {
-        let mut days: BTreeMap<String, Counters> = BTreeMap::new();
+        let mut days: Map<String, Counters> = Map::new();
         for ((day, ..), counters) in sums {
             days.entry(day).or_default().add(&counters);
         }
@@ -64,8 +63,8 @@ pub fn days_told(now_ms: u64) -> [String; 2] {
 
 /// The days of each principal, shards of a ledger as one.
 #[must_use]
-pub fn by_principal(rows: &[Row]) -> BTreeMap<&str, BTreeMap<&str, Counters>> {
-    let mut principals: BTreeMap<&str, BTreeMap<&str, Counters>> = BTreeMap::new();
+pub fn by_principal(rows: &[Row]) -> Map<&str, Map<&str, Counters>> {
+    let mut principals: Map<&str, Map<&str, Counters>> = Map::new();
     for Row(day, ledger, counters) in rows {
         let principal = ledger.split_once(SHARD_MARK).map_or(ledger.as_str(), |(principal, _)| principal);
         principals.entry(principal).or_default().entry(day).or_default().add(counters);

@@ -83,9 +83,9 @@ fn it_is_the_same_after_it_was_written_down_and_read_back() {
     register.take(push(1, 2, vec![request("a", 1, NOON + 5)]));
     let second = register.changed();
     assert!(second.rows.iter().all(|((_, _, key), _)| key != "b"), "only what has changed is written again");
-    let mut rows: BTreeMap<RowKey, Sums> = first.rows.into_iter().collect();
+    let mut rows: Map<RowKey, Sums> = first.rows.into_iter().collect();
     rows.extend(second.rows);
-    let mut minutes: BTreeMap<u64, Sums> = first.minutes.into_iter().collect();
+    let mut minutes: Map<u64, Sums> = first.minutes.into_iter().collect();
     minutes.extend(second.minutes);
     let json = serde_json::to_string(&second.rest).unwrap();
     let mut read = Register::restored(

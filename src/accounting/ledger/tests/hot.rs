@@ -1,11 +1,12 @@
 //! A hot principal, simulated: isolates that gather and hold slices, shards that lease, objects that are evicted, isolates
 //! that die, answers that are lost. Deterministic: time and chance are the test's own.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::*;
 use crate::accounting::gather::{Gatherer, Pending, WINDOW_MS};
 use crate::accounting::ledger::shard::{Answer, Lease, Report, BUSY_PER_SECOND};
+use crate::sorted::Set;
 
 const MODEL: &str = "p/m";
 const MOST: u64 = 1_000;
@@ -38,7 +39,7 @@ struct Ran {
 struct Isolate {
     gatherer: Gatherer,
     shards: u32,
-    flush_at: BTreeMap<String, u64>,
+    flush_at: Map<String, u64>,
     under_way: VecDeque<(u64, Opened, u64)>,
 }
 
@@ -46,9 +47,9 @@ struct Sim {
     plan: Plan,
     seed: u64,
     now: u64,
-    objects: BTreeMap<String, Shelf>,
-    calls: BTreeMap<(String, u64), u64>,
-    noticed: BTreeSet<(String, u64)>,
+    objects: Map<String, Shelf>,
+    calls: Map<(String, u64), u64>,
+    noticed: Set<(String, u64)>,
     out: Ran,
     requests: u64,
     isolates_born: u64,
@@ -249,7 +250,7 @@ impl Sim {
 
     fn isolate(&mut self) -> Isolate {
         self.isolates_born += 1;
-        let (gatherer, flush_at) = (Gatherer::new(self.isolates_born), BTreeMap::new());
+        let (gatherer, flush_at) = (Gatherer::new(self.isolates_born), Map::new());
         Isolate { gatherer, shards: 0, flush_at, under_way: VecDeque::new() }
     }
 
@@ -257,9 +258,9 @@ impl Sim {
         let mut sim = Self {
             seed,
             now: T0,
-            objects: BTreeMap::new(),
-            calls: BTreeMap::new(),
-            noticed: BTreeSet::new(),
+            objects: Map::new(),
+            calls: Map::new(),
+            noticed: Set::new(),
             out: Ran::default(),
             requests: 0,
             isolates_born: 0,

@@ -1,6 +1,6 @@
 //! Canonical → a request for a Gemini model (`wire.md` §2, column G).
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
@@ -27,7 +27,7 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>) -> Encoded {
         let mut wire = Json::object(&mut body);
         let passed = Passed::read(request, target, &mut losses);
         let told = losses.len();
-        let mut turns = Turns { request, target, model, names: BTreeMap::new(), losses: &mut losses };
+        let mut turns = Turns { request, target, model, names: HashMap::new(), losses: &mut losses };
         let system = turns.leading_system();
         let groups = turns.groups();
         turns.write_system(&system, &mut wire);
@@ -58,7 +58,7 @@ struct Turns<'r, 'l> {
     target: &'r Target<'r>,
     model: Model,
     /// Function names by call id, of the calls so far.
-    names: BTreeMap<&'r str, &'r str>,
+    names: HashMap<&'r str, &'r str>,
     losses: &'l mut Vec<Loss>,
 }
 

@@ -1,19 +1,18 @@
 //! Canonical events → partial responses for Gemini clients.
 
-use std::collections::BTreeMap;
-
 use crate::dialect::canonical::{Extra, Finish, Loss, MediaSource, Part, ReasoningPart, StreamEvent, Usage};
 use crate::dialect::citation::{self, Citation};
 use crate::dialect::gemini::write::Json;
 use crate::dialect::gemini::{finish, foreign, grounding, logprobs, response, usage};
 use crate::dialect::{custom, tier, Dialect, ReplyContext, Tail};
+use crate::sorted::Map;
 
 /// Writes a stream: one event per piece of text, whole calls, and a last event with the finish reasons and the usage. It
 /// has no terminator; lines end with CRLF, as Google's do. [`super::super::array::Joiner`] makes an array of it.
 #[derive(Debug)]
 pub struct Encoder {
     context: ReplyContext,
-    choices: BTreeMap<u32, Choice>,
+    choices: Map<u32, Choice>,
     usage: Option<Usage>,
     /// Which capacity answers, in Google's word.
     capacity: Option<&'static str>,
@@ -49,7 +48,7 @@ impl Encoder {
     /// A writer with nothing written.
     #[must_use]
     pub fn new(context: ReplyContext) -> Self {
-        Self { context, choices: BTreeMap::new(), usage: None, capacity: None, why: None }
+        Self { context, choices: Map::new(), usage: None, capacity: None, why: None }
     }
 
     /// Writes one event. Finish reasons and usage wait for [`Encoder::end`], because a later one replaces an earlier one.
