@@ -7,6 +7,7 @@
 use super::outcome::{self, Failed};
 use crate::error::{ErrorKind, GatewayError};
 use crate::http::header_text;
+use crate::sorted;
 use crate::upstream::failure::{AttemptFailure, FailureClass, RetryScope};
 
 pub use super::limits::{Deadlines, Limits, Patience};
@@ -180,7 +181,7 @@ impl Machine {
         if let State::InFlight(Flight { attempt, candidate, content: true, .. }) = self.state {
             parts.push((attempt, candidate, "200"));
         }
-        parts.sort_by_key(|(attempt, ..)| *attempt);
+        sorted::sort_by_key(&mut parts, |(attempt, ..)| *attempt);
         let parts = parts.iter().map(|(_, at, outcome)| format!("{}:{outcome}", header_text(self.name(*at))));
         parts.collect::<Vec<_>>().join(",")
     }

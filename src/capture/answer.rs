@@ -3,6 +3,7 @@
 use super::payload::Payload;
 use crate::dialect::canonical::{Choice, Part, ReasoningPart, StreamEvent, ToolCall};
 use crate::dialect::{custom, Dialect};
+use crate::sorted;
 use crate::sse;
 
 /// Its choices, by index; none where it is an error. Of a stream that was cut what came.
@@ -43,7 +44,7 @@ pub fn choices(dialect: Dialect, payload: &Payload) -> Vec<Choice> {
             }
         }
     }
-    choices.sort_by_key(|choice| choice.index);
+    sorted::sort_by_key(&mut choices, |choice| choice.index);
     choices
 }
 

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use crate::document::{parse, Item, Object, Problem, Problems};
+use crate::sorted;
 
 /// The compiled-in rules.
 pub const RULES: &str = include_str!("../../data/capabilities.json");
@@ -264,7 +265,7 @@ fn read(text: &str) -> Result<Vec<Rule>, Vec<Problem>> {
             rules.push(Rule { model, at: at.clone(), date: date.clone(), facts });
         }
     }
-    rules.sort_by(|a, b| (&a.date, a.model.len()).cmp(&(&b.date, b.model.len())));
+    sorted::sort_by(&mut rules, |a, b| (&a.date, a.model.len()).cmp(&(&b.date, b.model.len())));
     problems.verdict(rules)
 }
 

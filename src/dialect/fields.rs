@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use super::canonical::{Disposition, Extra, Loss};
 use super::{cache_marks, Dialect};
-use crate::sorted::Map;
+use crate::sorted::{self, Map};
 
 /// Each dialect with its file.
 const DOCUMENTS: [(Dialect, &str); 4] = [
@@ -229,7 +229,7 @@ fn table(dialect: Dialect, lines: &[Line<'static>]) -> Table {
         list.entry(key.trim_end_matches("[]").to_owned()).or_default().push(row);
     }
     for rows in table.rows.values_mut().chain(table.whole.values_mut()) {
-        rows.sort_by_key(|row| row.when.is_empty());
+        sorted::sort_by_key(rows, |row| row.when.is_empty());
     }
     table
 }

@@ -12,6 +12,7 @@ use crate::dialect::StreamFault;
 use crate::error::{ErrorKind, GatewayError};
 use crate::json::{quoted, write_quoted, Edit, Members};
 use crate::policy::routing::BODY_MEMBERS;
+use crate::sorted;
 
 /// Reads a request.
 pub fn read(body: &[u8]) -> Result<(Asked<'_>, View<'_>), GatewayError> {
@@ -122,7 +123,7 @@ struct Counts {
 /// Reads an answer.
 pub fn vectors(body: &[u8]) -> Result<Vectors<'_>, StreamFault> {
     let Answer { mut data, model, usage } = crate::json::from_slice(body).map_err(|error| malformed(&error))?;
-    data.sort_by_key(|item| item.index);
+    sorted::sort_by_key(&mut data, |item| item.index);
     let usage = usage.and_then(|counts| counts.prompt_tokens);
     Ok(Vectors {
         list: data.into_iter().map(|item| item.embedding).collect(),

@@ -13,6 +13,7 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::money::Usd;
+use crate::sorted;
 
 /// Bounds on one principal's use; absent = unbounded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -217,7 +218,7 @@ fn budgets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Budget>, D:
     }
     let budget = |wire: WireBudget| {
         let mut models = wire.models.unwrap_or_default();
-        models.sort_unstable();
+        sorted::sort_by(&mut models, String::cmp);
         models.dedup();
         Budget { amount: wire.usd, period: wire.period, models }
     };

@@ -15,6 +15,7 @@ use crate::dialect::{Dialect, ModelTraits};
 use crate::error::{ErrorKind, GatewayError};
 use crate::health::Health;
 use crate::money::usd;
+use crate::sorted;
 
 /// Which candidates are tried, in which order, and why the others are not.
 #[derive(Debug, Clone)]
@@ -244,7 +245,7 @@ impl Decision {
         }
         let kinds = self.excluded.iter().flat_map(|e| &e.reasons).map(|reason| code_word(reason.public().code));
         let mut kinds: Vec<&str> = kinds.collect();
-        kinds.sort_unstable();
+        sorted::sort_by(&mut kinds, |one, other| one.cmp(other));
         kinds.dedup();
         let message = format!("no candidate for {:?} can take this request: {}", self.shown(), kinds.join(", "));
         GatewayError::new(ErrorKind::NoCandidate, message)

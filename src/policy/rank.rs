@@ -10,6 +10,7 @@ use super::names::Pool;
 use super::routing::{ProviderPreferences, Sort, SortBy};
 use crate::config::choice::{Stickiness, Weights};
 use crate::dialect::carried::Signer;
+use crate::sorted;
 
 /// An eligible candidate with all that ranking looks at.
 #[derive(Debug, Clone)]
@@ -32,7 +33,7 @@ pub(super) struct Entry {
 pub(super) fn rank(mut entries: Vec<Entry>, input: &Input, pool: &Pool<'_>, weights: Weights) -> Vec<Entry> {
     let preferences = &input.request.routing.provider;
     let across = preferences.sort.is_some_and(|sort| sort.across_models);
-    entries.sort_by_cached_key(|entry| {
+    sorted::sort_by_cached_key(&mut entries, |entry| {
         let group = if across { 0 } else { entry.group };
         let listed = ProviderPreferences::names(&preferences.order, &entry.choice.provider);
         let slow = deprioritised(entry, preferences);
@@ -106,7 +107,7 @@ fn balance(entries: &mut Vec<Entry>, input: &Input) {
         let mut set: Vec<(usize, &Entry)> = entries.iter().enumerate().skip(first).filter(|(_, e)| equal(e)).collect();
         done.extend(set.iter().map(|(_, entry)| entry.position));
         // A draw by hash needs no list length: the other draws stay when one candidate goes.
-        set.sort_by_key(|(_, entry)| Reverse(draw(seed, &entry.choice.name)));
+        sorted::sort_by_key(&mut set, |(_, entry)| Reverse(draw(seed, &entry.choice.name)));
         // Of two equally loaded ones the first drawn: a tie by place would starve the later one.
         let drawn = set
             .iter()
@@ -165,7 +166,7 @@ fn readers_first(entries: &mut [Entry], signer: &Signer, last: Option<&str>) {
         _ => 2,
     };
     // Stable: among equally near ones the order stands.
-    entries.sort_by_key(|entry| (entry.group, distance(entry)));
+    sorted::sort_by_key(entries, |entry| (entry.group, distance(entry)));
     for entry in entries.iter_mut().filter(|entry| distance(entry) < 2 && entry.choice.why == Why::Score) {
         entry.choice.why = Why::SignedHistory;
     }

@@ -19,7 +19,7 @@ use regex_lite::Regex;
 use serde::de::IgnoredAny;
 
 use crate::json::quoted;
-use crate::sorted::Map;
+use crate::sorted::{self, Map};
 use find::Kind;
 use path::Paths;
 use plain::Plain;
@@ -212,7 +212,7 @@ fn edited(text: &str, edits: &[(Range<usize>, String)]) -> String {
 
 /// In order; of places that overlap one that spans them all. One that goes on begins where its piece does.
 fn without_overlap(mut found: Vec<Found>) -> Vec<Found> {
-    found.sort_by_key(|place| (place.at.start, std::cmp::Reverse(place.at.end)));
+    sorted::sort_by_key(&mut found, |place| (place.at.start, std::cmp::Reverse(place.at.end)));
     let mut list: Vec<Found> = Vec::with_capacity(found.len());
     for place in found {
         match list.last_mut() {

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::tokens::{walk, Step, What};
 use super::{edited, is_json, json_text, without_overlap, Found, Redactor};
-use crate::sorted::Map;
+use crate::sorted::{self, Map};
 
 /// Members that tell apart what is written side by side.
 const APART: [&str; 5] = ["index", "output_index", "content_index", "summary_index", "type"];
@@ -46,7 +46,7 @@ impl Redactor<'_> {
             }
         }
         for (data, mut edits) in events.iter_mut().zip(edits).filter(|(_, edits)| !edits.is_empty()) {
-            edits.sort_by_key(|(at, _)| at.start);
+            sorted::sort_by_key(&mut edits, |(at, _)| at.start);
             *data = edited(data, &edits);
         }
     }

@@ -14,7 +14,7 @@ use super::stats::Query;
 use crate::accounting::day::{day_of, DAY_MS};
 use crate::accounting::{Certainty, Cost};
 use crate::health::histogram::Histogram;
-use crate::sorted::{Map, Set};
+use crate::sorted::{self, Map, Set};
 
 pub mod ledgers;
 pub mod stored;
@@ -309,10 +309,10 @@ impl Register {
         }
         self.ledgers.extend(other.ledgers);
         self.recent.extend(other.recent);
-        self.recent.make_contiguous().sort_by_key(RequestRecord::ended_ms);
+        sorted::sort_by_key(self.recent.make_contiguous(), RequestRecord::ended_ms);
         self.recent.drain(..self.recent.len().saturating_sub(MOST_RECENT));
         self.changes.extend(other.changes);
-        self.changes.make_contiguous().sort_by_key(|change| change.at_ms);
+        sorted::sort_by_key(self.changes.make_contiguous(), |change| change.at_ms);
         self.changes.drain(..self.changes.len().saturating_sub(MOST_CHANGES));
     }
 

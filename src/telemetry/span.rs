@@ -10,6 +10,7 @@ use super::record::{AttemptRecord, Parameters, RequestRecord};
 use crate::accounting::day::day_of;
 use crate::accounting::Cost;
 use crate::config::telemetry::{Flavour, Profile};
+use crate::sorted;
 
 /// Who reads the spans.
 #[derive(Debug, Clone, Copy)]
@@ -184,7 +185,7 @@ fn events(record: &RequestRecord) -> Vec<Event> {
     }
     let commit = record.ttft_ms.filter(|_| record.stream).map(|ms| record.started_ms.saturating_add(ms));
     events.extend(commit.map(|at_ms| Event { at_ms, name: "signalbox.commit", attributes: Vec::new() }));
-    events.sort_by_key(|event| event.at_ms);
+    sorted::sort_by_key(&mut events, |event| event.at_ms);
     events
 }
 

@@ -105,7 +105,9 @@ fn grouped(register: &Register, dimension: By, first: u64) -> Value {
         groups.entry(key).or_default().plus(sums);
     }
     let mut groups: Vec<(&str, Sums)> = groups.into_iter().collect();
-    groups.sort_by(|(a, x), (b, y)| y.picousd.cmp(&x.picousd).then(y.requests.cmp(&x.requests)).then(a.cmp(b)));
+    sorted::sort_by(&mut groups, |(a, x), (b, y)| {
+        y.picousd.cmp(&x.picousd).then(y.requests.cmp(&x.requests)).then(a.cmp(b))
+    });
     groups.iter().map(|(key, sums)| told(json!({ "key": key }), sums)).collect()
 }
 
@@ -120,7 +122,7 @@ fn in_books(rows: &[Row]) -> Value {
             (total.picousd(), booked(json!({ "key": key }), &total), days)
         })
         .collect();
-    principals.sort_by(|(a, ..), (b, ..)| b.cmp(a));
+    sorted::sort_by(&mut principals, |(a, ..), (b, ..)| b.cmp(a));
     let told = principals.into_iter().map(|(_, mut told, days)| {
         let days = days.iter().rev().map(|(day, sums)| booked(json!({ "day": day }), sums)).collect();
         if let Some(members) = told.as_object_mut() {

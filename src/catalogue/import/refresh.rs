@@ -10,7 +10,7 @@ use super::merge::{propose, Source, Wanted};
 use super::review::{review, Change, Review};
 use super::{Format, List};
 use crate::catalogue::price::Prices;
-use crate::sorted::Set;
+use crate::sorted::{self, Set};
 
 /// KV key of the table in force.
 pub const PRICES_KEY: &str = "prices";
@@ -169,7 +169,7 @@ fn first(mut list: Vec<String>) -> Vec<String> {
 /// Of the keys of all versions those that are one too many, the oldest by name. `in_force` is not among them.
 #[must_use]
 pub fn surplus(mut keys: Vec<String>, in_force: &str) -> Vec<String> {
-    keys.sort_unstable();
+    sorted::sort_by(&mut keys, String::cmp);
     let many = keys.len().saturating_sub(KEPT_VERSIONS);
     keys.truncate(many);
     keys.retain(|key| key.strip_prefix(VERSION_PREFIX) != Some(in_force));

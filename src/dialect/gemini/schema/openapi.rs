@@ -6,6 +6,7 @@ use super::MAX_DEPTH;
 use crate::dialect::gemini::types::{Int, Object, Text};
 use crate::dialect::gemini::write::Json;
 use crate::json::write_quoted;
+use crate::sorted;
 
 /// The schema in JSON Schema's words. Text that says the same in both is kept as it is.
 pub fn to_json_schema(schema: &RawValue) -> Box<RawValue> {
@@ -43,7 +44,9 @@ fn convert(raw: &RawValue, depth: usize, out: &mut Vec<u8>, changed: &mut bool) 
                 let Some(properties) = Object::read(value) else { continue };
                 let order = order_of(&object);
                 let mut list: Vec<_> = properties.0.iter().collect();
-                list.sort_by_key(|(name, _)| order.iter().position(|n| **n == **name).unwrap_or(order.len()));
+                sorted::sort_by_cached_key(&mut list, |(name, _)| {
+                    order.iter().position(|n| **n == **name).unwrap_or(order.len())
+                });
                 let mut table = writer.object_in("properties");
                 for (name, schema) in list {
                     convert(schema, depth + 1, table.member(name), changed);
