@@ -45,8 +45,8 @@ pub const LATE_MS: u64 = 23 * HOUR_MS;
 const LONGEST_MS: u64 = 6 * HOUR_MS;
 const HOUR_MS: u64 = 3_600_000;
 
-/// A message to the ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A message to the ledger, as JSON one object: what is known of the attempt, `op`, and `settled` where it is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "op", rename_all = "lowercase")]
 #[allow(clippy::large_enum_variant)] // moved a few times in its life, and made once per attempt
 pub enum Row {
@@ -155,6 +155,34 @@ pub enum Outcome {
 }
 
 impl Row {
+    /// Reads a message's JSON: twice, for its kind and for the attempt. What serde derives for such a shape puts every member
+    /// into a list first, and reads that.
+    ///
+    /// # Errors
+    /// The sender's: no message.
+    pub fn read(text: &str) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Op {
+            Open,
+            Settle,
+            Release,
+        }
+        #[derive(Deserialize)]
+        struct Kind {
+            op: Op,
+            settled: Option<Settled>,
+        }
+        let Kind { op, settled } = serde_json::from_str(text)?;
+        let opened = serde_json::from_str(text)?;
+        match (op, settled) {
+            (Op::Open, _) => Ok(Self::Open { opened }),
+            (Op::Release, _) => Ok(Self::Release { opened }),
+            (Op::Settle, Some(settled)) => Ok(Self::Settle { opened, settled }),
+            (Op::Settle, None) => Err(serde::de::Error::missing_field("settled")),
+        }
+    }
+
     /// The message's JSON, one member of a batch.
     #[must_use]
     pub fn to_json(&self) -> String {

@@ -62,7 +62,7 @@ impl Batch {
         });
         let mut batch = Self { sent, sums: sums.collect(), ..Self::default() };
         for raw in rows {
-            match serde_json::from_str(raw.get()) {
+            match Row::read(raw.get()) {
                 Ok(row) => batch.rows.push(row),
                 Err(_) => batch.malformed += 1,
             }

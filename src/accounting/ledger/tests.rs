@@ -166,12 +166,13 @@ fn a_deadline_out_of_all_bounds_does_not_keep_an_attempt_open_for_ever() {
 fn one_bad_message_does_not_cost_the_others_their_place() {
     let o = opened("r", 1, "m", T0);
     let body = format!(
-        r#"{{"sent":{{"by":"s","number":1,"made_ms":1767225600000}},"sums":[],"rows":[{{"op":"open"}},{},{{"op":"close","id":"x"}},17]}}"#,
-        settle(&o, &settled(u64::MAX)).to_json()
+        r#"{{"sent":{{"by":"s","number":1,"made_ms":1767225600000}},"sums":[],"rows":[{{"op":"open"}},{},{{"op":"close","id":"x"}},17,{}]}}"#,
+        settle(&o, &settled(u64::MAX)).to_json(),
+        open(&o).to_json().replace("open", "settle"),
     );
     let read = Batch::parse(body.as_bytes()).unwrap();
     assert_eq!(read.rows, [settle(&o, &settled(u64::MAX))]);
-    assert_eq!(Book::default().enter(read, T0), Receipt { applied: 1, malformed: 3, ..Receipt::default() });
+    assert_eq!(Book::default().enter(read, T0), Receipt { applied: 1, malformed: 4, ..Receipt::default() });
     for bad in ["", "[]", "{}", r#"{"sent":{"by":"s","number":1,"made_ms":1767225600000},"sums":[],"rows":{}}"#] {
         assert!(Batch::parse(bad.as_bytes()).is_err(), "{bad}");
     }
