@@ -1,7 +1,7 @@
 //! The ports of the core on Cloudflare Workers. Each step is one import from `seam/`, which answers at once or resumes
 //! the exchange's task later; a string result is an interrupt. Read `ports.rs` first.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
@@ -38,7 +38,7 @@ pub struct EdgePlatform {
     exchange: Exchange,
     step: Rc<Step>,
     ctx: Rc<Context>,
-    bindings: Bindings,
+    bindings: Rc<Bindings>,
     keeping: Option<Keeping>,
     /// Somebody reads records of requests.
     wants_records: Cell<bool>,
@@ -70,10 +70,25 @@ pub struct Bindings {
     pub captures: JsValue,
 }
 
+thread_local! {
+    /// The environment that was met last, and its bindings: an isolate has one environment as long as it lives.
+    static KNOWN: RefCell<Option<(JsValue, Rc<Bindings>)>> = const { RefCell::new(None) };
+}
+
 impl Bindings {
-    /// What this environment has of them.
+    /// What this environment has of them. They belong to no request.
     #[must_use]
-    pub fn of(env: &Env) -> Self {
+    pub fn of(env: &Env) -> Rc<Self> {
+        KNOWN.with(|known| {
+            let mut known = known.borrow_mut();
+            match known.as_ref().filter(|(own, _)| own == AsRef::<JsValue>::as_ref(env)) {
+                Some((_, bindings)) => Rc::clone(bindings),
+                None => Rc::clone(&known.insert((env.clone().into(), Rc::new(Self::read(env)))).1),
+            }
+        })
+    }
+
+    fn read(env: &Env) -> Self {
         Self {
             ledgers: binding(env, "LEDGER"),
             streams: binding(env, "STREAMS"),
@@ -94,7 +109,7 @@ impl EdgePlatform {
         ctx: worker_sys::Context,
         task: u32,
         step: Rc<Step>,
-        bindings: Bindings,
+        bindings: Rc<Bindings>,
     ) -> Self {
         let exchange = Exchange::new(request, &ctx, &task::resumer(), task);
         Self::around(exchange, step, Rc::new(Context::new(ctx)), bindings, None)
@@ -104,7 +119,7 @@ impl EdgePlatform {
         exchange: Exchange,
         step: Rc<Step>,
         ctx: Rc<Context>,
-        bindings: Bindings,
+        bindings: Rc<Bindings>,
         keeping: Option<Keeping>,
     ) -> Self {
         Self { exchange, step, ctx, bindings, keeping, wants_records: Cell::new(false), record: Cell::new(None) }
@@ -112,7 +127,7 @@ impl EdgePlatform {
 
     /// The same where the answer is kept: no caller waits here, or can leave. `ctx` is the object's state.
     #[must_use]
-    pub fn keeping(ctx: Rc<Context>, task: u32, bindings: Bindings, keeper: Rc<Keeper>, body: Vec<u8>) -> Self {
+    pub fn keeping(ctx: Rc<Context>, task: u32, bindings: Rc<Bindings>, keeper: Rc<Keeper>, body: Vec<u8>) -> Self {
         let exchange = Exchange::new(&JsValue::UNDEFINED, ctx.as_ref().as_ref(), &task::resumer(), task);
         let keeping = Some(Keeping { keeper, body: Cell::new(body) });
         Self::around(exchange, Rc::default(), ctx, bindings, keeping)
@@ -313,7 +328,7 @@ impl Platform for EdgePlatform {
     }
 
     fn unbound(&self) -> Vec<&'static str> {
-        let Bindings { ledgers, streams, ai, health, rate_limit, events, captures } = &self.bindings;
+        let Bindings { ledgers, streams, ai, health, rate_limit, events, captures } = self.bindings.as_ref();
         let optional = [
             (AI_BINDING, ai),
             ("CAPTURES", captures),
