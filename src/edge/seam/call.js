@@ -71,21 +71,21 @@ export class Call {
     if (!this.body) return this.settle(null);
     this.reader ??= this.body.getReader();
     this.took ??= ({ done, value }) => {
-      if (!done) this.pace();
+      if (!done) this.pace(value.byteLength);
       this.settle(done ? null : value);
     };
     this.reader.read().then(this.took, this.broke);
   }
 
   /** Goes over to gathered reads where the pieces come fast. */
-  pace() {
+  pace(size) {
     const now = Date.now();
     this.fast = now - this.lastRead < FAST_MS ? this.fast + 1 : 0;
     this.lastRead = now;
     if (this.fast < this.enough) return;
     this.reader.releaseLock();
     this.reader = null;
-    this.gatherer = new Gatherer(this.body);
+    this.gatherer = new Gatherer(this.body, size);
   }
 
   /** Back to reading what comes as it comes: at a provider's own pace gathering only costs. */

@@ -2,6 +2,7 @@
 
 const GATHER_MS = 15; // how long a burst is gathered: less than any provider takes from token to token
 const AHEAD_BYTES = 16 * 1024; // how far the gathering pump may run ahead of the reader
+const PIECES_ALONE = 2; // pieces are of about one size: one that comes after a wait and is larger has gathered, in a busy isolate
 const READ_BYTES = 32 * 1024; // a read of a tee branch: what a pump that has just run ahead can have left there
 const WATCH_TICK_MS = 1000; // how often a pumped stream is looked at
 
@@ -47,13 +48,16 @@ class Pieces {
 
 /** Reads a fast stream in larger pieces: only a tee branch gathers, and only while its sibling is pulled. */
 export class Gatherer {
-  constructor(body) {
+  /** `piece`: bytes of a piece that came alone. */
+  constructor(body, piece) {
     const [pulled, read] = body.tee();
     const between = new IdentityTransformStream();
     this.body = read;
     this.pieces = new Pieces(read);
     this.ahead = 0;
-    this.idle = 0; // reads in a row for which there was nothing yet
+    this.last = Date.now();
+    this.alone = PIECES_ALONE * piece; // what a read brings at most that has gathered nothing
+    this.idle = 0; // such reads in a row for which there was nothing yet
     this.ended = false;
     pulled.pipeTo(between.writable).catch(() => {});
     this.drained = between.readable.getReader({ mode: 'byob' });
@@ -88,7 +92,7 @@ export class Gatherer {
 
   async next() {
     const now = Date.now();
-    if (!this.ended && now - (this.last ?? 0) < GATHER_MS) {
+    if (!this.ended && now - this.last < GATHER_MS) {
       await new Promise((resolve) => {
         const timer = setTimeout(resolve, GATHER_MS);
         this.wake = () => {
@@ -101,8 +105,8 @@ export class Gatherer {
     const asked = Date.now();
     const value = await this.pieces.next();
     this.last = Date.now();
-    this.idle = this.last - asked > 1 ? this.idle + 1 : 0;
     if (value === null) return null;
+    this.idle = this.last - asked > 1 && value.byteLength < this.alone ? this.idle + 1 : 0;
     this.ahead -= value.byteLength;
     this.resume?.();
     return value;
