@@ -11,7 +11,7 @@ import { Problem, elapsed, main, note, step } from './lib/say.mjs';
 import { addPage, withoutPage } from './page.mjs';
 import { findTool, setup } from './setup.mjs';
 
-const INPUTS = ['src', 'data', '.cargo', 'build.rs', 'Cargo.toml', 'Cargo.lock', 'scripts/build.mjs'];
+const INPUTS = ['src', 'data', '.cargo', 'build.rs', 'Cargo.toml', 'Cargo.lock', 'scripts/build.mjs', 'scripts/esbuild.mjs'];
 const OUTPUTS = ['index.js', 'index_bg.wasm'];
 const STAMP = join(toolsDir, 'build-stamp');
 
@@ -53,10 +53,10 @@ async function compile() {
     // worker-build downloads whatever it is not given.
     WASM_BINDGEN_BIN: bindgen,
     WASM_OPT_BIN: npmBin('wasm-opt'),
-    ESBUILD_BIN: npmBin('esbuild'),
+    ESBUILD_BIN: join(root, 'scripts', 'esbuild.mjs'),
   };
-  for (const name of ['WASM_OPT_BIN', 'ESBUILD_BIN']) {
-    if (!existsSync(env[name])) throw new Problem(`${env[name]} is missing: run \`npm ci\``);
+  for (const file of [npmBin('wasm-opt'), npmBin('esbuild')]) {
+    if (!existsSync(file)) throw new Problem(`${file} is missing: run \`npm ci\``);
   }
   await run(worker, ['--release'], { env, label: 'worker-build' });
   await shrink(env.WASM_OPT_BIN);
