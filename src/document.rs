@@ -59,7 +59,7 @@ impl Problems {
 /// # Errors
 /// Not JSON, or a member that stands twice in one object: one of the two would silently lose.
 pub fn parse(text: &str) -> Result<Value, Problem> {
-    let tree: Result<Tree, _> = serde_json::from_str(text);
+    let tree: Result<Tree, _> = crate::json::from_str(text);
     tree.map(|Tree(value)| value)
         .map_err(|error| Problem { path: String::new(), message: format!("not a JSON document: {error}") })
 }
@@ -73,7 +73,7 @@ pub fn line_of(text: &str, path: &str) -> Option<usize> {
         let inner = match step {
             Step::Member(name) => Members::read(value.as_bytes()).ok().and_then(|members| members.raw(&name)),
             Step::Index(at) => {
-                serde_json::from_str::<Vec<&RawValue>>(value).ok().and_then(|list| list.get(at).copied())
+                crate::json::from_str::<Vec<&RawValue>>(value).ok().and_then(|list| list.get(at).copied())
             }
         };
         let Some(inner) = inner else { break };

@@ -104,7 +104,7 @@ impl Learned {
     /// From the sums as [`store`] tells them: `[policy, task, model, count, total]` each, in order. `None` = they are none.
     #[must_use]
     pub fn read(sums: &str, settings: Feedback) -> Option<Self> {
-        let rows: Vec<(String, String, String, u64, u64)> = serde_json::from_str(sums).ok()?;
+        let rows: Vec<(String, String, String, u64, u64)> = crate::json::from_str(sums).ok()?;
         let digest =
             Sha256::new().chain_update(sums).chain_update(settings.max_correction_micro.to_le_bytes()).finalize();
         let mut learned = Self { version: hex(digest.get(..8).unwrap_or_default()), ..Self::default() };

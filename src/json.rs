@@ -4,6 +4,7 @@
 //! spans replaced. No tree is built (`workers.md` §2c has the measurements).
 
 pub mod bounds;
+mod objects;
 mod read;
 
 use std::borrow::Cow;
@@ -14,7 +15,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-pub use read::from_slice;
+pub use read::{from_slice, from_str};
 
 /// The members of an object in source order, each value as its source text.
 #[derive(Debug, Default)]
@@ -129,7 +130,7 @@ impl<'a> Members<'a> {
     /// # Errors
     /// When it is there and not a `T`.
     pub fn parse<T: Deserialize<'a>>(&self, name: &str) -> Result<Option<T>, serde_json::Error> {
-        self.present(name).map(|raw| serde_json::from_str(raw.get())).transpose()
+        self.present(name).map(|raw| from_str(raw.get())).transpose()
     }
 
     /// Names and values in order.

@@ -173,8 +173,8 @@ impl Row {
             op: Op,
             settled: Option<Settled>,
         }
-        let Kind { op, settled } = serde_json::from_str(text)?;
-        let opened = serde_json::from_str(text)?;
+        let Kind { op, settled } = crate::json::from_str(text)?;
+        let opened = crate::json::from_str(text)?;
         match (op, settled) {
             (Op::Open, _) => Ok(Self::Open { opened }),
             (Op::Release, _) => Ok(Self::Release { opened }),

@@ -53,7 +53,7 @@ impl Sums {
     /// # Errors
     /// The ledger's: no sums.
     pub fn read(body: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(body)
+        crate::json::from_str(body)
     }
 
     /// Renders the answer to a query: the body and its media type.

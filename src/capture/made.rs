@@ -54,7 +54,7 @@ impl Made {
         Capture {
             version: VERSION,
             request,
-            decision: serde_json::from_str(&redactor.body(&self.tape.decision)).ok(),
+            decision: crate::json::from_str(&redactor.body(&self.tape.decision)).ok(),
             sent,
             answer: Answer { status: self.record.status, payload },
             redactions: redactor.counts().clone(),

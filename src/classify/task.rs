@@ -111,7 +111,7 @@ fn about() -> &'static [About] {
     }
     static ALL: OnceLock<Vec<About>> = OnceLock::new();
     ALL.get_or_init(|| {
-        let document = serde_json::from_str(ABOUT).unwrap_or(Document { tasks: Vec::new() });
+        let document = crate::json::from_str(ABOUT).unwrap_or(Document { tasks: Vec::new() });
         let about =
             |kind: Kind| About { scale: micro(kind.scale), bias: micro(kind.bias), measures: kind.measures.map(micro) };
         document.tasks.into_iter().map(about).collect()

@@ -37,7 +37,7 @@ pub fn of(extra: &Extra, choice: u32) -> Vec<Citation> {
     if extra.field != field(choice) {
         return Vec::new();
     }
-    serde_json::from_str(extra.value.get()).unwrap_or_default()
+    crate::json::from_str(extra.value.get()).unwrap_or_default()
 }
 
 /// The same, or what OpenAI's annotations of a choice cite: those have their pages, and characters, too.
@@ -60,9 +60,9 @@ pub fn in_any_form(extra: &Extra, choice: u32) -> Vec<Citation> {
     if member != "annotations" || extra.choice() != Some(choice) {
         return of(extra, choice);
     }
-    let list: Vec<&RawValue> = serde_json::from_str(extra.value.get()).unwrap_or_default();
+    let list: Vec<&RawValue> = crate::json::from_str(extra.value.get()).unwrap_or_default();
     let page = |raw: &RawValue| {
-        let Annotation { url_citation: cited } = serde_json::from_str(raw.get()).ok()?;
+        let Annotation { url_citation: cited } = crate::json::from_str(raw.get()).ok()?;
         let title = cited.title.unwrap_or_default();
         Some(Citation { url: cited.url, title, start: cited.start_index, end: cited.end_index })
     };
@@ -73,7 +73,7 @@ pub fn in_any_form(extra: &Extra, choice: u32) -> Vec<Citation> {
 #[must_use]
 pub fn is_of_pages(extra: &Extra, choice: u32) -> bool {
     let pages = in_any_form(extra, choice).len();
-    let all: Vec<&RawValue> = serde_json::from_str(extra.value.get()).unwrap_or_default();
+    let all: Vec<&RawValue> = crate::json::from_str(extra.value.get()).unwrap_or_default();
     pages > 0 && pages == all.len()
 }
 
@@ -91,8 +91,8 @@ pub fn of_block(citations: &RawValue, start: usize, end: usize) -> Vec<Citation>
         title: Option<String>,
     }
     let text = citations.get();
-    let list: Vec<Cited> = serde_json::from_str(text)
-        .or_else(|_| serde_json::from_str::<Cited>(text).map(|one| vec![one]))
+    let list: Vec<Cited> = crate::json::from_str(text)
+        .or_else(|_| crate::json::from_str::<Cited>(text).map(|one| vec![one]))
         .unwrap_or_default();
     let page = |cited: Cited| {
         let url = cited.url.filter(|url| !url.is_empty())?;
@@ -105,7 +105,7 @@ pub fn of_block(citations: &RawValue, start: usize, end: usize) -> Vec<Citation>
 /// visible text; a segment that is not found in it at its place is looked for, and left out where it is not there at all.
 #[must_use]
 pub fn of_grounding(metadata: &RawValue, text: &str) -> Vec<Citation> {
-    let Ok(grounding) = serde_json::from_str::<Grounding>(metadata.get()) else { return Vec::new() };
+    let Ok(grounding) = crate::json::from_str::<Grounding>(metadata.get()) else { return Vec::new() };
     let mut citations = Vec::new();
     for support in grounding.supports {
         let Some((start, end)) = support.segment.range(text) else { continue };

@@ -198,7 +198,7 @@ fn kind_of(value: &str) -> Option<Cow<'_, str>> {
         #[serde(borrow, rename = "type")]
         kind: Cow<'a, str>,
     }
-    serde_json::from_str::<Typed<'_>>(value).ok().map(|typed| typed.kind)
+    crate::json::from_str::<Typed<'_>>(value).ok().map(|typed| typed.kind)
 }
 
 /// A dialect's requests and answers.
@@ -210,7 +210,7 @@ fn tables(dialect: Dialect) -> Option<&'static (Table, Table)> {
 
 /// A document that cannot be read gives no rows, so that everything counts as unknown; a test sees to it that all can.
 fn read(dialect: Dialect, text: &'static str) -> (Table, Table) {
-    let document = serde_json::from_str::<Document<'static>>(text).unwrap_or_default();
+    let document = crate::json::from_str::<Document<'static>>(text).unwrap_or_default();
     (table(dialect, &document.request), table(dialect, &document.answer))
 }
 

@@ -35,7 +35,7 @@ pub fn is_given(dialect: Dialect, members: &Members<'_>) -> bool {
         role: Option<Cow<'a, str>>,
     }
     let turns = members.parse::<Vec<&RawValue>>(turns_of(dialect)).ok().flatten().unwrap_or_default();
-    let last = turns.last().and_then(|turn| serde_json::from_str::<Turn<'_>>(turn.get()).ok());
+    let last = turns.last().and_then(|turn| crate::json::from_str::<Turn<'_>>(turn.get()).ok());
     last.and_then(|turn| turn.role).is_some_and(|role| matches!(role.as_ref(), "assistant" | "model"))
 }
 

@@ -43,7 +43,7 @@ fn visit<'a>(schema: &'a RawValue, path: &str, depth: usize, see: &mut dyn FnMut
 }
 
 fn list(raw: &RawValue) -> Vec<&RawValue> {
-    serde_json::from_str(raw.get()).unwrap_or_default()
+    crate::json::from_str(raw.get()).unwrap_or_default()
 }
 
 fn table(raw: &RawValue) -> Members<'_> {
@@ -174,7 +174,7 @@ fn references(schema: &RawValue, through: Through, depth: usize, found: &mut Vec
     for (keyword, value) in members.iter() {
         match keyword {
             "$ref" => {
-                if let Ok(target) = serde_json::from_str::<String>(value.get()) {
+                if let Ok(target) = crate::json::from_str::<String>(value.get()) {
                     found.push(target.replacen("#/definitions/", "#/$defs/", 1));
                 }
             }

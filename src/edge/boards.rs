@@ -18,7 +18,7 @@ pub fn sync(boards: &JsValue, ctx: &Rc<Context>, gateway: &Rc<Gateway>) {
         let (boards, gateway) = (boards.clone(), Rc::clone(gateway));
         ctx.wait_until(async move {
             let Some((200, answer)) = call_object(&boards, &provider, "POST", "/sync", &body).await else { return };
-            if let Ok(answer) = serde_json::from_str(&answer) {
+            if let Ok(answer) = crate::json::from_str(&answer) {
                 gateway.board_said(&provider, answer, now_ms());
             }
         });

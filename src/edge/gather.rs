@@ -80,7 +80,7 @@ pub async fn grant(ledgers: &JsValue, ctx: &Rc<Context>, principal: &str, mut as
     let body = serde_json::to_string(&ask).ok()?;
     let (_, answer) =
         call_object(ledgers, &object, "POST", "/grant", &body).await.filter(|(status, _)| *status == 200)?;
-    let verdict: Verdict = serde_json::from_str(&answer).ok()?;
+    let verdict: Verdict = crate::json::from_str(&answer).ok()?;
     if let Verdict::Granted { slice: Some(slice), .. } = verdict {
         GATHERER.with(|g| g.borrow_mut().lend(&object, &name, &bounds, slice, asked_ms));
     }
@@ -124,7 +124,7 @@ async fn send(ledgers: &JsValue, object: &str) -> bool {
             shards: u32,
         }
         let principal = object.split(SHARD_MARK).next().unwrap_or(object);
-        if let Ok(Told { shards }) = serde_json::from_str(body) {
+        if let Ok(Told { shards }) = crate::json::from_str(body) {
             SHARDS.with(|known| known.borrow_mut().insert(principal.to_owned(), shards));
         }
     }

@@ -30,7 +30,7 @@ pub async fn first_use(objects: &JsValue, hash: &str, until_ms: u64) -> Option<b
     let name = format!("used/{}", hash.get(..1)?);
     let body = serde_json::to_string(&(hash, until_ms)).ok()?;
     let (_, answer) = call_object(objects, &name, "POST", "/used", &body).await.filter(|(status, _)| *status == 200)?;
-    serde_json::from_str(&answer).ok()
+    crate::json::from_str(&answer).ok()
 }
 
 /// The object that has callers' scores.
@@ -41,7 +41,7 @@ pub async fn score(objects: &JsValue, score: &Score) -> Option<Verdict> {
     let body = serde_json::to_string(score).ok()?;
     let (_, answer) =
         call_object(objects, SCORES, "POST", "/scores", &body).await.filter(|(status, _)| *status == 200)?;
-    serde_json::from_str(&answer).ok()
+    crate::json::from_str(&answer).ok()
 }
 
 /// The sums of scores, for `feedback::Learned`.
@@ -115,7 +115,7 @@ impl DurableObject for Health {
                 let mut page = self.at_register(|register| register.slice(query, now_ms()))?;
                 let first_day = vec![SqlStorageValue::String(query.first_day(now_ms()))];
                 let rows = texts(&self.tables()?, ledgers::SELECT, Some(first_day))?;
-                page.ledgers = rows.iter().filter_map(|row| serde_json::from_str(row).ok()).collect();
+                page.ledgers = rows.iter().filter_map(|row| crate::json::from_str(row).ok()).collect();
                 Response::from_json(&page)
             }
             (Method::Post, "/used") => {

@@ -210,7 +210,7 @@ impl Ledger {
         let ledgers = binding(&self.env, "LEDGER");
         let answer = call_object(&ledgers, first, "POST", "/lease", &body).await.filter(|(status, _)| *status == 200);
         let (_, answer) = answer.ok_or(Failure::BUSY)?;
-        let answer: Answer = serde_json::from_str(&answer).map_err(|_| Failure::UNREADABLE)?;
+        let answer: Answer = crate::json::from_str(&answer).map_err(|_| Failure::UNREADABLE)?;
         let ((), due_ms) = self.at_desk(sql, |book| {
             book.answered(report.number, &answer, ask, now_ms());
             Ok(())

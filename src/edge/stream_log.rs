@@ -200,7 +200,7 @@ impl Keeper {
         let Some(SqlStorageValue::String(json)) = cells(&sql, SELECT_RECORD, vec![])?.and_then(first) else {
             return Ok(None);
         };
-        let mut record: Record = serde_json::from_str(&json)?;
+        let mut record: Record = crate::json::from_str(&json)?;
         if record.stage == Stage::Running {
             let rows = record.interrupted(last(&sql)?);
             store_rows(&sql, rows)?;

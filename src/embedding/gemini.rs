@@ -23,7 +23,7 @@ pub fn read(form: Form, model: String, body: &[u8]) -> Result<(Asked<'_>, View<'
     } else {
         let raw = members.present("requests");
         let list: Vec<&RawValue> = raw
-            .and_then(|raw| serde_json::from_str(raw.get()).ok())
+            .and_then(|raw| crate::json::from_str(raw.get()).ok())
             .ok_or_else(|| GatewayError::invalid("requests", "requests: must be an array of requests"))?;
         if list.is_empty() {
             return Err(GatewayError::invalid("requests", "requests: must not be empty"));
@@ -208,7 +208,7 @@ pub fn answer(form: Form, vectors: &Vectors<'_>) -> Result<Vec<u8>, StreamFault>
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn read_as<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
-    serde_json::from_str(raw.get()).ok()
+    crate::json::from_str(raw.get()).ok()
 }
 
 fn object(body: &[u8]) -> Result<Members<'_>, GatewayError> {

@@ -56,7 +56,7 @@ fn inputs<'a>(members: &Members<'a>) -> Result<Vec<Input<'a>>, GatewayError> {
     if raw.get().starts_with('"') {
         return Ok(vec![Input::Text(raw)]);
     }
-    let list: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(|_| refused())?;
+    let list: Vec<&RawValue> = crate::json::from_str(raw.get()).map_err(|_| refused())?;
     let of = |raw: &'a RawValue| match raw.get().as_bytes().first() {
         Some(b'"') => Some(Input::Text(raw)),
         Some(b'[') => Some(Input::Native),

@@ -17,7 +17,7 @@ pub fn as_array(json: &str) -> Result<Cow<'_, str>, StreamFault> {
     if json.starts_with('[') {
         return Ok(Cow::Borrowed(json));
     }
-    let text: Cow<'_, str> = serde_json::from_str::<Text<'_>>(json).map_err(|_| broken())?.0;
+    let text: Cow<'_, str> = crate::json::from_str::<Text<'_>>(json).map_err(|_| broken())?.0;
     let bytes = STANDARD.decode(text.as_bytes()).map_err(|_| broken())?;
     let (floats, rest) = bytes.as_chunks::<4>();
     if !rest.is_empty() {
@@ -48,7 +48,7 @@ pub fn as_base64(json: &str) -> Result<Cow<'_, str>, StreamFault> {
     if json.starts_with('"') {
         return Ok(Cow::Borrowed(json));
     }
-    let numbers: Vec<&RawValue> = serde_json::from_str(json).map_err(|_| broken())?;
+    let numbers: Vec<&RawValue> = crate::json::from_str(json).map_err(|_| broken())?;
     let mut bytes = Vec::with_capacity(numbers.len() * 4);
     for number in numbers {
         // Read as 32 bits at once: by way of 64 some numbers would be rounded twice.

@@ -74,7 +74,7 @@ impl KeySet {
         if wire.keys.len() > MAX_KEYS {
             return Err(BadKeySet);
         }
-        let read = |raw: &&RawValue| serde_json::from_str(raw.get()).ok().and_then(Key::of_wire);
+        let read = |raw: &&RawValue| crate::json::from_str(raw.get()).ok().and_then(Key::of_wire);
         Ok(Self { keys: wire.keys.iter().filter_map(read).collect() })
     }
 

@@ -45,7 +45,7 @@ pub async fn list<P: Platform>(exchange: &Exchange<'_, P>) -> Result<u16, Gatewa
     let found = found.ok_or_else(|| GatewayError::unreachable("The store of captures"))?;
     let has_more = found.len() > limit;
     let now = exchange.platform.now_ms();
-    let shown: Vec<Meta> = found.iter().take(limit).filter_map(|text| serde_json::from_str(text).ok()).collect();
+    let shown: Vec<Meta> = found.iter().take(limit).filter_map(|text| crate::json::from_str(text).ok()).collect();
     let next_cursor = shown.last().filter(|_| has_more).map(|meta| meta.id.clone());
     let data: Vec<&Meta> = shown.iter().filter(|meta| meta.expires_ms > now).collect();
     let page = json!({ "object": "list", "data": data, "has_more": next_cursor.is_some(), "next_cursor": next_cursor });

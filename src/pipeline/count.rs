@@ -217,7 +217,7 @@ fn with_member(around: &[u8], request: &[u8], model: &str) -> Vec<u8> {
 }
 
 fn is_name_of(raw: &RawValue, model: &str) -> bool {
-    serde_json::from_str::<String>(raw.get()).is_ok_and(|name| gemini::path::bare(&name) == gemini::path::bare(model))
+    crate::json::from_str::<String>(raw.get()).is_ok_and(|name| gemini::path::bare(&name) == gemini::path::bare(model))
 }
 
 fn model_name(model: &str) -> Edit<'static> {

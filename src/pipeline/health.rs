@@ -55,7 +55,7 @@ fn details<P: Platform>(exchange: &Exchange<'_, P>, word: &str) -> Value {
 fn prices<P: Platform>(exchange: &Exchange<'_, P>) -> Value {
     let gateway = exchange.gateway;
     let unpriced = gateway.unpriced_models().into_iter();
-    let report = gateway.price_report().and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    let report = gateway.price_report().and_then(|text| crate::json::from_str::<Value>(&text).ok());
     json!({
         "version": gateway.prices.version,
         "date": gateway.prices.date,

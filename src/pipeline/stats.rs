@@ -48,7 +48,7 @@ where
     let mut register = Register::default();
     for shard in 0..telemetry.shards {
         let page = exchange.platform.register(shard, path).await;
-        let Some(part) = page.and_then(|page| serde_json::from_str::<T>(&page).ok()) else {
+        let Some(part) = page.and_then(|page| crate::json::from_str::<T>(&page).ok()) else {
             return Err(GatewayError::unreachable("The register"));
         };
         register.merge(part.into());

@@ -222,7 +222,7 @@ pub(super) fn word<T: Copy>(param: &str, text: &str, words: &[(&str, T)]) -> Res
 }
 
 pub(super) fn parse<'r, T: Deserialize<'r>>(path: &str, raw: &'r RawValue, what: &str) -> Result<T, GatewayError> {
-    serde_json::from_str(raw.get()).map_err(|_| refused(path, format!("must be {what}")))
+    crate::json::from_str(raw.get()).map_err(|_| refused(path, format!("must be {what}")))
 }
 
 pub(super) fn list(path: &str, raw: &RawValue) -> Result<Vec<String>, GatewayError> {

@@ -126,7 +126,7 @@ impl<'r> Redactor<'r> {
             What::Denied => Some(json_text(&self.mask(PATH))),
             What::Number => (!self.find(source).is_empty()).then(|| json_text(&self.mask(Kind::Card.name()))),
             What::Name | What::Text => {
-                let text: String = serde_json::from_str(source).ok()?;
+                let text: String = crate::json::from_str(source).ok()?;
                 let found = if what == What::Text { self.find_in_member(name, &text) } else { self.find(&text) };
                 (!found.is_empty()).then(|| json_text(&self.masked(&text, &found)))
             }
@@ -190,7 +190,7 @@ impl<'r> Redactor<'r> {
 }
 
 fn is_json(text: &str) -> bool {
-    serde_json::from_str::<IgnoredAny>(text).is_ok()
+    crate::json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 fn json_text(text: &str) -> String {

@@ -71,7 +71,7 @@ impl Redactor<'_> {
                 edits.extend(self.value(source, token.what, token.name).map(|value| (token.at, value)));
                 return;
             }
-            let Ok(text) = serde_json::from_str::<String>(source) else { return };
+            let Ok(text) = crate::json::from_str::<String>(source) else { return };
             let found = self.find_in_member(token.name, &text);
             places.push((pieces.len(), place, token.name.to_owned()));
             pieces.push(Piece { event, at: token.at, text, found });

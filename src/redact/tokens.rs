@@ -97,7 +97,7 @@ pub fn walk(text: &str, paths: &Paths, visit: &mut dyn FnMut(Token<'_>)) {
                 let end = end_of_text(bytes, at);
                 let what = if std::mem::take(&mut name_is_next) { What::Name } else { What::Text };
                 if let (What::Name, Some(step)) = (what, path.last_mut()) {
-                    let name = text.get(at..end).and_then(|text| serde_json::from_str(text).ok());
+                    let name = text.get(at..end).and_then(|text| crate::json::from_str(text).ok());
                     *step = Step::Member(name.unwrap_or_default());
                 }
                 visit(Token { at: at..end, what, path: &path, name: innermost(&path) });

@@ -43,7 +43,7 @@ pub fn is_sound(dialect: Dialect, events: &[u8], document: bool) -> bool {
         let empty = call.is_some() && text.trim().is_empty();
         // Where arguments must be an object, those that are no JSON are a text in one.
         let wrapped = call.is_some() && text.starts_with("{\"__raw\":");
-        empty || (serde_json::from_str::<IgnoredAny>(text).is_ok() && !wrapped)
+        empty || (crate::json::from_str::<IgnoredAny>(text).is_ok() && !wrapped)
     })
 }
 

@@ -241,7 +241,7 @@ pub fn json(value: &impl Serialize) -> String {
 }
 
 fn as_json<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    match serde_json::from_str::<&RawValue>(text) {
+    match crate::json::from_str::<&RawValue>(text) {
         Ok(raw) => raw.serialize(serializer),
         Err(_) => serializer.serialize_str(text),
     }

@@ -170,11 +170,11 @@ pub fn memo_rows(book: &Book) -> Option<String> {
 pub fn load_memo(book: &mut Book, text: &str) -> Result<(), serde_json::Error> {
     #[derive(Deserialize)]
     struct Memo<'m>(String, #[serde(borrow)] &'m serde_json::value::RawValue);
-    let Memo(key, value) = serde_json::from_str(text)?;
+    let Memo(key, value) = crate::json::from_str(text)?;
     match key.as_str() {
-        "lent" => book.lent = serde_json::from_str(value.get())?,
-        "shards" => book.shards = serde_json::from_str(value.get())?,
-        _ => book.rates = serde_json::from_str(value.get())?,
+        "lent" => book.lent = crate::json::from_str(value.get())?,
+        "shards" => book.shards = crate::json::from_str(value.get())?,
+        _ => book.rates = crate::json::from_str(value.get())?,
     }
     Ok(())
 }
@@ -184,7 +184,7 @@ pub fn load_memo(book: &mut Book, text: &str) -> Result<(), serde_json::Error> {
 /// # Errors
 /// The store's: a text that is not ours.
 pub fn load_sender(book: &mut Book, name: &str, text: &str) -> Result<(), serde_json::Error> {
-    let (number, made_ms): (Option<u64>, Option<u64>) = serde_json::from_str(text)?;
+    let (number, made_ms): (Option<u64>, Option<u64>) = crate::json::from_str(text)?;
     let sender = Sender { number: number.unwrap_or_default(), made_ms: made_ms.unwrap_or_default() };
     book.load_sender(name.to_owned(), sender);
     Ok(())
@@ -195,7 +195,7 @@ pub fn load_sender(book: &mut Book, name: &str, text: &str) -> Result<(), serde_
 /// # Errors
 /// The store's: a body that is not ours.
 pub fn read_sheet(text: &str) -> Result<(String, Sheet), serde_json::Error> {
-    serde_json::from_str(text)
+    crate::json::from_str(text)
 }
 
 /// Reads one row of sums.
@@ -205,7 +205,7 @@ pub fn read_sheet(text: &str) -> Result<(String, Sheet), serde_json::Error> {
 pub fn read_counters(text: &str) -> Result<(Place, Counters), serde_json::Error> {
     #[derive(Deserialize)]
     struct Row(String, String, String, Counters);
-    serde_json::from_str(text).map(|Row(day, model, task, counters)| ((day, model, task), counters))
+    crate::json::from_str(text).map(|Row(day, model, task, counters)| ((day, model, task), counters))
 }
 
 /// The first day of the month in which the oldest day stands that is kept as a day.

@@ -148,7 +148,7 @@ fn attempt(occasion: &Occasion<'_>, report: &mut Report) -> Result<Option<(Strin
     if proposal.entries.is_empty() {
         return Err(refused("the list prices none of the known models".to_owned()));
     }
-    let confirmed = occasion.confirmed.and_then(|text| serde_json::from_str::<Report>(text).ok());
+    let confirmed = occasion.confirmed.and_then(|text| crate::json::from_str::<Report>(text).ok());
     let confirmed = confirmed.map(|report| report.held).unwrap_or_default();
     let review = review(occasion.current, &proposal, occasion.day, &confirmed, None);
     let Review { text, version, added, changed, held, kept } = review.map_err(|problems| refused(told(&problems)))?;

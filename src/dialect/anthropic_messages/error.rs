@@ -61,11 +61,11 @@ pub fn decode(body: &[u8]) -> Option<ProviderError> {
 /// members.
 pub(super) fn read(error: &RawValue) -> ProviderError {
     let raw = error.get().to_owned();
-    if let Ok(message) = serde_json::from_str::<String>(error.get()) {
+    if let Ok(message) = crate::json::from_str::<String>(error.get()) {
         return ProviderError { message, raw, ..ProviderError::default() };
     }
-    let wire: WireError<'_> = serde_json::from_str(error.get()).unwrap_or_default();
-    let details = wire.details.and_then(|d| serde_json::from_str::<Details<'_>>(d.get()).ok()).unwrap_or_default();
+    let wire: WireError<'_> = crate::json::from_str(error.get()).unwrap_or_default();
+    let details = wire.details.and_then(|d| crate::json::from_str::<Details<'_>>(d.get()).ok()).unwrap_or_default();
     let text = |text: Option<Text<'_>>| text.map(|t| t.0.into_owned());
     ProviderError {
         message: text(wire.message).unwrap_or_default(),
@@ -79,7 +79,7 @@ pub(super) fn read(error: &RawValue) -> ProviderError {
 fn scalar(value: &RawValue) -> Option<String> {
     match value.get() {
         "null" => None,
-        json => Some(serde_json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned())),
+        json => Some(crate::json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned())),
     }
 }
 

@@ -28,7 +28,7 @@ pub fn add_signalbox(body: &[u8], signalbox_json: &str) -> Vec<u8> {
 pub fn event_with_signalbox(frame: &Frame<'_>, signalbox_json: &str) -> Option<Vec<u8>> {
     let data = frame.data.as_deref()?;
     let event: Event<'_> = crate::json::from_slice(data).ok()?;
-    let delta: Delta<'_> = serde_json::from_str(event.delta?.get()).ok()?;
+    let delta: Delta<'_> = crate::json::from_str(event.delta?.get()).ok()?;
     if event.kind?.as_str() != "message_delta" || delta.stop_reason.is_none() {
         return None;
     }
@@ -97,7 +97,7 @@ pub fn signed_by(body: &[u8]) -> Option<Signer> {
 }
 
 fn thinks_by_budget(members: &Members<'_>) -> bool {
-    let thinking = members.present("thinking").and_then(|raw| serde_json::from_str::<Kind<'_>>(raw.get()).ok());
+    let thinking = members.present("thinking").and_then(|raw| crate::json::from_str::<Kind<'_>>(raw.get()).ok());
     thinking.and_then(|thinking| thinking.kind).is_some_and(|kind| kind.as_str() == "enabled")
 }
 
@@ -114,8 +114,8 @@ struct Role<'a> {
 }
 
 fn without_blocks(message: &RawValue, goes: fn(&RawValue) -> bool) -> Stripped {
-    let content = serde_json::from_str::<Role<'_>>(message.get()).ok().and_then(|m| m.content);
-    let blocks = content.and_then(|c| serde_json::from_str::<Vec<&RawValue>>(c.get()).ok());
+    let content = crate::json::from_str::<Role<'_>>(message.get()).ok().and_then(|m| m.content);
+    let blocks = content.and_then(|c| crate::json::from_str::<Vec<&RawValue>>(c.get()).ok());
     let (Some(blocks), Ok(members)) = (blocks, Members::read(message.get().as_bytes())) else { return Stripped::Same };
     let mut kept = Elements::default();
     for block in blocks.iter().filter(|block| !goes(block)) {
@@ -134,16 +134,16 @@ fn without_blocks(message: &RawValue, goes: fn(&RawValue) -> bool) -> Stripped {
 }
 
 fn is_thinking(block: &RawValue) -> bool {
-    let kind = serde_json::from_str::<Kind<'_>>(block.get()).ok().and_then(|kind| kind.kind);
+    let kind = crate::json::from_str::<Kind<'_>>(block.get()).ok().and_then(|kind| kind.kind);
     kind.is_some_and(|kind| matches!(kind.as_str(), "thinking" | "redacted_thinking"))
 }
 
 fn is_foreign(block: &RawValue) -> bool {
     let thinking = |kind: Kind<'_>| kind.kind.is_some_and(|kind| kind.as_str() == "thinking");
-    if !serde_json::from_str::<Kind<'_>>(block.get()).is_ok_and(thinking) {
+    if !crate::json::from_str::<Kind<'_>>(block.get()).is_ok_and(thinking) {
         return false;
     }
-    let block: Result<Block<'_>, _> = serde_json::from_str(block.get());
+    let block: Result<Block<'_>, _> = crate::json::from_str(block.get());
     block.is_ok_and(|block| block.signature.is_some_and(|signature| foreign::is_sealed(signature.as_str())))
 }
 

@@ -114,7 +114,7 @@ impl WireUsage<'_> {
             let visible = total.saturating_sub(usage.reasoning_tokens.unwrap_or(0));
             usage.output_tokens = visible.saturating_add(extra.output_tokens);
         }
-        let tools = self.server_tool_use.and_then(|raw| serde_json::from_str::<ServerTools>(raw.get()).ok());
+        let tools = self.server_tool_use.and_then(|raw| crate::json::from_str::<ServerTools>(raw.get()).ok());
         if let Some(Count(searches)) = tools.and_then(|tools| tools.web_search_requests) {
             usage.web_searches = Some(searches);
         }
@@ -162,7 +162,7 @@ impl WireUsage<'_> {
     fn compaction(&self) -> Usage {
         let mut sum = Usage::default();
         let Some(list) = self.iterations else { return sum };
-        let Ok(list) = serde_json::from_str::<Vec<Iteration<'_>>>(list.get()) else { return sum };
+        let Ok(list) = crate::json::from_str::<Vec<Iteration<'_>>>(list.get()) else { return sum };
         let plus = |sum: u64, count: Option<Count>| sum.saturating_add(count.unwrap_or_default().0);
         for one in list.iter().filter(|one| one.kind.as_ref().is_some_and(|kind| kind.as_str() == "compaction")) {
             let cached = plus(sum.cached_input_tokens.unwrap_or(0), one.cache_read_input_tokens);

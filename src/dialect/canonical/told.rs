@@ -67,9 +67,9 @@ impl Extra {
         }
         let text = self.value.get();
         let told = match self.field.rsplit('.').next().unwrap_or_default() {
-            "finishMessage" => serde_json::from_str(text).ok(),
+            "finishMessage" => crate::json::from_str(text).ok(),
             "stop_details" | "promptFeedback" => {
-                serde_json::from_str::<Told>(text).ok().and_then(|told| told.explanation.or(told.block_reason))
+                crate::json::from_str::<Told>(text).ok().and_then(|told| told.explanation.or(told.block_reason))
             }
             _ => None,
         };

@@ -43,7 +43,7 @@ enum Code<'a> {
 impl<'de: 'a, 'a> Deserialize<'de> for Code<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(deserializer)?;
-        match (serde_json::from_str::<Text<'de>>(raw.get()), serde_json::from_str::<Int>(raw.get())) {
+        match (crate::json::from_str::<Text<'de>>(raw.get()), crate::json::from_str::<Int>(raw.get())) {
             (Ok(Text(word)), _) => Ok(Self::Word(word)),
             (_, Ok(Int(number))) => Ok(Self::Number(number)),
             _ => Ok(Self::Word(Cow::Borrowed(raw.get()))),
@@ -82,12 +82,12 @@ pub fn decode(body: &[u8]) -> Option<ProviderError> {
 /// Reads the `error` member. A member that is no object becomes the message.
 pub(super) fn read(error: &RawValue) -> ProviderError {
     let raw = error.get().to_owned();
-    let Ok(wire) = serde_json::from_str::<Wire<'_>>(error.get()) else {
-        let message = serde_json::from_str::<Text<'_>>(error.get()).map_or_else(|_| raw.clone(), |t| t.to_string());
+    let Ok(wire) = crate::json::from_str::<Wire<'_>>(error.get()) else {
+        let message = crate::json::from_str::<Text<'_>>(error.get()).map_or_else(|_| raw.clone(), |t| t.to_string());
         return ProviderError { message, raw, ..ProviderError::default() };
     };
     let param = wire.details.iter().flatten().find_map(|detail| {
-        let bad = serde_json::from_str::<BadRequest<'_>>(detail.get()).ok()?;
+        let bad = crate::json::from_str::<BadRequest<'_>>(detail.get()).ok()?;
         bad.violations.into_iter().find_map(|v| v.field)
     });
     ProviderError {

@@ -58,7 +58,7 @@ impl Token {
 
 /// The choice's `logprobs`; `None` for what is not Google's or holds no token.
 pub fn of_google(choice: u32, result: &RawValue) -> Option<Extra> {
-    let google: Google = serde_json::from_str(result.get()).ok()?;
+    let google: Google = crate::json::from_str(result.get()).ok()?;
     if google.chosen.is_empty() {
         return None;
     }
@@ -86,7 +86,7 @@ pub fn to_google(extra: &Extra, choice: u32) -> Option<String> {
     if extra.choice() != Some(choice) || !extra.field.ends_with("].logprobs") {
         return None;
     }
-    let content = serde_json::from_str::<Openai>(extra.value.get()).ok()?.content;
+    let content = crate::json::from_str::<Openai>(extra.value.get()).ok()?.content;
     let mut out = Vec::with_capacity(content.len() * 48);
     let write = |list: &mut Json<'_>, token: &Likely| {
         let mut item = list.object_item();

@@ -90,12 +90,12 @@ fn without_signatures(content: &RawValue, all: bool) -> Option<Vec<u8>> {
     if !all {
         memmem::find(content.get().as_bytes(), foreign::BEGINNING.as_bytes())?;
     }
-    let wire: Content<'_> = serde_json::from_str(content.get()).ok()?;
+    let wire: Content<'_> = crate::json::from_str(content.get()).ok()?;
     if all && wire.role.as_deref() != Some("model") {
         return None;
     }
     let members = Members::read(content.get().as_bytes()).ok()?;
-    let Many(raw_parts) = serde_json::from_str::<Many<&RawValue>>(members.present("parts")?.get()).ok()?;
+    let Many(raw_parts) = crate::json::from_str::<Many<&RawValue>>(members.present("parts")?.get()).ok()?;
     let (mut changed, mut called) = (false, false);
     let mut list = Vec::new();
     {

@@ -122,7 +122,7 @@ pub(super) fn media(part: &WirePart<'_>) -> Option<Part> {
     if other || part.thought == Some(true) || !part.rest.is_empty() {
         return None;
     }
-    let blob: Blob<'_> = serde_json::from_str(part.inline_data?.get()).ok()?;
+    let blob: Blob<'_> = crate::json::from_str(part.inline_data?.get()).ok()?;
     Some(part_of_blob(blob))
 }
 
@@ -362,7 +362,7 @@ pub(super) fn write_arguments(call: &mut Json<'_>, arguments: &str) -> bool {
     let text = arguments.trim();
     if text.is_empty() {
         call.raw("args", "{}");
-    } else if text.starts_with('{') && serde_json::from_str::<&RawValue>(text).is_ok() {
+    } else if text.starts_with('{') && crate::json::from_str::<&RawValue>(text).is_ok() {
         call.raw("args", text);
     } else {
         call.object_in("args").text("__raw", arguments);

@@ -45,7 +45,7 @@ pub fn arguments<'s>(schema: &'s RawValue, field: &str, losses: &mut Vec<Loss>) 
 
 /// Gives a schema a text keyword that it does not have yet; false when it has one, or is no object.
 pub fn label(schema: &mut String, keyword: &str, text: &str) -> bool {
-    let Ok(object) = serde_json::from_str::<Object<'_>>(schema) else { return false };
+    let Ok(object) = crate::json::from_str::<Object<'_>>(schema) else { return false };
     if object.value(keyword).is_some() {
         return false;
     }
@@ -150,7 +150,7 @@ impl Work {
                     self.list_of_schemas(value, depth, writer.member(key));
                 }
                 _ if self.lenient => writer.member(key).extend_from_slice(value.get().as_bytes()),
-                "allOf" => match serde_json::from_str::<Vec<&RawValue>>(value.get()) {
+                "allOf" => match crate::json::from_str::<Vec<&RawValue>>(value.get()) {
                     Ok(list) if list.len() == 1 && object.value("anyOf").is_none() => {
                         self.reworded.insert("allOf of one");
                         self.list_of_schemas(value, depth, writer.member("anyOf"));
@@ -177,7 +177,7 @@ impl Work {
             }
         }
         let given = object.value("description").filter(|_| !self.lenient);
-        let given = given.and_then(|raw| serde_json::from_str::<Text<'_>>(raw.get()).ok());
+        let given = given.and_then(|raw| crate::json::from_str::<Text<'_>>(raw.get()).ok());
         match (given, constraints.is_empty()) {
             (Some(text), true) => write_quoted(writer.member("description"), &text),
             (Some(text), false) => write_quoted(writer.member("description"), &format!("{}\n{constraints}", &*text)),
@@ -198,7 +198,7 @@ impl Work {
     }
 
     fn list_of_schemas(&mut self, raw: &RawValue, depth: usize, out: &mut Vec<u8>) {
-        let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(raw.get()) else {
+        let Ok(list) = crate::json::from_str::<Vec<&RawValue>>(raw.get()) else {
             out.extend_from_slice(raw.get().as_bytes());
             return;
         };
@@ -231,7 +231,7 @@ fn is_annotation(key: &str) -> bool {
 
 /// Definitions all stand under `$defs`.
 fn write_reference(value: &RawValue, out: &mut Vec<u8>) {
-    match serde_json::from_str::<Text<'_>>(value.get()) {
+    match crate::json::from_str::<Text<'_>>(value.get()) {
         Ok(target) => match target.strip_prefix("#/definitions/") {
             Some(name) => write_quoted(out, &format!("#/$defs/{name}")),
             None => write_quoted(out, &target),

@@ -185,7 +185,7 @@ impl Decoder {
                 choice.grounding = Some((*value).to_owned());
             }
             if matches!(name.as_ref(), "continuationToken" | "continuation_token") {
-                self.token = serde_json::from_str(value.get()).ok().or(self.token.take());
+                self.token = crate::json::from_str(value.get()).ok().or(self.token.take());
             }
             let told = (name == "logprobsResult").then(|| logprobs::of_google(index, value)).flatten();
             let extra = told.or_else(|| self.extras.entry(format!("candidates[{index}].{name}"), value));
@@ -323,7 +323,7 @@ fn broken(why: &str) -> StreamFault {
 
 /// Why a prompt was refused, if it was.
 pub(super) fn block_reason(feedback: &str) -> Option<String> {
-    let reason = serde_json::from_str::<PromptFeedback<'_>>(feedback).ok()?.block_reason?;
+    let reason = crate::json::from_str::<PromptFeedback<'_>>(feedback).ok()?.block_reason?;
     let unsaid = matches!(&*reason, "" | "BLOCK_REASON_UNSPECIFIED" | "BLOCKED_REASON_UNSPECIFIED");
     (!unsaid).then(|| reason.to_string())
 }

@@ -21,7 +21,7 @@ use crate::dialect::StreamFault;
 pub fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, StreamFault> {
     let text = std::str::from_utf8(json)
         .map_err(|_| StreamFault::Malformed("a Gemini answer that is not UTF-8".to_owned()))?;
-    serde_json::from_str(text).map_err(|error| {
+    crate::json::from_str(text).map_err(|error| {
         let kind = if error.is_data() { "not a Gemini answer" } else { "not JSON" };
         StreamFault::Malformed(format!("{kind}, at line {} column {}", error.line(), error.column()))
     })
@@ -355,7 +355,7 @@ pub struct Object<'a>(pub Rest<'a>);
 impl<'a> Object<'a> {
     /// Reads an object; `None` for any other value.
     pub fn read(raw: &'a RawValue) -> Option<Self> {
-        serde_json::from_str(raw.get()).ok()
+        crate::json::from_str(raw.get()).ok()
     }
 
     /// A member's value.

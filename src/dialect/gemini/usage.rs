@@ -51,7 +51,7 @@ const TIERS: [&str; 4] = ["serviceTier", "service_tier", "trafficType", "traffic
 pub fn searches(grounding: &RawValue) -> Option<u64> {
     let members = Members::read(grounding.get().as_bytes()).ok()?;
     let queries = members.present("webSearchQueries").or_else(|| members.present("web_search_queries"))?;
-    let queries: Vec<IgnoredAny> = serde_json::from_str(queries.get()).ok()?;
+    let queries: Vec<IgnoredAny> = crate::json::from_str(queries.get()).ok()?;
     u64::try_from(queries.len()).ok()
 }
 

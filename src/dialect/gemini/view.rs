@@ -69,7 +69,7 @@ fn read_contents<'a>(members: &Members<'a>, view: &mut View<'a>) -> Result<(), G
         return Err(GatewayError::invalid("contents", "contents is not specified"));
     };
     let Many(contents) =
-        serde_json::from_str::<Many<Content<'a>>>(raw.get()).map_err(|error| locate::contents(raw, &error))?;
+        crate::json::from_str::<Many<Content<'a>>>(raw.get()).map_err(|error| locate::contents(raw, &error))?;
     if contents.is_empty() {
         return Err(GatewayError::invalid("contents", "contents is not specified"));
     }
@@ -121,12 +121,12 @@ fn needs_of_media(mime: Option<&str>, needs: &mut Needs) {
 fn read_tools<'a>(members: &Members<'a>, view: &mut View<'a>) -> Result<(), GatewayError> {
     let Some(raw) = members.present("tools") else { return Ok(()) };
     let Many(tools) =
-        serde_json::from_str::<Many<Tool<'a>>>(raw.get()).map_err(|error| locate::member("tools", &error))?;
+        crate::json::from_str::<Many<Tool<'a>>>(raw.get()).map_err(|error| locate::member("tools", &error))?;
     view.needs.tools = tools.iter().any(|tool| tool.functions.as_ref().is_some_and(|list| !list.0.is_empty()));
     view.estimated_input_tokens = view.estimated_input_tokens.saturating_add(estimate_tokens(raw.get().as_bytes()));
     let Some(raw) = either(members, "toolConfig", "tool_config") else { return Ok(()) };
     let config =
-        serde_json::from_str::<ToolConfig<'a>>(raw.get()).map_err(|error| locate::member("toolConfig", &error))?;
+        crate::json::from_str::<ToolConfig<'a>>(raw.get()).map_err(|error| locate::member("toolConfig", &error))?;
     let mode = config.calling.and_then(|calling| calling.mode);
     view.needs.forced_tools = view.needs.tools && mode.is_some_and(|mode| mode.eq_ignore_ascii_case("ANY"));
     Ok(())
@@ -135,7 +135,7 @@ fn read_tools<'a>(members: &Members<'a>, view: &mut View<'a>) -> Result<(), Gate
 fn read_config<'a>(members: &Members<'a>, view: &mut View<'a>) -> Result<(), GatewayError> {
     let Some(raw) = either(members, "generationConfig", "generation_config") else { return Ok(()) };
     let config: GenerationConfig<'a> =
-        serde_json::from_str(raw.get()).map_err(|error| locate::member("generationConfig", &error))?;
+        crate::json::from_str(raw.get()).map_err(|error| locate::member("generationConfig", &error))?;
     view.max_output_tokens = config.max_output_tokens.map(super::types::Int::count);
     // 1 is where temperature and nucleus do nothing; there is no such value for top-k.
     let moved = |value: Option<f64>| value.is_some_and(|value| (value - 1.0).abs() > f64::EPSILON);

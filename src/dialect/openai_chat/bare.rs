@@ -17,7 +17,7 @@ pub(super) fn dressed(chunk: Chunk<'_>) -> Chunk<'_> {
     let choice = Choice {
         message: Some(Delta { tool_calls: calls, ..delta() }),
         // It gives no reason: whole answers are whole.
-        finish_reason: serde_json::from_str(if called { "\"tool_calls\"" } else { "\"stop\"" }).ok(),
+        finish_reason: crate::json::from_str(if called { "\"tool_calls\"" } else { "\"stop\"" }).ok(),
         ..Choice::default()
     };
     chunk.choices = Some(vec![choice]);
@@ -44,7 +44,7 @@ pub(super) fn dressed_event(chunk: Chunk<'_>) -> Chunk<'_> {
 /// What stands inside `{result, success, errors}`.
 fn unwrapped(chunk: Chunk<'_>) -> Chunk<'_> {
     let inside: Option<&RawValue> = chunk.result.filter(|raw| chunk.choices.is_none() && kind_of(raw) == Kind::Object);
-    match inside.and_then(|raw| serde_json::from_str::<Chunk<'_>>(raw.get()).ok()) {
+    match inside.and_then(|raw| crate::json::from_str::<Chunk<'_>>(raw.get()).ok()) {
         Some(inner) if inner.choices.is_some() || is_bare(&inner) => inner,
         _ => chunk,
     }

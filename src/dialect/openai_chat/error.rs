@@ -102,7 +102,7 @@ fn from_detail(detail: &RawValue, raw: &str) -> ProviderError {
 }
 
 fn first_of(list: Option<&RawValue>) -> Option<&RawValue> {
-    let items: Vec<&RawValue> = serde_json::from_str(list?.get()).ok()?;
+    let items: Vec<&RawValue> = crate::json::from_str(list?.get()).ok()?;
     items.first().copied()
 }
 

@@ -48,7 +48,7 @@ pub(in crate::dialect) fn document_mime(name: Option<&str>) -> &'static str {
 /// Whether words for the forms of an answer (`modalities`, Google's `responseModalities`) ask for pictures, and if so whether
 /// for texts beside them; `None` where they ask for something else.
 pub(in crate::dialect) fn pictured(words: &str) -> Option<bool> {
-    let words: Vec<String> = serde_json::from_str(words).ok()?;
+    let words: Vec<String> = crate::json::from_str(words).ok()?;
     let has = |form: &str| words.iter().any(|word| word.eq_ignore_ascii_case(form));
     let known = |word: &String| ["text", "image"].iter().any(|form| word.eq_ignore_ascii_case(form));
     (has("image") && words.iter().all(known)).then(|| has("text"))

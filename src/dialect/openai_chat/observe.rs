@@ -101,7 +101,7 @@ pub(super) fn read_event<'f>(frame: &'f Frame<'_>) -> Result<Event<'f>, StreamFa
     }
     // Checked once here, not once for every member.
     let Ok(text) = std::str::from_utf8(data) else { return Err(malformed("the event is not UTF-8")) };
-    match serde_json::from_str::<Chunk<'f>>(text) {
+    match crate::json::from_str::<Chunk<'f>>(text) {
         Ok(chunk) => Ok(Event::Chunk(Box::new(dressed_event(chunk)))),
         Err(reason) => Err(match error::decode(data) {
             Some(report) => StreamFault::Provider(report),
@@ -143,7 +143,7 @@ fn of_choice(chunk: &Chunk<'_>) -> Option<ProviderError> {
 /// Reads a whole answer's body.
 pub(super) fn whole(body: &[u8]) -> Result<Box<Chunk<'_>>, StreamFault> {
     let Ok(text) = std::str::from_utf8(body) else { return Err(malformed("the answer is not UTF-8")) };
-    match serde_json::from_str::<Chunk<'_>>(text).map(dressed) {
+    match crate::json::from_str::<Chunk<'_>>(text).map(dressed) {
         Ok(chunk) if chunk.error.is_none_or(|raw| !says_something(raw)) && chunk.choices.is_some() => {
             match of_choice(&chunk) {
                 Some(report) => Err(StreamFault::Provider(report)),
@@ -266,7 +266,7 @@ fn nested_length(raw: &RawValue, depth: u32) -> u64 {
             raw.get().len() as u64
         };
     }
-    let items: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
+    let items: Vec<&RawValue> = crate::json::from_str(raw.get()).unwrap_or_default();
     items.into_iter().map(|raw| length_at(raw, depth)).sum()
 }
 

@@ -180,7 +180,7 @@ impl<'a> Thoughts<'a> {
     /// Reads them. Where a server uses several names they say the same thing, so the first that says something counts.
     pub fn read(delta: &Delta<'a>) -> Self {
         let details: Vec<&'a RawValue> =
-            delta.reasoning_details.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+            delta.reasoning_details.and_then(|raw| crate::json::from_str(raw.get()).ok()).unwrap_or_default();
         Self {
             named: filled(delta.reasoning_content).or_else(|| filled(delta.reasoning)),
             details: details.into_iter().filter_map(object).collect(),
@@ -238,7 +238,7 @@ pub(super) fn reasoning_parts(message: &Delta<'_>) -> Vec<ReasoningPart> {
 
 /// Generated pictures (OpenRouter).
 pub(super) fn pictures(raw: Option<&RawValue>) -> Vec<Media> {
-    let items: Vec<&RawValue> = raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    let items: Vec<&RawValue> = raw.and_then(|raw| crate::json::from_str(raw.get()).ok()).unwrap_or_default();
     let url = |item: &RawValue| {
         let place = object(item)?.present("image_url")?;
         let url = if kind_of(place) == Kind::Object { object(place)?.present("url")? } else { place };
@@ -271,7 +271,7 @@ fn pieces_at(content: &RawValue, depth: u32) -> Result<Vec<Piece<'_>>, StreamFau
         _ if depth > MAX_DEPTH => Err(observe::malformed("content is nested too deep")),
         Kind::Text => Ok(filled(Some(content)).map(Piece::Text).into_iter().collect()),
         Kind::List => {
-            let items: Vec<&RawValue> = serde_json::from_str(content.get()).unwrap_or_default();
+            let items: Vec<&RawValue> = crate::json::from_str(content.get()).unwrap_or_default();
             Ok(items.into_iter().filter_map(|raw| piece(raw, depth)).collect())
         }
         // What some servers answer in JSON mode.

@@ -217,7 +217,7 @@ pub(in crate::dialect) fn text_of(text: &str) -> Option<Cow<'_, str>> {
     if memchr::memchr(b'\\', inside.as_bytes()).is_none() {
         return Some(Cow::Borrowed(inside));
     }
-    Some(Cow::Owned(serde_json::from_str(text).unwrap_or_else(|_| unescape(inside))))
+    Some(Cow::Owned(crate::json::from_str(text).unwrap_or_else(|_| unescape(inside))))
 }
 
 /// A string that says something: `None` for other kinds and for `""`.

@@ -117,7 +117,7 @@ pub(in crate::dialect) fn list<T>(
 /// Whether a text is a JSON number, so that it may stand in a body as it is.
 pub(in crate::dialect) fn is_number(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E'))
-        && serde_json::from_str::<f64>(text).is_ok()
+        && crate::json::from_str::<f64>(text).is_ok()
 }
 
 #[cfg(test)]

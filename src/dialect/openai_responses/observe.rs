@@ -94,7 +94,7 @@ pub(super) fn read_event<'f>(frame: &'f Frame<'_>) -> Result<Option<Told<'f>>, S
         return Ok(None);
     }
     let Ok(text) = std::str::from_utf8(data) else { return Err(malformed("it is not UTF-8")) };
-    let event: Box<Event<'f>> = match serde_json::from_str(text) {
+    let event: Box<Event<'f>> = match crate::json::from_str(text) {
         Ok(event) => event,
         Err(reason) => {
             let kind = if reason.is_data() { "it does not have the shape of an event" } else { "it is not JSON" };
@@ -116,7 +116,7 @@ pub(super) fn read_event<'f>(frame: &'f Frame<'_>) -> Result<Option<Told<'f>>, S
 /// An error in a 200, or foreign bytes.
 pub(super) fn whole(body: &[u8]) -> Result<Box<Response<'_>>, StreamFault> {
     let Ok(text) = std::str::from_utf8(body) else { return Err(unreadable("it is not UTF-8")) };
-    let read: Result<Box<Response<'_>>, _> = serde_json::from_str(text);
+    let read: Result<Box<Response<'_>>, _> = crate::json::from_str(text);
     match read {
         Ok(response) if error::has_failed(&response) => Err(StreamFault::Provider(error::of_response(&response, text))),
         Ok(response) if response.output.is_some() => Ok(response),

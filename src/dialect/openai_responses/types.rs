@@ -81,7 +81,7 @@ wire_object! {
 
 /// Reads a borrowed object; `None` when it is none.
 pub(super) fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
-    serde_json::from_str(raw.get()).ok()
+    crate::json::from_str(raw.get()).ok()
 }
 
 /// The items of a list; none for other values.

@@ -46,7 +46,7 @@ pub(super) fn portkey(text: &str, config: &Config) -> Result<Vec<Target>, Gatewa
     if !text.starts_with('{') {
         return Err(refused(PORTKEY, "must be a configuration's JSON: saved ones are not known here"));
     }
-    let raw: &RawValue = serde_json::from_str(text).map_err(|_| refused(PORTKEY, "must be JSON"))?;
+    let raw: &RawValue = crate::json::from_str(text).map_err(|_| refused(PORTKEY, "must be JSON"))?;
     let (mut mode, mut targets) = (None, None);
     for (name, value) in object(PORTKEY, raw)?.iter() {
         match name {

@@ -82,9 +82,10 @@ fn text(row: &impl Serialize) -> String {
 /// A register from its rows.
 #[must_use]
 pub fn restored(days: &[String], minutes: &[String], rest: &[String]) -> Register {
-    let days = days.iter().filter_map(|row| serde_json::from_str(row).ok()).map(|DayRow(key, sums)| (key, sums));
-    let minutes = minutes.iter().filter_map(|row| serde_json::from_str(row).ok()).map(|MinuteRow(at, sums)| (at, sums));
-    let rest = rest.iter().filter_map(|row| serde_json::from_str(row).ok());
+    let days = days.iter().filter_map(|row| crate::json::from_str(row).ok()).map(|DayRow(key, sums)| (key, sums));
+    let minutes =
+        minutes.iter().filter_map(|row| crate::json::from_str(row).ok()).map(|MinuteRow(at, sums)| (at, sums));
+    let rest = rest.iter().filter_map(|row| crate::json::from_str(row).ok());
     let whole = rest.fold(Rest::default(), |whole, Part(_, part)| whole.with(part));
     Register::restored(days.collect(), minutes.collect(), whole)
 }

@@ -43,7 +43,7 @@ pub(super) fn tree(text: &str) -> Option<Value> {
     if is_deeper(text, MOST_LEVELS) {
         return None;
     }
-    serde_json::from_str(text).ok()
+    crate::json::from_str(text).ok()
 }
 
 /// The error object of a report, where it is one.

@@ -46,7 +46,7 @@ struct Shape<'a> {
 pub fn read_error(body: &[u8]) -> Option<ProviderError> {
     let text = std::str::from_utf8(body).ok()?.trim_start_matches('\u{feff}').trim();
     if text.starts_with('[') {
-        let list: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+        let list: Vec<&RawValue> = crate::json::from_str(text).ok()?;
         return read_object(list.first()?.get());
     }
     read_object(text)
@@ -85,7 +85,7 @@ fn read_object(text: &str) -> Option<ProviderError> {
 
 fn shape(text: &str) -> Option<Shape<'_>> {
     // Serde also reads a sequence into a struct; only objects are meant.
-    text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
+    text.trim_start().starts_with('{').then(|| crate::json::from_str(text).ok()).flatten()
 }
 
 fn report(shape: &Shape<'_>, raw: &str) -> ProviderError {
@@ -102,14 +102,14 @@ fn report(shape: &Shape<'_>, raw: &str) -> ProviderError {
 fn string(value: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    serde_json::from_str::<Text<'_>>(value.get()).ok().map(|text| text.0)
+    crate::json::from_str::<Text<'_>>(value.get()).ok().map(|text| text.0)
 }
 
 /// A string or a number as text.
 fn scalar(value: &RawValue) -> Option<String> {
     match string(value) {
         Some(text) => Some(text.into_owned()).filter(|t| !t.is_empty()),
-        None => serde_json::from_str::<f64>(value.get()).ok().map(|_| value.get().to_owned()),
+        None => crate::json::from_str::<f64>(value.get()).ok().map(|_| value.get().to_owned()),
     }
 }
 
@@ -134,10 +134,10 @@ fn detail_message(detail: &RawValue) -> String {
     if let Some(text) = string(detail) {
         return text.into_owned();
     }
-    if let Ok(entries) = serde_json::from_str::<Vec<Entry<'_>>>(detail.get()) {
+    if let Ok(entries) = crate::json::from_str::<Vec<Entry<'_>>>(detail.get()) {
         return entries.iter().map(line).collect::<Vec<_>>().join("; ");
     }
-    serde_json::from_str::<Entry<'_>>(detail.get()).map(|entry| line(&entry)).unwrap_or_default()
+    crate::json::from_str::<Entry<'_>>(detail.get()).map(|entry| line(&entry)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -41,10 +41,10 @@ pub(super) fn content(raw: &RawValue, path: &Path<'_>, extras: &mut Vec<Extra>) 
 
 fn read(raw: &RawValue, path: &Path<'_>, extras: &mut Vec<Extra>, in_result: bool) -> Result<Content, GatewayError> {
     if raw.get().starts_with('"') {
-        let text = serde_json::from_str(raw.get()).map_err(|_| path.invalid("Input should be a valid string"))?;
+        let text = crate::json::from_str(raw.get()).map_err(|_| path.invalid("Input should be a valid string"))?;
         return Ok(Content { parts: vec![Part::Text(text)], made_by: None, marks: Vec::new() });
     }
-    let Ok(blocks) = serde_json::from_str::<Vec<&RawValue>>(raw.get()) else {
+    let Ok(blocks) = crate::json::from_str::<Vec<&RawValue>>(raw.get()) else {
         return Err(path.invalid("Input should be a valid string or a list of content blocks"));
     };
     let mut reader = BlockReader { extras, in_result, call_signature: None, made_by: None };

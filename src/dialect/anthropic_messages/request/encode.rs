@@ -193,7 +193,7 @@ fn input_schema(tool: &Tool, strict: bool, index: usize, losses: &mut Vec<Loss>)
         }
     };
     let typed = typed.unwrap_or_else(|| schema.get().to_owned());
-    match (strict, serde_json::from_str::<&RawValue>(&typed)) {
+    match (strict, crate::json::from_str::<&RawValue>(&typed)) {
         (true, Ok(raw)) => schema::fit(raw, &path, losses),
         _ => typed,
     }
@@ -289,7 +289,7 @@ fn unsayable(request: &ChatRequest, losses: &mut Vec<Loss>) {
 fn extras(object: &mut Object<'_>, request: &ChatRequest, target: &Target<'_>, losses: &mut Vec<Loss>) {
     for extra in request.extras.iter().filter(|extra| !search::is_asked(extra, request)) {
         if extra.field == "service_tier" {
-            let tier = serde_json::from_str::<String>(extra.value.get()).unwrap_or_default();
+            let tier = crate::json::from_str::<String>(extra.value.get()).unwrap_or_default();
             let said = match tier.as_str() {
                 "auto" => Some("auto"),
                 "default" | "standard_only" => Some("standard_only"),

@@ -168,7 +168,7 @@ impl Fitter<'_> {
     }
 
     fn list(&mut self, raw: &RawValue, path: &str, depth: usize, out: &mut Vec<u8>) {
-        let list: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
+        let list: Vec<&RawValue> = crate::json::from_str(raw.get()).unwrap_or_default();
         let mut elements = Elements::default();
         for (index, schema) in list.into_iter().enumerate() {
             self.schema(schema, &format!("{path}[{index}]"), depth + 1, elements.next());
@@ -223,11 +223,11 @@ fn is_object(members: &Members<'_>) -> bool {
 }
 
 fn string(json: &str) -> Option<String> {
-    serde_json::from_str(json).ok()
+    crate::json::from_str(json).ok()
 }
 
 fn scalars(json: &str) -> bool {
-    let list: Result<Vec<&RawValue>, _> = serde_json::from_str(json);
+    let list: Result<Vec<&RawValue>, _> = crate::json::from_str(json);
     list.is_ok_and(|list| list.iter().all(|v| !v.get().starts_with(['{', '['])))
 }
 

@@ -217,7 +217,7 @@ impl Message {
             losses.push(Loss::advisory(format!("{}.signature", here()), "only Gemini reads its thought signatures"));
         }
         let arguments = call.arguments.trim();
-        let object = arguments.starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(arguments).is_ok();
+        let object = arguments.starts_with('{') && crate::json::from_str::<serde::de::IgnoredAny>(arguments).is_ok();
         if !object && !arguments.is_empty() {
             let reason = "not a JSON object: sent inside {\"__raw\": …}";
             losses.push(Loss::converted(format!("{}.arguments", here()), reason));

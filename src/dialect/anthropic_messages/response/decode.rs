@@ -45,7 +45,7 @@ pub fn decode(body: &[u8]) -> Result<ChatResponse, StreamFault> {
         text("stop_reason")?.map(|reason| types::finish(&reason, text("stop_sequence").ok().flatten().as_deref()));
     let mut usage = None;
     if let Some(raw) = members.present("usage") {
-        let wire: WireUsage<'_> = serde_json::from_str(raw.get()).map_err(malformed)?;
+        let wire: WireUsage<'_> = crate::json::from_str(raw.get()).map_err(malformed)?;
         wire.merge_into(usage.insert(Usage::default()));
         usage_extras(raw, &mut extras);
     }
@@ -68,13 +68,13 @@ fn block(
     place: (&str, usize),
     extras: &mut Vec<Extra>,
 ) -> Result<Option<Part>, StreamFault> {
-    let kind: Kind<'_> = serde_json::from_str(raw.get()).map_err(malformed)?;
+    let kind: Kind<'_> = crate::json::from_str(raw.get()).map_err(malformed)?;
     let kind = kind.kind.unwrap_or_default();
     if !matches!(kind.as_str(), "text" | "thinking" | "redacted_thinking" | "tool_use") {
         extras.push(extra(format!("content.{index}"), raw, false));
         return Ok(None);
     }
-    let block: Block<'_> = serde_json::from_str(raw.get()).map_err(malformed)?;
+    let block: Block<'_> = crate::json::from_str(raw.get()).map_err(malformed)?;
     block_extras(raw, index as u64, extras);
     let own = |text: Option<Text<'_>>| text.map(|t| t.0.into_owned());
     Ok(Some(match kind.as_str() {

@@ -106,7 +106,7 @@ fn tool_use(content: &mut Elements, call: &ToolCall, at: usize, by: &str, losses
         content.object(|block| thinking_block(block, "", &foreign::seal_call(signature, by)));
     }
     let arguments = call.arguments.trim();
-    let object = arguments.starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(arguments).is_ok();
+    let object = arguments.starts_with('{') && crate::json::from_str::<serde::de::IgnoredAny>(arguments).is_ok();
     if !object && !arguments.is_empty() {
         let reason = "not a JSON object: sent inside {\"__raw\": …}";
         losses.push(Loss::converted(format!("content[{at}].arguments"), reason));

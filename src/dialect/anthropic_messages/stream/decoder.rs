@@ -226,7 +226,7 @@ impl Decoder {
             return Err(StreamFault::Malformed("content_block_delta without its delta".to_owned()));
         };
         let index = event.index.unwrap_or_default();
-        let delta: Delta<'_> = match serde_json::from_str(raw.get()) {
+        let delta: Delta<'_> = match crate::json::from_str(raw.get()) {
             Ok(delta) => delta,
             Err(error) => {
                 let kind = types::unknown_or_malformed(raw.get().as_bytes(), &error)?;
@@ -377,5 +377,5 @@ fn whole(block: Box<RawValue>, input: &str) -> Box<RawValue> {
 }
 
 fn parse<'a, T: serde::Deserialize<'a>>(raw: &'a RawValue) -> Result<T, StreamFault> {
-    serde_json::from_str(raw.get()).map_err(|error| StreamFault::Malformed(error.to_string()))
+    crate::json::from_str(raw.get()).map_err(|error| StreamFault::Malformed(error.to_string()))
 }

@@ -81,7 +81,7 @@ impl Turn {
 
 impl Gathered {
     fn is_empty_text(&self) -> bool {
-        let block: Block<'_> = serde_json::from_str(self.start.get()).unwrap_or_default();
+        let block: Block<'_> = crate::json::from_str(self.start.get()).unwrap_or_default();
         self.text.is_empty() && block.text.is_some_and(|text| text.as_str().is_empty())
     }
 
@@ -97,7 +97,7 @@ impl Gathered {
             }
         }
         if !self.input.is_empty() {
-            serde_json::from_str::<&RawValue>(&self.input).ok()?;
+            crate::json::from_str::<&RawValue>(&self.input).ok()?;
             edits.push(Edit::Set("input", self.input.as_str().into()));
         }
         if !self.citations.is_empty() {

@@ -46,7 +46,7 @@ pub fn observe_response(body: &[u8]) -> Result<Observation, StreamFault> {
     let sequence = message.stop_sequence.and_then(|raw| parse::<Text<'_>>(raw).ok());
     finish(&mut seen, message.stop_reason.as_ref(), sequence.as_ref());
     for raw in content {
-        if let Ok(block) = serde_json::from_str::<Block<'_>>(raw.get()) {
+        if let Ok(block) = crate::json::from_str::<Block<'_>>(raw.get()) {
             seen.output_bytes = seen.output_bytes.saturating_add(block_bytes(&block));
         }
     }
@@ -130,7 +130,7 @@ fn block_start(event: &Event<'_>, seen: &mut Observation) -> Result<Seen, Stream
 }
 
 fn delta_bytes(raw: &RawValue) -> Result<u64, StreamFault> {
-    let delta: Delta<'_> = match serde_json::from_str(raw.get()) {
+    let delta: Delta<'_> = match crate::json::from_str(raw.get()) {
         Ok(delta) => delta,
         Err(error) => return types::unknown_or_malformed(raw.get().as_bytes(), &error).map(|_| 0),
     };
@@ -159,7 +159,7 @@ fn finish(seen: &mut Observation, reason: Option<&Text<'_>>, sequence: Option<&T
 }
 
 fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, StreamFault> {
-    serde_json::from_str(raw.get()).map_err(malformed)
+    crate::json::from_str(raw.get()).map_err(malformed)
 }
 
 fn malformed(error: serde_json::Error) -> StreamFault {

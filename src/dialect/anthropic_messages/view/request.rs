@@ -126,7 +126,7 @@ impl Scan {
             self.measure(raw);
             return Ok(());
         }
-        let blocks: Vec<Block<'_>> = serde_json::from_str(raw.get()).map_err(|_| Unreadable)?;
+        let blocks: Vec<Block<'_>> = crate::json::from_str(raw.get()).map_err(|_| Unreadable)?;
         for block in blocks {
             self.block(&block, in_result)?;
         }
@@ -139,7 +139,7 @@ impl Scan {
             "image" => self.needs.vision = true,
             "document" => {
                 self.needs.files = true;
-                let source = block.source.and_then(|s| serde_json::from_str::<Typed<'_>>(s.get()).ok());
+                let source = block.source.and_then(|s| crate::json::from_str::<Typed<'_>>(s.get()).ok());
                 let text = source.filter(|s| s.kind.as_ref().is_some_and(|kind| kind.as_str() == "text"));
                 text.and_then(|source| source.data).into_iter().for_each(|data| self.measure(data));
             }
@@ -228,7 +228,7 @@ fn sample<'a>(message: &Message<'a>) -> Option<Cow<'a, str>> {
     if message.content.get().starts_with('"') {
         return ends_of(message.content.get()).filter(|text| !text.is_empty());
     }
-    let blocks: Vec<Block<'a>> = serde_json::from_str(message.content.get()).ok()?;
+    let blocks: Vec<Block<'a>> = crate::json::from_str(message.content.get()).ok()?;
     let texts = blocks.iter().filter(|block| block.kind.as_str() == "text").filter_map(|block| block.text);
     let mut texts = texts.filter_map(|text| ends_of(text.get()));
     let first = texts.next()?;
@@ -251,11 +251,11 @@ fn ends_of(json: &str) -> Option<Cow<'_, str>> {
         let from = json.len().saturating_sub(END);
         let tail = bytes.get(from..).and_then(|tail| memchr::memchr(b' ', tail)).and_then(|at| json.get(from + at..));
         if let (Some(head), Some(tail)) = (head, tail) {
-            let text: String = serde_json::from_str(&format!("{head}{tail}")).ok()?;
+            let text: String = crate::json::from_str(&format!("{head}{tail}")).ok()?;
             return Some(shortened(Cow::Owned(text)));
         }
     }
-    let text: Text<'_> = serde_json::from_str(json).ok()?;
+    let text: Text<'_> = crate::json::from_str(json).ok()?;
     Some(shortened(text.0))
 }
 

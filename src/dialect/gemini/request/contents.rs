@@ -220,7 +220,7 @@ fn result_text(raw: Option<&RawValue>) -> (Option<String>, bool) {
     let Some(raw) = raw else { return (None, false) };
     let Some(Object(members)) = Object::read(raw) else { return (Some(raw.get().to_owned()), false) };
     if let [(name, value)] = members.as_slice() {
-        let text = serde_json::from_str::<Text<'_>>(value.get()).map(|Text(text)| text.into_owned());
+        let text = crate::json::from_str::<Text<'_>>(value.get()).map(|Text(text)| text.into_owned());
         match (name.as_ref(), text) {
             ("error", text) => return (Some(text.unwrap_or_else(|_| value.get().to_owned())), true),
             ("output" | "result", Ok(text)) => return (Some(text), false),
@@ -242,5 +242,5 @@ pub(super) fn google_only(url: &str) -> bool {
 }
 
 fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue, path: &str) -> Result<T, GatewayError> {
-    serde_json::from_str(raw.get()).map_err(|error| locate::member(path, &error))
+    crate::json::from_str(raw.get()).map_err(|error| locate::member(path, &error))
 }

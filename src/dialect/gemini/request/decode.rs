@@ -55,7 +55,7 @@ pub fn decode(body: &[u8]) -> Result<ChatRequest, GatewayError> {
     }
     for (name, value) in wire.rest {
         // Some clients repeat the path's model.
-        match (name.as_ref(), serde_json::from_str::<Text<'_>>(value.get())) {
+        match (name.as_ref(), crate::json::from_str::<Text<'_>>(value.get())) {
             ("model", Ok(model)) => request.model = model.trim_start_matches("models/").to_owned(),
             _ => request.extras.push(extra(&name, value.to_owned())),
         }

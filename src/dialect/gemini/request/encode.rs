@@ -330,5 +330,5 @@ fn is_plain_object(text: &str) -> bool {
     text.starts_with('{')
         && !text.contains("$ref")
         && !text.contains("\\u0024")
-        && serde_json::from_str::<&RawValue>(text).is_ok()
+        && crate::json::from_str::<&RawValue>(text).is_ok()
 }

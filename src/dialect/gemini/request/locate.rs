@@ -26,7 +26,7 @@ pub fn contents(raw: &RawValue, error: &serde_json::Error) -> GatewayError {
     let parts = Object::read(turn_raw).and_then(|object| object.value("parts"));
     match parts.map(|parts| (parts, first_wrong::<Part<'_>>(parts))) {
         Some((_, Some((part, _, part_error)))) => member(&format!("{path}.parts[{part}]"), &part_error),
-        Some((parts, None)) if serde_json::from_str::<Many<Part<'_>>>(parts.get()).is_err() => {
+        Some((parts, None)) if crate::json::from_str::<Many<Part<'_>>>(parts.get()).is_err() => {
             member(&format!("{path}.parts"), &turn_error)
         }
         _ => member(&path, &turn_error),
@@ -34,13 +34,13 @@ pub fn contents(raw: &RawValue, error: &serde_json::Error) -> GatewayError {
 }
 
 fn first_wrong<'a, T: Deserialize<'a>>(list: &'a RawValue) -> Option<(usize, &'a RawValue, serde_json::Error)> {
-    let items = match serde_json::from_str::<Vec<&RawValue>>(list.get()) {
+    let items = match crate::json::from_str::<Vec<&RawValue>>(list.get()) {
         Ok(items) => items,
         Err(_) if list.get().starts_with('{') => vec![list],
         Err(_) => return None,
     };
     let errors = items.into_iter().enumerate();
-    errors.filter_map(|(at, raw)| serde_json::from_str::<T>(raw.get()).err().map(|error| (at, raw, error))).next()
+    errors.filter_map(|(at, raw)| crate::json::from_str::<T>(raw.get()).err().map(|error| (at, raw, error))).next()
 }
 
 /// Whether a role is the model's.
@@ -73,7 +73,7 @@ pub fn body<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, GatewayError> {
         for (name, raw) in list {
             // One member at a time, in a body of its own: the first that fails is the one.
             let alone = format!("{{{}:{}}}", serde_json::json!(name), raw.get());
-            if serde_json::from_str::<Request<'_>>(&alone).is_err() {
+            if crate::json::from_str::<Request<'_>>(&alone).is_err() {
                 return if name == "contents" { contents(raw, &error) } else { member(&name, &error) };
             }
         }

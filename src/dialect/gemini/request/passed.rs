@@ -82,7 +82,7 @@ impl<'r> Passed<'r> {
             "web_search_options" => return self.web_search(&extra.value, losses),
             "tool_choice" => return self.allowed_tools(value),
             "toolConfig.functionCallingConfig.allowedFunctionNames" => {
-                let Ok(names) = serde_json::from_str(value) else { return false };
+                let Ok(names) = crate::json::from_str(value) else { return false };
                 self.allowed = Some((names, true));
             }
             "generationConfig.thinkingConfig.includeThoughts" => self.include_thoughts = Some(value == "true"),
@@ -155,7 +155,7 @@ impl<'r> Passed<'r> {
         struct Named {
             name: String,
         }
-        let choice = serde_json::from_str::<Choice>(value).ok();
+        let choice = crate::json::from_str::<Choice>(value).ok();
         let Some(allowed) = choice.and_then(|choice| choice.allowed_tools.or(choice.flat)) else { return false };
         let tools = allowed.tools.into_iter();
         let names: Option<Vec<String>> =
@@ -174,7 +174,7 @@ impl<'r> Passed<'r> {
         }
         for (name, value) in members {
             match name.as_ref() {
-                "thinking_config" => match serde_json::from_str(value.get()) {
+                "thinking_config" => match crate::json::from_str(value.get()) {
                     Ok(thinking) => self.thinking = Some(thinking),
                     Err(_) => return false,
                 },

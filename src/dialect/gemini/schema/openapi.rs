@@ -33,7 +33,7 @@ fn convert(raw: &RawValue, depth: usize, out: &mut Vec<u8>, changed: &mut bool) 
             "enum" => write_enum(value, nullable, writer.member("enum")),
             "minItems" | "maxItems" | "minLength" | "maxLength" | "minProperties" | "maxProperties" | "min_items"
             | "max_items" | "min_length" | "max_length" | "min_properties" | "max_properties" => {
-                let number = serde_json::from_str::<Int>(value.get());
+                let number = crate::json::from_str::<Int>(value.get());
                 *changed |= value.get().starts_with('"');
                 match number {
                     Ok(Int(number)) => writer.value(&camel(key, changed), number),
@@ -57,7 +57,7 @@ fn convert(raw: &RawValue, depth: usize, out: &mut Vec<u8>, changed: &mut bool) 
             }
             "anyOf" | "any_of" => {
                 let mut list = writer.array_in(&camel(key, changed));
-                for schema in serde_json::from_str::<Vec<&RawValue>>(value.get()).unwrap_or_default() {
+                for schema in crate::json::from_str::<Vec<&RawValue>>(value.get()).unwrap_or_default() {
                     convert(schema, depth + 1, list.item(), changed);
                 }
                 if nullable && object.value("type").is_none() {
@@ -83,7 +83,7 @@ fn camel(key: &str, changed: &mut bool) -> String {
 }
 
 fn write_type(value: &RawValue, nullable: bool, writer: &mut Json<'_>, changed: &mut bool) {
-    let Ok(name) = serde_json::from_str::<Text<'_>>(value.get()) else {
+    let Ok(name) = crate::json::from_str::<Text<'_>>(value.get()) else {
         writer.raw("type", value.get());
         return;
     };
@@ -116,5 +116,5 @@ fn write_enum(value: &RawValue, nullable: bool, out: &mut Vec<u8>) {
 /// The order in which the model is to write the properties.
 fn order_of<'a>(object: &Object<'a>) -> Vec<Text<'a>> {
     let order = object.value("propertyOrdering").or_else(|| object.value("property_ordering"));
-    order.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+    order.and_then(|raw| crate::json::from_str(raw.get()).ok()).unwrap_or_default()
 }

@@ -128,7 +128,7 @@ fn rewrites(name: &str, callers: &RawValue, encoders: &RawValue, profile: &Profi
 }
 
 fn items(raw: &RawValue) -> Vec<&RawValue> {
-    serde_json::from_str(raw.get()).unwrap_or_default()
+    crate::json::from_str(raw.get()).unwrap_or_default()
 }
 
 fn object(raw: &RawValue) -> Option<Members<'_>> {

@@ -124,7 +124,7 @@ fn number(raw: &RawValue) -> Option<f64> {
 fn texts(raw: &RawValue) -> Vec<String> {
     match string(raw) {
         Some(text) => vec![text.into_owned()],
-        None => serde_json::from_str(raw.get()).unwrap_or_default(),
+        None => crate::json::from_str(raw.get()).unwrap_or_default(),
     }
 }
 
@@ -134,7 +134,7 @@ pub(in crate::dialect) fn object(raw: &RawValue) -> Option<Members<'_>> {
 }
 
 fn items(raw: &RawValue) -> Vec<&RawValue> {
-    serde_json::from_str(raw.get()).unwrap_or_default()
+    crate::json::from_str(raw.get()).unwrap_or_default()
 }
 
 fn tools(raw: &RawValue, request: &mut ChatRequest) -> Result<(), GatewayError> {

@@ -100,7 +100,7 @@ fn read_content(
     if let Some(text) = string(raw) {
         return Ok(vec![Part::Text(text.into_owned())]);
     }
-    let items: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
+    let items: Vec<&RawValue> = crate::json::from_str(raw.get()).unwrap_or_default();
     let several = items.len() > 1;
     let mut parts = Vec::with_capacity(items.len());
     for (at, item) in items.into_iter().enumerate() {
@@ -197,7 +197,7 @@ fn file(part: &Members<'_>, path: &str, request: &mut ChatRequest) -> Result<Par
 /// Mistral's thinking chunk in a replayed turn.
 fn thinking(part: &Members<'_>) -> Option<Part> {
     let raw = part.present("thinking")?;
-    let pieces: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
+    let pieces: Vec<&RawValue> = crate::json::from_str(raw.get()).unwrap_or_default();
     let texts = pieces.into_iter().filter_map(object).filter_map(|p| filled(p.present("text")).map(String::from));
     let text = string(raw).map_or_else(|| texts.collect(), Into::into);
     let signature = filled(part.present("signature")).map(Into::into);
@@ -263,7 +263,7 @@ fn call(raw: &RawValue, path: &str, request: &mut ChatRequest) -> Result<Called,
             format!("`{path}` must be {}", if member.is_empty() { "an object" } else { "a string that is not empty" }),
         )
     };
-    let call: WireToolCall<'_> = serde_json::from_str(raw.get()).map_err(|_| wrong(""))?;
+    let call: WireToolCall<'_> = crate::json::from_str(raw.get()).map_err(|_| wrong(""))?;
     // The index comes from a stream, with a message that a client sends back.
     let known = ["id", "type", "function", "custom", "extra_content", "signalbox", "index"];
     let members = read_object(path, raw)?;

@@ -65,7 +65,7 @@ impl Calls {
         let id = real_id(call).unwrap_or_default();
         let index = count(call.index);
         // `ChatCompletionChunk…ToolCall.Custom` of the SDK: a name and pieces of the input, as a function has arguments.
-        let custom = call.custom.and_then(|raw| serde_json::from_str::<WireCustom<'_>>(raw.get()).ok());
+        let custom = call.custom.and_then(|raw| crate::json::from_str::<WireCustom<'_>>(raw.get()).ok());
         let function = custom.as_ref().map(|custom| WireFunction { name: custom.name, arguments: custom.input });
         let told = Told { is_custom: function.is_some(), signature: call_signature(call) };
         self.read(choice, index, &id, function.as_ref().or(call.function.as_ref()), told, chunk, out);

@@ -75,7 +75,7 @@ fn member(name: &str, raw: &RawValue, members: &Members<'_>, request: &mut ChatR
 
 /// What `include` asks for beside the answer. Encrypted reasoning always comes; the rest belongs to hosted tools.
 fn include(raw: &RawValue, members: &Members<'_>, request: &mut ChatRequest) {
-    let asked: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
+    let asked: Vec<&RawValue> = crate::json::from_str(raw.get()).unwrap_or_default();
     for (at, item) in asked.into_iter().enumerate() {
         match string(item).as_deref() {
             Some("reasoning.encrypted_content") => {}
@@ -93,7 +93,7 @@ fn wants_logprobs(members: &Members<'_>) -> bool {
 }
 
 fn tools(raw: &RawValue, request: &mut ChatRequest) -> Result<(), GatewayError> {
-    let items: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
+    let items: Vec<&RawValue> = crate::json::from_str(raw.get()).unwrap_or_default();
     for (at, item) in items.into_iter().enumerate() {
         let path = format!("tools[{at}]");
         let tool = read_object(&path, item)?;

@@ -299,7 +299,7 @@ pub(in super::super) fn annotations(extra: &Extra) -> Vec<String> {
     if !pages.is_empty() {
         return pages.iter().filter_map(page).collect();
     }
-    let all: Vec<&RawValue> = serde_json::from_str(extra.value.get()).unwrap_or_default();
+    let all: Vec<&RawValue> = crate::json::from_str(extra.value.get()).unwrap_or_default();
     let flat = |raw: &RawValue| {
         let cited = Members::read(raw.get().as_bytes()).ok()?;
         let kind = filled(cited.present("type"))?;
@@ -340,7 +340,7 @@ pub(in super::super) fn of_refusal(extra: &Extra) -> Option<Loss> {
 pub(in super::super) fn logprobs(extra: &Extra) -> Vec<String> {
     let Ok(members) = Members::read(extra.value.get().as_bytes()) else { return Vec::new() };
     let entries = members.present("content").filter(|raw| says_something(raw));
-    let entries: Vec<&RawValue> = entries.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    let entries: Vec<&RawValue> = entries.and_then(|raw| crate::json::from_str(raw.get()).ok()).unwrap_or_default();
     entries.into_iter().map(|raw| raw.get().to_owned()).collect()
 }
 
