@@ -12,6 +12,7 @@ use wasm_bindgen::JsValue;
 use worker::{durable_object, DurableObject, Env, Method, Request, Response, SqlStorage, SqlStorageValue, State};
 
 use crate::accounting::day::DAY_MS;
+use crate::edge::query;
 use crate::edge::seam::{call_object, now_ms};
 use crate::feedback::{store, Score, Verdict, RECEIPT_MS};
 use crate::health::share::Board;
@@ -108,8 +109,7 @@ impl DurableObject for Health {
                 Response::from_json(&page)
             }
             (Method::Get, "/register/stats") => {
-                let url = request.url()?;
-                let Ok(query) = Query::read(url.query().unwrap_or_default()) else {
+                let Ok(query) = Query::read(&query(&request)) else {
                     return Response::error("invalid_query", 400);
                 };
                 let mut page = self.at_register(|register| register.slice(query, now_ms()))?;

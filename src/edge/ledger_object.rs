@@ -19,7 +19,7 @@ use crate::accounting::limit::{Ask, Bound, Refused, Verdict};
 use crate::accounting::report::{Range, Sums};
 use crate::edge::export::register_name;
 use crate::edge::seam::{call_object, sleep};
-use crate::edge::{binding, text};
+use crate::edge::{binding, query, text};
 use crate::sorted::Set;
 use crate::telemetry::register::ledgers::{days_told, RollUp};
 
@@ -360,8 +360,7 @@ impl Ledger {
     }
 
     fn sums(&self, request: &Request) -> Result<(u16, String), Failure> {
-        let url = request.url().map_err(|_| Failure::UNREADABLE)?;
-        let range = Range::read(url.query().unwrap_or_default()).map_err(|_| Failure::UNREADABLE)?;
+        let range = Range::read(&query(request)).map_err(|_| Failure::UNREADABLE)?;
         let sql = self.state.storage().sql();
         let (first, last) = range.days();
         let (known, _) = self.at_desk(&sql, |book| Ok((book.shards(), book.under_way().collect::<Vec<_>>())))?;

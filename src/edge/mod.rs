@@ -74,6 +74,13 @@ fn binding(env: &Env, name: &str) -> JsValue {
     js_sys::Reflect::get(env, &JsValue::from_str(name)).unwrap_or(JsValue::UNDEFINED)
 }
 
+/// The query of a request to an object of ours. `Request::url` would parse an address that we wrote, and brings the tables of all
+/// international names into the wasm.
+fn query(request: &worker::Request) -> String {
+    let address = request.inner().url();
+    address.split_once('?').map_or_else(String::new, |(_, query)| query.to_owned())
+}
+
 /// A var or secret by name.
 fn text(env: &Env, name: &str) -> Option<String> {
     binding(env, name).as_string().filter(|t| !t.is_empty())
