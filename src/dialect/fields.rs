@@ -19,10 +19,10 @@ use crate::sorted::{self, Map};
 
 /// Each dialect with its file.
 const DOCUMENTS: [(Dialect, &str); 4] = [
-    (Dialect::OpenAiChat, include_str!("../../data/fields/openai-chat.json")),
-    (Dialect::OpenAiResponses, include_str!("../../data/fields/openai-responses.json")),
-    (Dialect::AnthropicMessages, include_str!("../../data/fields/anthropic-messages.json")),
-    (Dialect::Gemini, include_str!("../../data/fields/gemini.json")),
+    (Dialect::OpenAiChat, include_str!(concat!(env!("OUT_DIR"), "/openai-chat.json"))),
+    (Dialect::OpenAiResponses, include_str!(concat!(env!("OUT_DIR"), "/openai-responses.json"))),
+    (Dialect::AnthropicMessages, include_str!(concat!(env!("OUT_DIR"), "/anthropic-messages.json"))),
+    (Dialect::Gemini, include_str!(concat!(env!("OUT_DIR"), "/gemini.json"))),
 ];
 
 /// The word for targets that have no column of their own.
