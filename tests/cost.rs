@@ -268,6 +268,8 @@ fn costs_cross_borders_as_text() {
     assert_eq!(serde_json::from_str::<Cost>(r#"{"certainty":"unpriced"}"#).unwrap(), Cost::UNPRICED);
     assert!(serde_json::from_str::<Cost>(r#"{"certainty":"exact","picousd":12}"#).is_err());
     assert!(serde_json::from_str::<Cost>(r#"{"certainty":"exact"}"#).is_err());
+    assert!(serde_json::from_str::<Cost>(r#"{"certainty":"unpriced","picousd":"0"}"#).is_err());
+    assert!(serde_json::from_str::<Cost>(r#"{"certainty":"exact","picousd":"1","usd":"1"}"#).is_err());
 }
 
 prop_compose! {

@@ -51,7 +51,7 @@ impl Certainty {
 
 /// What an attempt costs. An unpriced one has no amount at all, so that it cannot be mistaken for free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "certainty", rename_all = "lowercase", deny_unknown_fields)]
+#[serde(tag = "certainty", rename_all = "lowercase", try_from = "Told")]
 pub enum Cost {
     /// Known.
     Exact {
@@ -67,6 +67,31 @@ pub enum Cost {
     },
     /// Nobody knows.
     Unpriced {},
+}
+
+/// A cost as it is read.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Told {
+    certainty: Certainty,
+    picousd: Option<Amount>,
+}
+
+#[derive(Deserialize)]
+struct Amount(#[serde(with = "picousd_text")] u64);
+
+impl TryFrom<Told> for Cost {
+    type Error = &'static str;
+
+    fn try_from(Told { certainty, picousd }: Told) -> Result<Self, Self::Error> {
+        match (certainty, picousd) {
+            (Certainty::Exact, Some(Amount(picousd))) => Ok(Self::Exact { picousd }),
+            (Certainty::Estimated, Some(Amount(picousd))) => Ok(Self::Estimated { picousd }),
+            (Certainty::Unpriced, None) => Ok(Self::UNPRICED),
+            (Certainty::Unpriced, Some(_)) => Err("unpriced is without `picousd`"),
+            (_, None) => Err("missing field `picousd`"),
+        }
+    }
 }
 
 impl Cost {

@@ -86,15 +86,9 @@ fn token(body: &[u8]) -> Option<Resume> {
     struct Answer {
         candidates: Option<Vec<Candidate>>,
     }
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Whole {
-        Parts(Vec<Answer>),
-        One(Answer),
-    }
-    let last = match crate::json::from_slice(body).ok()? {
-        Whole::One(answer) => answer,
-        Whole::Parts(mut list) => list.pop()?,
+    let last = match body.trim_ascii_start() {
+        [b'[', ..] => crate::json::from_slice::<Vec<Answer>>(body).ok()?.pop()?,
+        _ => crate::json::from_slice(body).ok()?,
     };
     match <[Candidate; 1]>::try_from(last.candidates?) {
         Ok([one]) if one.finish_reason.as_deref() == Some("CONTINUATION") => one.continuation_token.map(Resume::Token),

@@ -26,7 +26,7 @@ pub struct Health {
 /// A circuit breaker, see [`circuit`]: closed lets traffic through, open refuses (also while a probe is under way), half-open
 /// lets the next request through as a probe.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[serde(tag = "state", rename_all = "snake_case", try_from = "Told")]
 pub enum Breaker {
     /// Healthy.
     #[default]
@@ -38,6 +38,33 @@ pub enum Breaker {
         /// When the first probe is let through, Unix milliseconds.
         until_ms: u64,
     },
+}
+
+/// A circuit breaker as it is read.
+#[derive(serde::Deserialize)]
+struct Told {
+    state: State,
+    until_ms: Option<u64>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Closed,
+    HalfOpen,
+    Open,
+}
+
+impl TryFrom<Told> for Breaker {
+    type Error = &'static str;
+
+    fn try_from(Told { state, until_ms }: Told) -> Result<Self, Self::Error> {
+        match state {
+            State::Closed => Ok(Self::Closed),
+            State::HalfOpen => Ok(Self::HalfOpen),
+            State::Open => until_ms.map(|until_ms| Self::Open { until_ms }).ok_or("missing field `until_ms`"),
+        }
+    }
 }
 
 impl Health {
@@ -59,5 +86,19 @@ impl Health {
             Breaker::Closed | Breaker::HalfOpen => errors,
             Breaker::Open { .. } => errors.max(500_000),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_breaker_is_read_as_it_was_written() {
+        for breaker in [Breaker::Closed, Breaker::HalfOpen, Breaker::Open { until_ms: 7 }] {
+            let text = serde_json::to_string(&breaker).unwrap();
+            assert_eq!(serde_json::from_str::<Breaker>(&text).unwrap(), breaker, "{text}");
+        }
+        assert!(serde_json::from_str::<Breaker>(r#"{"state":"open"}"#).is_err(), "until when?");
     }
 }

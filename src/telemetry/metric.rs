@@ -2,6 +2,9 @@
 //! configuration or from short lists, never from what a caller wrote; beyond a bound of series new ones are counted under
 //! `other`. Values are integers, so that what isolates have counted adds up to the same whatever the order.
 
+use std::fmt;
+
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::record::{AttemptRecord, RequestRecord};
@@ -22,7 +25,7 @@ pub const MOST_SERIES: usize = 2_000;
 pub const OTHER: &str = "other";
 
 /// What is counted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Reading {
     /// A sum in the instrument's integer unit.
@@ -282,6 +285,28 @@ fn per_token_us(duration_ms: u64, ttft_ms: u64, tokens: u64) -> Option<u64> {
     duration_ms.saturating_sub(ttft_ms).saturating_mul(1_000).checked_div(after_first)
 }
 
+impl<'de> Deserialize<'de> for Reading {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ReadingVisitor;
+        impl<'de> Visitor<'de> for ReadingVisitor {
+            type Value = Reading;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a sum, or a sum with its buckets")
+            }
+            fn visit_u64<E: Error>(self, sum: u64) -> Result<Reading, E> {
+                Ok(Reading::Sum(sum))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Reading, A::Error> {
+                match (list.next_element()?, list.next_element()?) {
+                    (Some(sum), Some(counts)) => Ok(Reading::Spread(sum, counts)),
+                    _ => Err(Error::invalid_length(1, &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(ReadingVisitor)
+    }
+}
+
 impl Serialize for Meter {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(
@@ -294,7 +319,7 @@ impl Serialize for Meter {
 
 /// An instrument of another version is left out: isolates of two versions run side by side while one is rolled out.
 impl<'de> Deserialize<'de> for Meter {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut meter = Self::default();
         for (name, labels, reading) in Vec::<(String, Vec<String>, Reading)>::deserialize(deserializer)? {
             let Some(at) = TABLE.iter().position(|instrument| instrument.name == name) else { continue };

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::{Place, Row};
 use crate::accounting::counters::Counters;
+use crate::json;
 
 /// A batch as it arrives.
 #[derive(Debug, Default)]
@@ -32,14 +33,6 @@ pub struct Sent {
     pub made_ms: u64,
 }
 
-/// A sum with its place. Senders of an earlier version know no tasks.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Summed {
-    Of(String, String, String, Counters),
-    WithoutTask(String, String, Counters),
-}
-
 impl Batch {
     /// Reads what [`Batch::write`] wrote. One bad message does not cost the others their place in the books.
     ///
@@ -49,18 +42,16 @@ impl Batch {
         #[derive(Deserialize)]
         struct Envelope<'a> {
             sent: Sent,
-            sums: Vec<Summed>,
+            #[serde(borrow)]
+            sums: Vec<&'a RawValue>,
             #[serde(borrow)]
             rows: Vec<&'a RawValue>,
             #[serde(default)]
             used: Vec<(String, String)>,
         }
-        let Envelope { sent, sums, rows, used } = crate::json::from_slice(body)?;
-        let sums = sums.into_iter().map(|sum| match sum {
-            Summed::Of(day, model, task, sum) => ((day, model, task), sum),
-            Summed::WithoutTask(day, model, sum) => ((day, model, String::new()), sum),
-        });
-        let mut batch = Self { sent, sums: sums.collect(), ..Self::default() };
+        let Envelope { sent, sums, rows, used } = json::from_slice(body)?;
+        let sums = sums.into_iter().map(|raw| summed(raw.get())).collect::<Result<_, _>>()?;
+        let mut batch = Self { sent, sums, ..Self::default() };
         for raw in rows {
             match Row::read(raw.get()) {
                 Ok(row) => batch.rows.push(row),
@@ -99,4 +90,12 @@ impl Batch {
         })
         .unwrap_or_default()
     }
+}
+
+/// A sum with its place. Senders of an earlier version know no tasks.
+fn summed(text: &str) -> Result<(Place, Counters), serde_json::Error> {
+    if let Ok((day, model, task, sum)) = json::from_str(text) {
+        return Ok(((day, model, task), sum));
+    }
+    json::from_str(text).map(|(day, model, sum)| ((day, model, String::new()), sum))
 }

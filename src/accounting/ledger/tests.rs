@@ -178,6 +178,23 @@ fn one_bad_message_does_not_cost_the_others_their_place() {
     }
 }
 
+#[test]
+fn messages_are_read_as_they_were_written() {
+    let o = opened("r", 1, "m", T0);
+    for row in [open(&o), settle(&o, &settled(7)), Row::Release { opened: o.clone() }] {
+        assert_eq!(Row::read(&row.to_json()).unwrap(), row);
+    }
+    assert!(Row::read(&open(&o).to_json().replace("\"open\"", "\"settle\"")).is_err(), "of what became of it nothing");
+    let counters = serde_json::to_string(&Counters::settled(&o, &settled(7))).unwrap();
+    let body = format!(
+        r#"{{"sent":{{"by":"s","number":1,"made_ms":1}},"sums":[["2026-01-01","p/m",{counters}],["2026-01-01","p/m","qa",{counters}]],"rows":[]}}"#
+    );
+    let places: Vec<Place> = Batch::parse(body.as_bytes()).unwrap().sums.into_iter().map(|(place, _)| place).collect();
+    let place = |task: &str| ("2026-01-01".to_owned(), "p/m".to_owned(), task.to_owned());
+    assert_eq!(places, [place(""), place("qa")]);
+    assert!(Batch::parse(body.replace(r#""qa","#, r#""qa","","#).as_bytes()).is_err());
+}
+
 fn summed(number: u64, made_ms: u64, attempts: impl IntoIterator<Item = (Opened, Settled)>) -> Batch {
     let mut sums: Map<Place, Counters> = Map::new();
     for (opened, settled) in attempts {

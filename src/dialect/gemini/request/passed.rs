@@ -138,8 +138,6 @@ impl<'r> Passed<'r> {
         #[derive(Deserialize)]
         struct Choice {
             allowed_tools: Option<Allowed>,
-            #[serde(flatten)]
-            flat: Option<Allowed>,
         }
         #[derive(Deserialize)]
         struct Allowed {
@@ -155,8 +153,8 @@ impl<'r> Passed<'r> {
         struct Named {
             name: String,
         }
-        let choice = crate::json::from_str::<Choice>(value).ok();
-        let Some(allowed) = choice.and_then(|choice| choice.allowed_tools.or(choice.flat)) else { return false };
+        let Ok(Choice { allowed_tools }) = crate::json::from_str(value) else { return false };
+        let Some(allowed) = allowed_tools.or_else(|| crate::json::from_str(value).ok()) else { return false };
         let tools = allowed.tools.into_iter();
         let names: Option<Vec<String>> =
             tools.map(|tool| tool.name.or(tool.function.map(|named| named.name))).collect();

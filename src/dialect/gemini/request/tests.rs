@@ -475,15 +475,18 @@ fn members_without_a_word_are_passed_reported_or_refused() {
 
     let allowed = json!({"type": "allowed_tools",
         "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "f"}}]}});
-    let request = ChatRequest {
+    let choosing = |allowed: &Value| ChatRequest {
         tools: vec![tool("f", None), tool("g", None)],
         extras: vec![
-            extra("tool_choice", allowed, false, false),
+            extra("tool_choice", allowed.clone(), false, false),
             extra("tools[2].googleSearch", json!({}), false, false),
         ],
         ..plain()
     };
+    let request = choosing(&allowed);
     let (body, losses) = written(&request, "gemini-3-pro-preview");
+    let flat = json!({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]});
+    assert_eq!(written(&choosing(&flat), "gemini-3-pro-preview"), (body.clone(), losses.clone()));
     assert_eq!(
         body["toolConfig"],
         json!({"functionCallingConfig": {"mode": "VALIDATED", "allowedFunctionNames": ["f"]},
