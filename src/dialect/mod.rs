@@ -30,7 +30,7 @@ use serde::de::value::StrDeserializer;
 use serde::de::IntoDeserializer;
 use serde::Deserialize;
 
-pub use observed::{Observation, ProviderError, Seen, StreamFault};
+pub use observed::{Observation, ProviderError, Seen, StreamFault, Varying};
 pub use reply::{ReplyContext, Tail};
 pub use streams::{StreamDecoder, StreamEncoder};
 pub use target::{Encoded, ModelTraits, Target};
@@ -200,11 +200,24 @@ impl Dialect {
     /// # Errors
     /// A malformed event, or the provider's error event.
     pub fn observe_event(self, frame: &Frame<'_>, seen: &mut Observation) -> Result<Seen, StreamFault> {
+        self.observe_varying(frame, seen).map(|(event, _)| event)
+    }
+
+    /// The same; also, where that is known, in what the next event may differ from it without meaning anything else.
+    ///
+    /// # Errors
+    /// See [`Dialect::observe_event`].
+    pub fn observe_varying<'f>(
+        self,
+        frame: &'f Frame<'_>,
+        seen: &mut Observation,
+    ) -> Result<(Seen, Option<Varying<'f>>), StreamFault> {
         match self {
             Self::OpenAiChat => openai_chat::view::observe_event(frame, seen),
             Self::AnthropicMessages => anthropic_messages::view::observe_event(frame, seen),
-            Self::Gemini => gemini::view::observe_event(frame, seen),
-            Self::OpenAiResponses => openai_responses::view::observe_event(frame, seen),
+            // Each event has counts or a number of its own.
+            Self::Gemini => gemini::view::observe_event(frame, seen).map(|event| (event, None)),
+            Self::OpenAiResponses => openai_responses::view::observe_event(frame, seen).map(|event| (event, None)),
         }
     }
 

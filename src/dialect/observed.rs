@@ -83,3 +83,12 @@ pub struct Seen {
     /// It is the dialect's terminator; Gemini has none.
     pub terminal: bool,
 }
+
+/// In what the events of a stream usually differ alone, as it stands in an event: between quotes, escapes and all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Varying<'f> {
+    /// The text that was generated; its bytes were counted.
+    pub said: &'f str,
+    /// Random filling against traffic analysis.
+    pub filling: Option<&'f str>,
+}

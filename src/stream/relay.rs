@@ -5,6 +5,7 @@
 //! events are read and written anew. In the last two forms the end of the stream (usage, terminator) is held back until
 //! [`Relay::conclude`], when the cost is known. Deadlines, opening and writing are the driver's; read `tests.rs` first.
 
+mod alike;
 mod end;
 mod forms;
 mod pauses;

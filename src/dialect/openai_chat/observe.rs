@@ -10,7 +10,7 @@ use super::types::{
 use super::{error, finish, usage};
 use crate::dialect::canonical::Usage;
 use crate::dialect::tier::ServiceTier;
-use crate::dialect::{Observation, ProviderError, Seen, StreamFault};
+use crate::dialect::{Observation, ProviderError, Seen, StreamFault, Varying};
 use crate::sse::Frame;
 
 /// Reads usage and finish of a whole answer.
@@ -35,16 +35,19 @@ pub fn observe_response(body: &[u8]) -> Result<Observation, StreamFault> {
     Ok(seen)
 }
 
-/// Reads one event of a native stream.
+/// Reads one event of a native stream; also in what the next one may differ from it alone.
 ///
 /// # Errors
 /// A malformed event, or the provider's error event. Usage that comes with an error is noted all the same.
-pub fn observe_event(frame: &Frame<'_>, seen: &mut Observation) -> Result<Seen, StreamFault> {
+pub fn observe_event<'f>(
+    frame: &'f Frame<'_>,
+    seen: &mut Observation,
+) -> Result<(Seen, Option<Varying<'f>>), StreamFault> {
     let chunk = match read_event(frame)? {
-        Event::Nothing => return Ok(Seen::default()),
+        Event::Nothing => return Ok((Seen::default(), None)),
         Event::Done => {
             seen.done = true;
-            return Ok(Seen { terminal: true, ..Seen::default() });
+            return Ok((Seen { terminal: true, ..Seen::default() }, None));
         }
         Event::Chunk(chunk) => chunk,
     };
@@ -69,7 +72,15 @@ pub fn observe_event(frame: &Frame<'_>, seen: &mut Observation) -> Result<Seen, 
     let carries_more =
         chunk.rest.iter().any(|(name, _)| matches!(name.as_ref(), "prompt_filter_results" | "moderation"));
     event.usage_only = event.usage && choices.is_empty() && !carries_more;
-    Ok(event)
+    Ok((event, varying(&chunk)))
+}
+
+/// The first text of a chunk that says something.
+fn varying<'f>(chunk: &Chunk<'f>) -> Option<Varying<'f>> {
+    let delta = chunk.choices.as_deref()?.first()?.delta.as_ref()?;
+    let said = texts(delta).into_iter().flatten().find(|raw| says_something(raw))?;
+    let filling = chunk.obfuscation.and_then(|raw| inside_quotes(raw.get()));
+    Some(Varying { said: inside_quotes(said.get())?, filling })
 }
 
 /// What stands in one event.

@@ -107,9 +107,10 @@ wire_object! {
         tool_calls: Vec<WireToolCall<'a>> = "tool_calls",
         system_fingerprint: &'a RawValue = "system_fingerprint",
         service_tier: &'a RawValue = "service_tier",
+        obfuscation: &'a RawValue = "obfuscation",
     }
-    // The last two are random filling against traffic analysis.
-    rest without "object" "obfuscation" "p"
+    // The last is random filling against traffic analysis, as `obfuscation` is.
+    rest without "object" "p"
 }
 
 wire_object! {

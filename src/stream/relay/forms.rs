@@ -1,5 +1,6 @@
 //! One event through each of the forms.
 
+use super::alike::Alike;
 use super::end::closed;
 use super::pauses::Pauses;
 use super::{Progress, RelayFault};
@@ -15,6 +16,7 @@ use crate::stream::splice::Splice;
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     pub(super) observation: Observation,
+    pub(super) alike: Alike,
     pub(super) losses: Vec<Loss>,
     pub(super) beside: Vec<Extra>,
     /// Where somebody may have to go on with the answer.
@@ -68,7 +70,7 @@ impl Form {
     ) -> Result<Option<Progress>, RelayFault> {
         let took = match self {
             Self::Translated(translation) => translation.take(frame, notes, out),
-            _ => self.take_native(dialect, frame, &mut notes.observation, out).map_err(Into::into),
+            _ => self.take_native(dialect, frame, notes, out).map_err(Into::into),
         };
         match took {
             Ok(progress) => {
@@ -86,15 +88,16 @@ impl Form {
         &mut self,
         dialect: Dialect,
         frame: &Frame<'_>,
-        observation: &mut Observation,
+        notes: &mut Notes,
         out: &mut Vec<u8>,
     ) -> Result<Progress, StreamFault> {
+        let observation = &mut notes.observation;
         if matches!(self, Self::WholeEvents { .. }) && frame.data.is_none() && frame.bare_json().is_none() {
             // A comment says nothing of which event is the last.
             out.extend_from_slice(frame.raw);
             return Ok(Progress::default());
         }
-        let seen = dialect.observe_event(frame, observation)?;
+        let seen = notes.alike.observe(dialect, frame, observation)?;
         match self {
             Self::Untouched { so_far } => {
                 if seen.content {

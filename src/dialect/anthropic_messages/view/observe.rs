@@ -1,12 +1,14 @@
 //! Usage, finish and ids of native answers, read without building them.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::error;
 use super::super::types::{self, Block, Delta, Event, Kind, StartedMessage, Text, WireUsage};
 use crate::dialect::canonical::Usage;
-use crate::dialect::{Observation, Seen, StreamFault};
+use crate::dialect::{Observation, Seen, StreamFault, Varying};
 use crate::sse::Frame;
 
 #[derive(Deserialize)]
@@ -59,19 +61,32 @@ fn block_bytes(block: &Block<'_>) -> u64 {
     (text(&block.text) + text(&block.thinking) + input) as u64
 }
 
-/// Reads one event of a native stream.
+/// Reads one event of a native stream; also in what the next one may differ from it alone.
 ///
 /// # Errors
 /// A malformed event, which leaves the observation as it was, or the provider's error.
-pub fn observe_event(frame: &Frame<'_>, seen: &mut Observation) -> Result<Seen, StreamFault> {
-    let Some(data) = frame.data.as_deref() else { return Ok(Seen::default()) };
+pub fn observe_event<'f>(
+    frame: &'f Frame<'_>,
+    seen: &mut Observation,
+) -> Result<(Seen, Option<Varying<'f>>), StreamFault> {
+    let Some(data) = frame.data.as_deref() else { return Ok((Seen::default(), None)) };
     if data == b"[DONE]" || (data.is_empty() && frame.event.is_none()) {
-        return Ok(Seen::default());
+        return Ok((Seen::default(), None));
     }
-    let event: Event<'_> = match crate::json::from_slice(data) {
+    let event: Event<'f> = match crate::json::from_slice(data) {
         Ok(event) => event,
-        Err(error) => return types::unknown_or_malformed(data, &error).map(|_| Seen::default()),
+        Err(error) => return types::unknown_or_malformed(data, &error).map(|_| (Seen::default(), None)),
     };
+    let mut varying = None;
+    observe_kind(frame, &event, seen, &mut varying).map(|event| (event, varying))
+}
+
+fn observe_kind<'f>(
+    frame: &Frame<'_>,
+    event: &Event<'f>,
+    seen: &mut Observation,
+    varying: &mut Option<Varying<'f>>,
+) -> Result<Seen, StreamFault> {
     let named = || frame.event.as_deref().and_then(|name| std::str::from_utf8(name).ok());
     match event.kind.as_ref().map(Text::as_str).or_else(named).unwrap_or_default() {
         "message_start" => {
@@ -82,11 +97,13 @@ pub fn observe_event(frame: &Frame<'_>, seen: &mut Observation) -> Result<Seen, 
             merge(&mut seen.usage, usage.as_ref());
             Ok(Seen { usage: usage.is_some(), ..Seen::default() })
         }
-        "content_block_start" => block_start(&event, seen),
+        "content_block_start" => block_start(event, seen),
         "content_block_delta" => {
             let raw =
                 event.delta.ok_or_else(|| StreamFault::Malformed("a delta event without its delta".to_owned()))?;
-            seen.output_bytes = seen.output_bytes.saturating_add(delta_bytes(raw)?);
+            let (bytes, said) = measure_delta(raw)?;
+            seen.output_bytes = seen.output_bytes.saturating_add(bytes);
+            *varying = said.map(|said| Varying { said, filling: None });
             // Deltas of kinds that are not known are the model's output too: once out, they are delivered.
             Ok(Seen { content: true, ..Seen::default() })
         }
@@ -129,13 +146,19 @@ fn block_start(event: &Event<'_>, seen: &mut Observation) -> Result<Seen, Stream
     Ok(Seen { content, ..Seen::default() })
 }
 
-fn delta_bytes(raw: &RawValue) -> Result<u64, StreamFault> {
+/// Bytes of its texts, and the one that says something as it stands there, if it is written without escapes.
+fn measure_delta(raw: &RawValue) -> Result<(u64, Option<&str>), StreamFault> {
     let delta: Delta<'_> = match crate::json::from_str(raw.get()) {
         Ok(delta) => delta,
-        Err(error) => return types::unknown_or_malformed(raw.get().as_bytes(), &error).map(|_| 0),
+        Err(error) => return types::unknown_or_malformed(raw.get().as_bytes(), &error).map(|_| (0, None)),
     };
-    let text = |text: &Option<Text<'_>>| text.as_ref().map_or(0, |t| t.as_str().len());
-    Ok((text(&delta.text) + text(&delta.thinking) + text(&delta.partial_json)) as u64)
+    let texts = [delta.text, delta.thinking, delta.partial_json];
+    let bytes = texts.iter().flatten().map(|text| text.as_str().len() as u64).sum();
+    let said = texts.into_iter().flatten().find_map(|text| match text.0 {
+        Cow::Borrowed(said) if !said.is_empty() => Some(said),
+        _ => None,
+    });
+    Ok((bytes, said))
 }
 
 fn keep(slot: &mut Option<String>, text: Option<Text<'_>>) {

@@ -156,7 +156,7 @@ fn watch(stream: &str) -> (Vec<Result<Seen, StreamFault>>, Observation) {
     frames.push(stream.as_bytes()).unwrap();
     let (mut each, mut seen) = (Vec::new(), Observation::default());
     while let Some(frame) = frames.next_frame() {
-        each.push(observe_event(&frame, &mut seen));
+        each.push(observe_event(&frame, &mut seen).map(|(mark, _)| mark));
     }
     (each, seen)
 }

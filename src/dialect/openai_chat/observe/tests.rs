@@ -11,7 +11,7 @@ fn observe(events: &[&str]) -> (Observation, Vec<Result<Seen, StreamFault>>) {
     decoder.push(text.as_bytes()).unwrap();
     let (mut seen, mut marks) = (Observation::default(), Vec::new());
     while let Some(frame) = decoder.next_frame() {
-        marks.push(observe_event(&frame, &mut seen));
+        marks.push(observe_event(&frame, &mut seen).map(|(mark, _)| mark));
     }
     (seen, marks)
 }
