@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { nodeBin } from '../../scripts/lib/paths.mjs';
+import { orderByLikeness } from '../../scripts/lib/order.mjs';
+import { nodeBin, npmBin } from '../../scripts/lib/paths.mjs';
 import { verdict } from '../../scripts/lib/verdict.mjs';
 import { startSimulator } from '../../tools/simulator/server.mjs';
 import { capital } from './clients.mjs';
@@ -190,5 +191,33 @@ describe('the closing summary of npm test', () => {
     await run(nodeBin(), ['--test', '--test-reporter', join(root, 'scripts', 'lib', 'cases.mjs'), '--test-reporter-destination', cases, file], { env });
     const seen = readFileSync(cases, 'utf8').trim().split('\n').map(line => JSON.parse(line)).map(({ name, result, reason }) => [name, result, reason].filter(Boolean).join(' '));
     assert.deepEqual(seen.sort(), ['five failed', 'one passed', 'three skipped not here', 'two skipped missing peer x: y']);
+  });
+});
+
+describe('the order of functions in the wasm', () => {
+  // Two functions that are alike, a long way of another kind between them.
+  const alike = by => `(i32.add ${'(i32.mul (i32.xor (local.get 0) (i32.const 77)) '.repeat(30)}(i32.const ${by})${')'.repeat(30)} (i32.const 5))`;
+  const other = `(i32.sub ${'(i32.rotl (i32.clz (local.get 0)) '.repeat(30)}(i32.const 3)${')'.repeat(30)} (i32.const 9))`;
+  const text = `(module (import "host" "f" (func $imported))
+    ${[['a', alike(1)], ['b', other], ['c', alike(2)]].map(([name, body]) => `(func $${name} (export "${name}") (param i32) (result i32) ${body})`).join('\n')})`;
+
+  test('puts beside each other what is alike, and changes no function', async () => {
+    const file = name => join(folder, name);
+    writeFileSync(file('m.wat'), text);
+    const tool = async (name, args) => assert.equal((await run(npmBin(name), args)).code, 0, name);
+    await tool('wasm-as', [file('m.wat'), '-g', '-o', file('m.wasm')]);
+    writeFileSync(file('named.wasm'), orderByLikeness(readFileSync(file('m.wasm'))));
+    await tool('wasm-opt', [file('named.wasm'), '--reorder-functions-by-name', '-g', '-o', file('ordered.wasm')]);
+    const exports = async name => (await WebAssembly.instantiate(readFileSync(file(name)), { host: { f() {} } })).instance.exports;
+    const [before, after] = [await exports('m.wasm'), await exports('ordered.wasm')];
+    for (const name of ['a', 'b', 'c']) assert.equal(after[name](1234), before[name](1234), name);
+    // An exported function's own name is its index.
+    const at = name => Number(after[name].name);
+    assert.equal(Math.abs(at('a') - at('c')), 1);
+    assert.equal(Math.abs(Number(before.a.name) - Number(before.c.name)), 2);
+  });
+
+  test('is not guessed where the names are lost', () => {
+    assert.throws(() => orderByLikeness(Buffer.from('0061736d01000000', 'hex')), /no names/);
   });
 });
