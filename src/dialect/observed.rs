@@ -89,6 +89,8 @@ pub struct Seen {
 pub struct Varying<'f> {
     /// The text that was generated; its bytes were counted.
     pub said: &'f str,
+    /// It is a text of the answer, and no thought, refusal or call.
+    pub is_text: bool,
     /// Random filling against traffic analysis.
     pub filling: Option<&'f str>,
 }

@@ -41,6 +41,16 @@ pub struct Delivered {
 struct Unread {
     decoder: StreamDecoder,
     raw: Vec<u8>,
+    /// Texts of events that are like one before them, and behind how many bytes of `raw` each stands.
+    said: Vec<(usize, String)>,
+    /// Bytes of all of that.
+    bytes: usize,
+}
+
+impl Unread {
+    fn nothing(decoder: StreamDecoder) -> Self {
+        Self { decoder, raw: Vec::new(), said: Vec::new(), bytes: 0 }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -56,8 +66,7 @@ impl Delivered {
     /// Nothing yet, of a stream that passes in its provider's dialect. A text of more than `most_bytes` is forgotten.
     #[must_use]
     pub fn native(dialect: Dialect, most_bytes: usize) -> Self {
-        let unread = Unread { decoder: dialect.stream_decoder(), raw: Vec::new() };
-        Self { unread: Some(unread), ..Self::translated(most_bytes) }
+        Self { unread: Some(Unread::nothing(dialect.stream_decoder())), ..Self::translated(most_bytes) }
     }
 
     /// Nothing yet, of a stream that is written anew. A text of more than `most_bytes` is forgotten.
@@ -67,12 +76,18 @@ impl Delivered {
         Self { text: String::new(), plain: true, most_bytes, start: None, unread: None, numbers: Numbers::default() }
     }
 
-    /// A native event went out.
-    pub fn passed(&mut self, raw: &[u8]) {
+    /// A native event went out. `said`: its text, if it differs from an event before it in nothing else.
+    pub fn passed(&mut self, raw: &[u8], said: Option<&str>) {
         let Some(unread) = self.unread.as_mut().filter(|_| self.plain) else { return };
-        unread.raw.extend_from_slice(raw);
+        let at = unread.raw.len();
+        match (said, unread.said.last_mut()) {
+            (None, _) => unread.raw.extend_from_slice(raw),
+            (Some(said), Some((before, text))) if *before == at => text.push_str(said),
+            (Some(said), _) => unread.said.push((at, said.to_owned())),
+        }
+        unread.bytes = unread.bytes.saturating_add(said.map_or(raw.len(), str::len));
         let enough = if self.most_bytes < READ_SOON_BYTES { READ_SOON_BYTES } else { READ_AT_BYTES };
-        if unread.raw.len() >= enough {
+        if unread.bytes >= enough {
             self.read();
         }
     }
@@ -128,10 +143,22 @@ impl Delivered {
 
     /// Reads what has gathered.
     fn read(&mut self) {
-        let Some(Unread { mut decoder, raw }) = self.unread.take() else { return };
+        let Some(Unread { mut decoder, raw, said, .. }) = self.unread.take() else { return };
+        let mut read = 0;
+        for (at, text) in said {
+            self.read_events(&mut decoder, raw.get(read..at).unwrap_or_default());
+            // If the event that it is like held more than a text of the first choice, nothing is kept since then.
+            self.written(&StreamEvent::TextDelta { choice: 0, text });
+            read = at;
+        }
+        self.read_events(&mut decoder, raw.get(read..).unwrap_or_default());
+        self.unread = Some(Unread::nothing(decoder));
+    }
+
+    fn read_events(&mut self, decoder: &mut StreamDecoder, raw: &[u8]) {
         let mut frames = sse::Decoder::new();
         // The last event of an input that ended may lack its blank line.
-        self.plain &= frames.push(&raw).is_ok() && frames.push(b"\n\n").is_ok();
+        self.plain &= frames.push(raw).is_ok() && frames.push(b"\n\n").is_ok();
         let mut events = Vec::new();
         while let Some(frame) = frames.next_frame().filter(|_| self.plain) {
             events.clear();
@@ -139,11 +166,10 @@ impl Delivered {
             for event in &events {
                 self.written(event);
             }
-            if let (StreamDecoder::OpenAiResponses(_), Some(data)) = (&decoder, frame.data.as_deref()) {
+            if let (StreamDecoder::OpenAiResponses(_), Some(data)) = (&*decoder, frame.data.as_deref()) {
                 self.count(data);
             }
         }
-        self.unread = Some(Unread { decoder, raw: Vec::new() });
     }
 
     /// Numbers and ids of Responses: an item that is not the first is none that a new writer would know.

@@ -80,7 +80,8 @@ fn varying<'f>(chunk: &Chunk<'f>) -> Option<Varying<'f>> {
     let delta = chunk.choices.as_deref()?.first()?.delta.as_ref()?;
     let said = texts(delta).into_iter().flatten().find(|raw| says_something(raw))?;
     let filling = chunk.obfuscation.and_then(|raw| inside_quotes(raw.get()));
-    Some(Varying { said: inside_quotes(said.get())?, filling })
+    let is_text = delta.content.is_some_and(|content| std::ptr::eq(content, said));
+    Some(Varying { said: inside_quotes(said.get())?, is_text, filling })
 }
 
 /// What stands in one event.

@@ -8,7 +8,7 @@ fn chunk(content: &str) -> String {
 fn chat(events: &[String]) -> Delivered {
     let mut delivered = Delivered::native(Dialect::OpenAiChat, MOST_TEXT_BYTES);
     for event in events {
-        delivered.passed(event.as_bytes());
+        delivered.passed(event.as_bytes(), None);
     }
     delivered
 }
@@ -51,7 +51,7 @@ fn a_text_that_was_closed_takes_no_more() {
         let unnamed = events.lines().filter(|line| !line.starts_with("event:")).collect::<Vec<_>>().join("\n") + "\n";
         for events in [events, unnamed] {
             let mut delivered = Delivered::native(Dialect::AnthropicMessages, MOST_TEXT_BYTES);
-            delivered.passed(events.as_bytes());
+            delivered.passed(events.as_bytes(), None);
             assert_eq!(delivered.text(), text, "{events}");
         }
     }
@@ -62,7 +62,7 @@ fn a_text_that_was_closed_takes_no_more() {
 fn a_writer_goes_on_under_the_ids_and_numbers_that_the_caller_knows() {
     let go_on = |dialect: Dialect, events: &str| {
         let mut delivered = Delivered::native(dialect, MOST_TEXT_BYTES);
-        delivered.passed(events.as_bytes());
+        delivered.passed(events.as_bytes(), None);
         assert!(delivered.text().is_some());
         let mut writer =
             delivered.writer(dialect, ReplyContext { request_id: "req_1".into(), ..ReplyContext::default() });

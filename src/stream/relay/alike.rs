@@ -17,6 +17,7 @@ pub(super) struct Alike(Option<Known>);
 struct Known {
     raw: Vec<u8>,
     said: Range<usize>,
+    is_text: bool,
     filling: Range<usize>,
     seen: Seen,
     /// Bytes that it counted besides those of `said`.
@@ -24,16 +25,18 @@ struct Known {
 }
 
 impl Alike {
-    /// [`Dialect::observe_event`], with less work where an event is like the one before.
-    pub(super) fn observe(
+    /// [`Dialect::observe_event`], with less work where an event is like one before. Such an event's text
+    /// comes with it, if it is one of the answer.
+    pub(super) fn observe<'f>(
         &mut self,
         dialect: Dialect,
-        frame: &Frame<'_>,
+        frame: &Frame<'f>,
         observation: &mut Observation,
-    ) -> Result<Seen, StreamFault> {
+    ) -> Result<(Seen, Option<&'f str>), StreamFault> {
         if let Some((known, said)) = self.0.as_ref().and_then(|known| Some((known, known.said_in(frame.raw)?))) {
-            observation.output_bytes = observation.output_bytes.saturating_add(known.beside).saturating_add(said);
-            return Ok(known.seen);
+            let counted = known.beside.saturating_add(said.len() as u64);
+            observation.output_bytes = observation.output_bytes.saturating_add(counted);
+            return Ok((known.seen, known.is_text.then_some(said)));
         }
         let before = observation.output_bytes;
         let (seen, varying) = dialect.observe_varying(frame, observation)?;
@@ -41,7 +44,7 @@ impl Alike {
             let counted = observation.output_bytes.saturating_sub(before);
             self.learn(frame.raw, varying, seen, counted);
         }
-        Ok(seen)
+        Ok((seen, None))
     }
 
     fn learn(&mut self, raw: &[u8], varying: Varying<'_>, seen: Seen, counted: u64) {
@@ -52,13 +55,13 @@ impl Alike {
         let mut kept = self.0.take().map(|known| known.raw).unwrap_or_default();
         kept.clear();
         kept.extend_from_slice(raw);
-        self.0 = Some(Known { raw: kept, said, filling, seen, beside });
+        self.0 = Some(Known { raw: kept, said, is_text: varying.is_text, filling, seen, beside });
     }
 }
 
 impl Known {
-    /// Bytes of the text of an event that differs in nothing else.
-    fn said_in(&self, raw: &[u8]) -> Option<u64> {
+    /// The text of an event that differs in nothing else.
+    fn said_in<'f>(&self, raw: &'f [u8]) -> Option<&'f str> {
         let (first, second) = if self.said.start <= self.filling.start {
             (&self.said, &self.filling)
         } else {
@@ -66,23 +69,23 @@ impl Known {
         };
         let mut rest = raw.strip_prefix(self.raw.get(..first.start)?)?;
         let one = plain(rest, first)?;
-        rest = rest.get(one..)?.strip_prefix(self.raw.get(first.end..second.start)?)?;
+        rest = rest.get(one.len()..)?.strip_prefix(self.raw.get(first.end..second.start)?)?;
         let other = plain(rest, second)?;
-        rest = rest.get(other..)?;
+        rest = rest.get(other.len()..)?;
         let said = if std::ptr::eq(first, &self.said) { one } else { other };
-        (said > 0 && rest == self.raw.get(second.end..)?).then_some(said as u64)
+        (!said.is_empty() && rest == self.raw.get(second.end..)?).then_some(said)
     }
 }
 
-/// Bytes up to the quote that ends a text, if it holds nothing that would have to be read: no escape, no control character,
-/// only UTF-8. Nothing where the known event has no text either.
-fn plain(rest: &[u8], known: &Range<usize>) -> Option<usize> {
+/// What stands before the quote that ends a text, if none of it would have to be read: no escape, no control character, only
+/// UTF-8. Nothing where the known event has no text either.
+fn plain<'f>(rest: &'f [u8], known: &Range<usize>) -> Option<&'f str> {
     if known.is_empty() {
-        return Some(0);
+        return Some("");
     }
     let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))?;
-    let text = rest.get(..end)?;
-    (rest.get(end) == Some(&b'"') && std::str::from_utf8(text).is_ok()).then_some(end)
+    let text = std::str::from_utf8(rest.get(..end)?).ok()?;
+    (rest.get(end) == Some(&b'"')).then_some(text)
 }
 
 /// Where a part of an event stands in it.

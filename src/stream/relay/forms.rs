@@ -73,12 +73,7 @@ impl Form {
             _ => self.take_native(dialect, frame, notes, out).map_err(Into::into),
         };
         match took {
-            Ok(progress) => {
-                if let (Some(delivered), true) = (&mut notes.delivered, !matches!(self, Self::Translated(_))) {
-                    delivered.passed(frame.raw);
-                }
-                Ok(Some(progress))
-            }
+            Ok(progress) => Ok(Some(progress)),
             Err(Stopped::Malformed) => Ok(None),
             Err(Stopped::Fault(fault)) => Err(fault),
         }
@@ -91,13 +86,16 @@ impl Form {
         notes: &mut Notes,
         out: &mut Vec<u8>,
     ) -> Result<Progress, StreamFault> {
-        let observation = &mut notes.observation;
         if matches!(self, Self::WholeEvents { .. }) && frame.data.is_none() && frame.bare_json().is_none() {
             // A comment says nothing of which event is the last.
             out.extend_from_slice(frame.raw);
             return Ok(Progress::default());
         }
-        let seen = notes.alike.observe(dialect, frame, observation)?;
+        let observation = &mut notes.observation;
+        let (seen, said) = notes.alike.observe(dialect, frame, observation)?;
+        if let Some(delivered) = &mut notes.delivered {
+            delivered.passed(frame.raw, said);
+        }
         match self {
             Self::Untouched { so_far } => {
                 if seen.content {

@@ -103,7 +103,7 @@ fn observe_kind<'f>(
                 event.delta.ok_or_else(|| StreamFault::Malformed("a delta event without its delta".to_owned()))?;
             let (bytes, said) = measure_delta(raw)?;
             seen.output_bytes = seen.output_bytes.saturating_add(bytes);
-            *varying = said.map(|said| Varying { said, filling: None });
+            *varying = said;
             // Deltas of kinds that are not known are the model's output too: once out, they are delivered.
             Ok(Seen { content: true, ..Seen::default() })
         }
@@ -146,19 +146,20 @@ fn block_start(event: &Event<'_>, seen: &mut Observation) -> Result<Seen, Stream
     Ok(Seen { content, ..Seen::default() })
 }
 
-/// Bytes of its texts, and the one that says something as it stands there, if it is written without escapes.
-fn measure_delta(raw: &RawValue) -> Result<(u64, Option<&str>), StreamFault> {
+/// Bytes of its texts, and the one that says something, if it is written without escapes.
+fn measure_delta(raw: &RawValue) -> Result<(u64, Option<Varying<'_>>), StreamFault> {
     let delta: Delta<'_> = match crate::json::from_str(raw.get()) {
         Ok(delta) => delta,
         Err(error) => return types::unknown_or_malformed(raw.get().as_bytes(), &error).map(|_| (0, None)),
     };
+    let is_text = delta.kind.is_some_and(|kind| kind.as_str() == "text_delta") && delta.text.is_some();
     let texts = [delta.text, delta.thinking, delta.partial_json];
     let bytes = texts.iter().flatten().map(|text| text.as_str().len() as u64).sum();
-    let said = texts.into_iter().flatten().find_map(|text| match text.0 {
-        Cow::Borrowed(said) if !said.is_empty() => Some(said),
-        _ => None,
+    let varying = texts.into_iter().flatten().next().and_then(|text| match text.0 {
+        Cow::Borrowed(said) => Some(Varying { said, is_text, filling: None }),
+        Cow::Owned(_) => None,
     });
-    Ok((bytes, said))
+    Ok((bytes, varying))
 }
 
 fn keep(slot: &mut Option<String>, text: Option<Text<'_>>) {

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::{Alike, MOST_BYTES};
 use crate::dialect::{Dialect, Observation, Seen, StreamFault};
 use crate::sse;
+use crate::stream::delivered::Delivered;
 
 const CHAT: &str = r#"data: {"id":"c1","object":"chat.completion.chunk","model":"m","service_tier":"default","choices":[{"index":0,"delta":{"content":"@"},"finish_reason":null}],"usage":null,"obfuscation":"%"}"#;
 const FILLED_FIRST: &str = r#"data: {"obfuscation":"%","choices":[{"delta":{"content":"@"}}]}"#;
@@ -17,23 +18,36 @@ const TEXT: &str = "event: content_block_delta\ndata: {\"type\":\"content_block_
 const INPUT: &str = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"@\"}}";
 const STOP: &str = "event: message_stop\ndata: {\"type\":\"message_stop\"}";
 
-type Told = (Vec<Result<Seen, StreamFault>>, Observation);
+type Told = (Vec<Result<Seen, StreamFault>>, Observation, Option<String>);
 
-/// What a stream tells, and how many of its events had to be read.
+const MOST_TEXT: usize = 64;
+
+/// What a stream tells, also of the text that was delivered, and how many of its events had to be read.
 fn with(dialect: Dialect, stream: &[u8]) -> (Told, usize) {
     let (mut alike, mut observation, mut told, mut read) = (Alike::default(), Observation::default(), Vec::new(), 0);
+    let mut delivered = Delivered::native(dialect, MOST_TEXT);
     frames(stream, |frame| {
-        let known = alike.0.as_ref().is_some_and(|known| known.said_in(frame.raw).is_some());
-        read += usize::from(!known);
-        told.push(alike.observe(dialect, frame, &mut observation));
+        read += usize::from(alike.0.as_ref().is_none_or(|known| known.said_in(frame.raw).is_none()));
+        let seen = alike.observe(dialect, frame, &mut observation);
+        if let Ok((_, said)) = seen {
+            delivered.passed(frame.raw, said);
+        }
+        told.push(seen.map(|(seen, _)| seen));
     });
-    ((told, observation), read)
+    ((told, observation, delivered.text().map(ToOwned::to_owned)), read)
 }
 
 fn without(dialect: Dialect, stream: &[u8]) -> Told {
     let (mut observation, mut told) = (Observation::default(), Vec::new());
-    frames(stream, |frame| told.push(dialect.observe_event(frame, &mut observation)));
-    (told, observation)
+    let mut delivered = Delivered::native(dialect, MOST_TEXT);
+    frames(stream, |frame| {
+        let seen = dialect.observe_event(frame, &mut observation);
+        if seen.is_ok() {
+            delivered.passed(frame.raw, None);
+        }
+        told.push(seen);
+    });
+    (told, observation, delivered.text().map(ToOwned::to_owned))
 }
 
 fn frames(stream: &[u8], mut take: impl FnMut(&sse::Frame<'_>)) {
