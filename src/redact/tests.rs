@@ -253,7 +253,9 @@ proptest! {
         prop_assert!(kept.starts_with("Here: "), "{kept}");
         // A block's end that the text beside it may have torn is looked for in vain: what follows is masked too.
         let whole = kept.ends_with(" it is.");
-        prop_assert!(whole || secret.contains("PRIVATE KEY"), "{kept}");
+        // The same where both texts stand in members of one name: joined by it, they may make a secret that neither holds.
+        let mixed = dialect == 0 && kept.ends_with('.');
+        prop_assert!(whole || mixed || secret.contains("PRIVATE KEY"), "{kept}");
         prop_assert!(kept.contains("[redacted:"), "{kept}");
         let middle = &kept["Here: ".len()..kept.len() - if whole { " it is.".len() } else { 0 }];
         prop_assert!(!middle.chars().any(|c| c.is_ascii_digit()), "{kept}");
