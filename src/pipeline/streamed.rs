@@ -246,7 +246,7 @@ impl<P: Platform> Run<'_, P> {
                 }
             }
             let held = self.holds_back(relay);
-            if !begun && relay.has_begun() && !held && relay.failed_finish().is_none() {
+            if !begun && relay.has_begun() && !held && (self.is_going_on() || relay.failed_finish().is_none()) {
                 if let Some(failure) = self.unsound(relay, &out) {
                     return (End::Failed(failure), begun);
                 }
@@ -280,7 +280,7 @@ impl<P: Platform> Run<'_, P> {
 
     /// Whether content came only with what ended the attempt: where an answer is gone on with it goes out, and is told of.
     fn begins_late(&mut self, relay: &Relay, begun: bool, account: usize, candidate: usize) -> bool {
-        let late = !begun && self.is_going_on() && relay.has_begun() && relay.failed_finish().is_none();
+        let late = !begun && self.is_going_on() && relay.has_begun();
         if late {
             self.begin(account, candidate);
         }

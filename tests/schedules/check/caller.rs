@@ -4,9 +4,7 @@ use signalbox::dialect::Dialect;
 
 use signalbox::accounting::Row;
 
-use super::plot::{
-    before_calls, began_to_be_read, content_of, counted, stopped_in_counts, text_read, text_went_out, Fate, Plot,
-};
+use super::plot::{before_calls, content_of, counted, stopped_in_counts, text_read, text_went_out, Fate, Plot};
 use super::require;
 use crate::schedules::ear::{self, Heard};
 use crate::schedules::gateway;
@@ -170,23 +168,24 @@ fn untouched(transcript: &Transcript, plot: &Plot, body: &[u8]) -> Result<(), Fi
     let rule = "an untouched stream keeps its bytes";
     let said = &call.said.bytes;
     let same = body.iter().zip(said).take_while(|(a, b)| a == b).count();
-    // Our error may begin like the provider's next event.
-    let same = if same == body.len().min(said.len()) {
-        same
-    } else {
-        body[..same].iter().rposition(|b| matches!(b, b'\n' | b'\r')).map_or(0, |at| at + 1)
+    let ours = |same: usize| {
+        let rest = &body[same..];
+        rest.iter().all(|b| *b == b'\n')
+            || rest.starts_with(b"event: error\n")
+            || rest.starts_with(b"data: {\"error\"")
+            || (body[..same].ends_with(b"event: error\n") && rest.starts_with(b"data: {\"type\":\"error\""))
     };
+    // Our error may begin like the provider's next event, or like the half of one that did not come through.
+    let line = || body[..same].iter().rposition(|b| matches!(b, b'\n' | b'\r')).map_or(0, |at| at + 1);
+    let whole = same == body.len().min(said.len());
+    let same = if whole && (same == body.len() || ours(same)) { same } else { line() };
     let rest = &body[same..];
     if at + 1 < transcript.calls.len() {
         // Who goes on writes events of the caller's dialect.
         let all = call.said.ends.iter().rev().find(|end| **end <= call.read).is_none_or(|end| same >= *end);
         return require(all, rule, || String::from_utf8_lossy(body).into_owned());
     }
-    let ours = rest.iter().all(|b| *b == b'\n')
-        || rest.starts_with(b"event: error\n")
-        || rest.starts_with(b"data: {\"error\"")
-        || (body[..same].ends_with(b"event: error\n") && rest.starts_with(b"data: {\"type\":\"error\""));
-    require(ours, rule, || String::from_utf8_lossy(body).into_owned())?;
+    require(ours(same), rule, || String::from_utf8_lossy(body).into_owned())?;
     let cut_off = same < said.len() && rest.is_empty() && transcript.end == End::Closed && transcript.gone.is_none();
     require(!cut_off || call.aborted_at.is_some(), rule, || format!("{same} of {}", said.len()))
 }
@@ -242,15 +241,10 @@ fn usage(schedule: &Schedule, transcript: &Transcript, plot: &Plot, last: &Seen,
 
 /// Prompt and completion of all calls whose text the caller got, as the ledger has them.
 fn of_all(transcript: &Transcript, plot: &Plot) -> (u64, u64) {
-    // The words of the event with which a turn fails are not told.
-    let spoke = |call: &Seen| {
-        let failed = call.plan.fault == Fault::FailedTurn;
-        !text_read(call).is_empty() && (!failed || call.said.error_from.is_none() || began_to_be_read(call))
-    };
     let heard = |attempt: usize| {
         let at = attempt - 1;
         let answered = plot.fates.get(at) == Some(&Fate::Answered);
-        plot.first <= Some(at) && (plot.first == Some(at) || answered || spoke(&transcript.calls[at]))
+        plot.first <= Some(at) && (plot.first == Some(at) || answered || !text_read(&transcript.calls[at]).is_empty())
     };
     let settled = transcript.rows.iter().filter_map(|row| match row {
         Row::Settle { opened, settled } if heard(opened.attempt as usize) => Some(settled.usage),

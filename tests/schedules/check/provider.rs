@@ -220,6 +220,10 @@ fn left(schedule: &Schedule, transcript: &Transcript, plot: &Plot) -> Result<(),
     {
         return Ok(());
     }
+    // Nobody charges for an error in place of an answer.
+    if matches!(call.plan.fault, Fault::ErrorBody(_)) && call.head_at.is_some() {
+        return Ok(());
+    }
     let stops = schedule.stream && gateway::stops(&schedule.candidates[call.candidate]);
     match stops {
         true if ended > gone => Err("who stops charging is stopped when the caller leaves"),

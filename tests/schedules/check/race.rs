@@ -95,6 +95,11 @@ fn content_at(schedule: &Schedule, call: &Seen) -> Option<u64> {
     call.reads.iter().zip(&call.read_at).find(|(read, _)| has(read)).map(|(_, at)| *at)
 }
 
+/// Whether an event before a place in a call's bytes held content.
+fn spoke_before(call: &Seen, place: usize) -> bool {
+    call.said.ends.iter().zip(&call.said.marks).any(|(end, (_, content))| *end <= place && !content.is_empty())
+}
+
 /// Which of two was stopped.
 fn stopped(schedule: &Schedule, transcript: &Transcript, first: usize, second: usize) -> Option<Stopped> {
     let calls = &transcript.calls;
@@ -116,8 +121,9 @@ fn stopped(schedule: &Schedule, transcript: &Transcript, first: usize, second: u
             }
         }
         // What an event held that could not be read, a later one may have told again.
-        let restored = |gap| winner.reads.iter().zip(&winner.read_at).any(|(read, when)| *when == at && *read > gap);
-        if schedule.stream && content_at(schedule, winner).is_none() && winner.said.gap_from.is_some_and(restored) {
+        let came = |gap| winner.reads.iter().zip(&winner.read_at).any(|(read, when)| *when == at && *read > gap);
+        let silent = |gap| content_at(schedule, winner).is_none() || !spoke_before(winner, gap);
+        if schedule.stream && winner.said.gap_from.is_some_and(|gap| silent(gap) && came(gap)) {
             return Some(Stopped { call, gone: false, vague: true });
         }
         // What the one that was asked first says of the request is said of it.

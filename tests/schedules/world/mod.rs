@@ -37,7 +37,7 @@ use pump::Pump;
 use turns::Turns;
 
 /// More waits than any schedule needs: whoever waits more often waits in a circle.
-const MOST_WAITS: u32 = 20_000;
+const MOST_WAITS: u32 = 50_000;
 
 /// How the caller's answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
