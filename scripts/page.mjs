@@ -1,5 +1,6 @@
 // Builds the page at / and puts it behind the Worker's code in build/index.js: one document, one script, one style sheet, an
 // icon, all but the document under names that hold a digest of their content. ADR 0028 says why they are no static assets.
+// The API's description goes with it: 126 kB that nearly no isolate is asked for need not be in the wasm's memory.
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -35,7 +36,8 @@ async function page() {
   const made = outputFiles.map(({ path, text }) => [path.slice(source.length + 1), text]);
   const named = [...made, ['icon.svg', readFileSync(join(source, 'icon.svg'), 'utf8')]].map(([name, text]) => ({ name, text, final: name.replace('.', `-${digest(text)}.`) }));
   const html = named.reduce((text, { name, final }) => text.replace(`/page/${name}`, `/page/${final}`), readFileSync(join(source, 'index.html'), 'utf8'));
-  return new Map([['/index.html', html], ...named.map(({ final, text }) => [`/page/${final}`, text])]);
+  const description = readFileSync(join(root, 'docs', 'openapi.json'), 'utf8');
+  return new Map([['/index.html', html], ['/openapi.json', description], ...named.map(({ final, text }) => [`/page/${final}`, text])]);
 }
 
 const digest = text => createHash('sha256').update(text).digest('hex').slice(0, 12);

@@ -144,7 +144,8 @@ pub trait Platform: SignatureVerifier + JwksSource {
     /// Whether there is a place where answers can be kept.
     fn keeps_answers(&self) -> bool;
 
-    /// A file of the page by its path; `None` where there is none of that name, or the Worker was built without the page.
+    /// A file of the page, or the API's description, by its path; `None` where there is none of that name, or the Worker was
+    /// built without them.
     fn asset(&self, _path: &str) -> Option<String> {
         None
     }

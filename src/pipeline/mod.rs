@@ -107,7 +107,7 @@ async fn serve<P: Platform>(exchange: &mut Exchange<'_, P>) -> Result<(), Gatewa
     }
     let status = match endpoint {
         Endpoint::Health => health::health(exchange).await,
-        Endpoint::OpenApi => pages::openapi(exchange),
+        Endpoint::OpenApi => pages::openapi(exchange)?,
         Endpoint::Page(file) => pages::asset(exchange, &file)?,
         Endpoint::Models => pages::models(exchange)?,
         Endpoint::Model(id) => pages::model(exchange, &id)?,

@@ -77,10 +77,13 @@ pub async fn usage<P: Platform>(exchange: &Exchange<'_, P>, of: Option<&str>) ->
 }
 
 /// `GET /openapi.json`: the description that `npm run docs:openapi` makes.
-pub fn openapi<P: Platform>(exchange: &Exchange<'_, P>) -> u16 {
-    const DESCRIPTION: &str = include_str!("../../docs/openapi.json");
-    exchange.platform.reply(reply::json_head(exchange, 200), DESCRIPTION.into());
-    200
+pub fn openapi<P: Platform>(exchange: &Exchange<'_, P>) -> Result<u16, GatewayError> {
+    let Some(description) = exchange.platform.asset("/openapi.json") else {
+        let message = "There is no description here: this Worker was built without it.".to_owned();
+        return Err(GatewayError::new(ErrorKind::RouteNotFound, message));
+    };
+    exchange.platform.reply(reply::json_head(exchange, 200), description.into_bytes());
+    Ok(200)
 }
 
 fn answer<P: Platform>(exchange: &Exchange<'_, P>, status: u16, page: &Value) -> u16 {

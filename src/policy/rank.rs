@@ -101,9 +101,12 @@ fn balance(entries: &mut Vec<Entry>, input: &Input) {
         }
         let equal = |entry: &Entry| {
             entry.group == leader.group
-                && entry.model_id == leader.model_id
                 && entry.choice.estimate.cost_picousd == leader.choice.estimate.cost_picousd
+                && entry.model_id == leader.model_id
         };
+        if !entries.iter().skip(first + 1).any(equal) {
+            continue; // most models are one provider's
+        }
         let mut set: Vec<(usize, &Entry)> = entries.iter().enumerate().skip(first).filter(|(_, e)| equal(e)).collect();
         done.extend(set.iter().map(|(_, entry)| entry.position));
         // A draw by hash needs no list length: the other draws stay when one candidate goes.
@@ -114,8 +117,7 @@ fn balance(entries: &mut Vec<Entry>, input: &Input) {
             .take(2)
             .enumerate()
             .min_by_key(|(at, (_, entry))| entry.load.saturating_mul(if *at == 0 { 1 } else { patience }));
-        let drawn = drawn.map(|(_, drawn)| drawn);
-        let Some(at) = drawn.map(|(at, _)| *at).filter(|_| set.len() > 1) else { continue };
+        let Some(at) = drawn.map(|(_, (at, _))| *at) else { continue };
         let mut chosen = entries.remove(at);
         chosen.choice.why = Why::Balanced;
         entries.insert(first, chosen);

@@ -8,7 +8,7 @@ export function admits(limit, key) {
   return limit.limit({ key }).then(({ success }) => success !== false, () => true);
 }
 
-/** A file of the page, which the build has put behind this code (scripts/page.mjs); `undefined` where there is none. */
+/** A file that the build has put behind this code (scripts/page.mjs); `undefined` where there is none. */
 export function asset(path) {
   return globalThis[Symbol.for('signalbox.page')]?.get(path);
 }
