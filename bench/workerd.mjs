@@ -70,7 +70,7 @@ function copyModules(from, to) {
     found.add(name);
     mkdirSync(dirname(join(to, name)), { recursive: true });
     cpSync(join(from, name), join(to, name));
-    if (name.endsWith('.wasm')) return;
+    if (kindOf(name) !== 'esModule') return;
     const source = readFileSync(join(from, name), 'utf8');
     for (const [, target] of source.matchAll(/\b(?:from|import)\s*\(?\s*["'](\.{1,2}\/[^"']+)["']/g)) visit(posix.join(posix.dirname(name), target));
   };
@@ -79,7 +79,8 @@ function copyModules(from, to) {
 }
 
 const text = value => JSON.stringify(String(value));
-const moduleOf = (name, file) => `(name = ${text(name)}, ${name.endsWith('.wasm') ? 'wasm' : 'esModule'} = embed ${text(file)})`;
+const kindOf = name => ({ wasm: 'wasm', bin: 'data' })[name.split('.').pop()] ?? 'esModule';
+const moduleOf = (name, file) => `(name = ${text(name)}, ${kindOf(name)} = embed ${text(file)})`;
 
 function worker(name, settings, modules, bindings, more = '') {
   return `(name = ${text(name)}, worker = (

@@ -4,6 +4,7 @@
 //
 // worker-build's entry is a class that is made anew for each request, behind a Proxy that makes it anew once more after a panic:
 // 3 % of a small request's CPU (ADR 0037). An object without state needs neither. What follows a panic stays worker-build's.
+// The entry also imports what the classifier of tasks has learned, which stays a file beside the script (ADR 0039).
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { npmBin } from './lib/paths.mjs';
@@ -11,7 +12,10 @@ import { npmBin } from './lib/paths.mjs';
 const SCRIPT = 'shim.js'; // in the folder in which worker-build starts esbuild
 const THEIRS = 'export default new Proxy(Entrypoint, classProxyHooks);\n';
 const EVENTS = ['fetch', 'scheduled'];
-const OURS = `const entry = handler => (event, env, ctx) => {
+const WEIGHTS = './tasks.bin'; // scripts/build.mjs puts it there
+const OURS = `import weights from '${WEIGHTS}';
+globalThis[Symbol.for('signalbox.weights')] = weights;
+const entry = handler => (event, env, ctx) => {
   checkReinitialize();
   try {
     return handler(event, env, ctx);
@@ -30,4 +34,4 @@ if (script.split(THEIRS).length !== 2 || handled.sort().join() !== EVENTS.join()
   process.exit(1);
 }
 writeFileSync(SCRIPT, script.replace(THEIRS, () => OURS));
-process.exit(spawnSync(npmBin('esbuild'), process.argv.slice(2), { stdio: 'inherit' }).status ?? 1);
+process.exit(spawnSync(npmBin('esbuild'), [...process.argv.slice(2), `--external:${WEIGHTS}`], { stdio: 'inherit' }).status ?? 1);

@@ -19,7 +19,7 @@ endOnSignal();
 await main(async () => {
   await setup();
   await needLinters();
-  await check('formatting', 'cargo', ['fmt', '--check']);
+  await check('formatting', 'cargo', ['fmt', '--all', '--check']);
   await check('clippy, native', 'cargo', ['clippy', '--locked', '--all-targets', '--', '-D', 'warnings']);
   await check('clippy, wasm', 'cargo', ['clippy', '--locked', '--lib', '--target', WASM_TARGET, '--', '-D', 'warnings'], wasmEnv);
   await check('types of the page', nodeBin(), [npmBin('tsc'), '-p', join(root, 'page')]);

@@ -1,10 +1,10 @@
 //! Signalbox: an LLM gateway as one Worker. The map, in the order in which a request travels.
 
-pub mod http; // values: request, response, headers
-pub mod json; // values: JSON members by source text
-pub mod sse; // values: event streams
-pub mod hex; // values: digests as text
-pub mod sorted; // values: maps and sets as sorted lists
+pub use signalbox_values::hex; // values: digests as text
+pub use signalbox_values::http; // values: request, response, headers
+pub use signalbox_values::json; // values: JSON members by source text
+pub use signalbox_values::sorted;
+pub use signalbox_values::sse; // values: event streams // values: maps and sets as sorted lists
 pub mod redact; // values: secrets and personal data, masked
 pub mod money; // values: picodollars as text
 pub mod address; // values: what may be called

@@ -7,6 +7,7 @@ use crate::accounting::limit::{Ask, Verdict};
 use crate::accounting::report::{Range, Sums};
 use crate::accounting::Row;
 use crate::capture::Stored;
+use crate::classify::task;
 use crate::config::provider::Secret;
 use crate::feedback::{self, Score};
 use crate::http::{Headers, ResponseHead, UpstreamRequest};
@@ -148,6 +149,11 @@ pub trait Platform: SignatureVerifier + JwksSource {
     /// built without them.
     fn asset(&self, _path: &str) -> Option<String> {
         None
+    }
+
+    /// What the classifier of tasks has learned.
+    fn weights(&self) -> &'static [u8] {
+        task::WEIGHTS
     }
 
     /// Bits that nobody can guess.

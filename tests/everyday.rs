@@ -7,14 +7,14 @@ use std::fmt::Write as _;
 
 use signalbox::catalogue::task::TASKS;
 use signalbox::classify::hashed::Hashed;
-use signalbox::classify::task::{guess, Guess};
+use signalbox::classify::task::{guess, Guess, WEIGHTS};
 use signalbox::classify::{Features, Thinking};
 use signalbox::dialect::view::{sample_of, Needs, View};
 
 const PROMPTS: &str = include_str!("fixtures/everyday.tsv");
 
 fn guessed() -> Vec<(&'static str, &'static str, Guess)> {
-    let guess = |text: &str| guess(&Hashed::of(text), Needs::default(), Thinking::Unsaid);
+    let guess = |text: &str| guess(&Hashed::of(text), Needs::default(), Thinking::Unsaid, WEIGHTS);
     PROMPTS.lines().map(|line| line.split_once('\t').unwrap()).map(|(task, text)| (task, text, guess(text))).collect()
 }
 
@@ -52,7 +52,7 @@ fn a_guess_that_counts_is_right_and_its_probability_is_no_boast() {
 fn white_space_letter_case_and_line_ends_change_no_guess() {
     for (_, text, plain) in guessed() {
         for variant in [format!("{text}\n"), text.to_uppercase(), text.to_lowercase(), text.replace(' ', " \n ")] {
-            assert_eq!(guess(&Hashed::of(&variant), Needs::default(), Thinking::Unsaid), plain, "{variant:?}");
+            assert_eq!(guess(&Hashed::of(&variant), Needs::default(), Thinking::Unsaid, WEIGHTS), plain, "{variant:?}");
         }
     }
 }
@@ -68,7 +68,7 @@ fn a_long_prompt_is_told_by_its_ends_however_it_is_spaced() {
     ] {
         let features = |text: &str| {
             let view = View { sample: sample_of(text).into_owned().into(), ..View::default() };
-            let features = Features::of(&view, &Hashed::of(&view.sample), None);
+            let features = Features::of(&view, &Hashed::of(&view.sample), None, || WEIGHTS);
             (features.task, features.confidence_micro)
         };
         let plain = features(&text);

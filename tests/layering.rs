@@ -1,5 +1,6 @@
 //! A stage may use the vocabulary of stages above it, never of those below, and only `edge` knows the platform. The order
-//! is that of the `pub mod` lines in `src/lib.rs`; `pipeline` and `edge` see everything, `ports` what it declares about.
+//! is that of the lines in `src/lib.rs`, of which the first name modules of `values/`; `pipeline` and `edge` see everything,
+//! `ports` what it declares about.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
@@ -12,6 +13,10 @@ const PLATFORM: [&str; 5] = ["worker", "js_sys", "web_sys", "wasm_bindgen", "was
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn values() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("values").join("src")
 }
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -35,7 +40,8 @@ fn module_of(path: &Path) -> String {
 /// Modules in order, with those that everybody else's order does not bind left in.
 fn order(lib: &str) -> Vec<String> {
     let line = |line: &str| {
-        let rest = line.trim().strip_prefix("pub mod ").or_else(|| line.trim().strip_prefix("mod "))?;
+        let rest =
+            ["pub use signalbox_values::", "pub mod ", "mod "].iter().find_map(|p| line.trim().strip_prefix(p))?;
         Some(rest.split(';').next()?.trim().to_owned())
     };
     lib.lines().filter_map(line).collect()
@@ -117,8 +123,10 @@ fn a_stage_uses_only_stages_above_it() {
 fn only_the_edge_names_the_platform() {
     let mut all = Vec::new();
     files(&source(), &mut all);
+    all.retain(|path| module_of(path) != "edge");
+    files(&values(), &mut all);
     let mut wrong = Vec::new();
-    for path in all.into_iter().filter(|path| module_of(path) != "edge") {
+    for path in all {
         // Tests too: they run natively, where the platform does not exist.
         let text = fs::read_to_string(&path).unwrap();
         let code: String =
@@ -141,7 +149,8 @@ fn only_the_edge_names_the_platform() {
 fn text_becomes_values_in_one_place() {
     let mut all = Vec::new();
     files(&source(), &mut all);
-    let own = source().join("json").join("read.rs");
+    files(&values(), &mut all);
+    let own = values().join("json").join("read.rs");
     let is_test = |path: &Path| path.components().any(|c| c.as_os_str() == "tests" || c.as_os_str() == "tests.rs");
     for path in all.into_iter().filter(|path| *path != own && !is_test(path)) {
         let code = code_of(&fs::read_to_string(&path).unwrap());
@@ -157,6 +166,7 @@ fn text_becomes_values_in_one_place() {
 fn the_reader_of_use_lines_sees_what_it_must() {
     let code = "use crate::a::B; use crate::{c, d::{E, f}, g}; pub(crate) fn x() { crate::h::i() } use other_crate::z;";
     assert_eq!(uses(code), ["a", "c", "d", "g", "h"]);
-    assert_eq!(order("pub mod a; // one\n#[cfg(x)]\npub mod b;\nmod c;\nuse d;"), ["a", "b", "c"]);
+    let lib = "pub use signalbox_values::v; // none\npub mod a; // one\n#[cfg(x)]\npub mod b;\nmod c;\nuse d;";
+    assert_eq!(order(lib), ["v", "a", "b", "c"]);
     assert_eq!(code_of("use crate::a; // crate::b\n#[cfg(test)]\nmod tests { use crate::c; }"), "use crate::a; ");
 }

@@ -13,7 +13,7 @@ import { Problem, elapsed, main, note, step } from '../scripts/lib/say.mjs';
 
 const copy = join(root, 'target', 'sabotaged');
 const WHICH = 'SIGNALBOX_SABOTAGE';
-const PARTS = ['Cargo.toml', 'Cargo.lock', 'src', 'data', 'docs', 'tests/schedules', 'tests/support'];
+const PARTS = ['Cargo.toml', 'Cargo.lock', 'build.rs', 'src', 'values', 'data', 'docs', 'tests/schedules', 'tests/support'];
 const EXAMPLE = 'sabotaged'; // of a name of its own, beside the sound one
 const SWITCH = `
 /// Whether a break is switched on.

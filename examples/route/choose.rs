@@ -4,6 +4,7 @@
 use serde_json::{json, Map, Value};
 use signalbox::catalogue::price::Prices;
 use signalbox::classify::hashed::Hashed;
+use signalbox::classify::task::WEIGHTS;
 use signalbox::classify::Features;
 use signalbox::config::merge::merge;
 use signalbox::config::{Config, Mode, DEFAULT};
@@ -103,7 +104,7 @@ impl World {
         let view = Dialect::OpenAiChat.view(body.as_bytes()).expect("a plain request");
         let text = Hashed::of(&view.sample);
         let mut input = Input {
-            features: Features::of(&view, &text, None),
+            features: Features::of(&view, &text, None, || WEIGHTS),
             request: RequestView {
                 purpose: Purpose::Answer,
                 dialect: Dialect::OpenAiChat,

@@ -74,9 +74,10 @@ pub enum Thinking {
 }
 
 impl Features {
-    /// Reads the features of a request, `text` being its sample's numbers. `said`: the caller's own word for the task, already known to be one.
+    /// Reads the features of a request, `text` being its sample's numbers. `said`: the caller's own word for the task, already
+    /// known to be one; without it the task is guessed by what `weights` gives ([`task::WEIGHTS`]).
     #[must_use]
-    pub fn of(view: &View<'_>, text: &Hashed, said: Option<&str>) -> Self {
+    pub fn of<'w>(view: &View<'_>, text: &Hashed, said: Option<&str>, weights: impl FnOnce() -> &'w [u8]) -> Self {
         let thinking = thinking(view.effort.as_deref());
         let (task, confidence_micro, source) = match said {
             Some(task) => (task, 1_000_000, TaskSource::Header),
@@ -85,7 +86,7 @@ impl Features {
                     Cow::Borrowed(_) => Cow::Borrowed(text),
                     Cow::Owned(ends) => Cow::Owned(Hashed::of(&ends)),
                 };
-                let guess = task::guess(&ends, view.needs, thinking);
+                let guess = task::guess(&ends, view.needs, thinking, weights());
                 (guess.task, guess.confidence_micro, TaskSource::Classifier)
             }
         };

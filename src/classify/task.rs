@@ -11,8 +11,9 @@ use crate::catalogue::learned::{MEASURES, ONE};
 use crate::catalogue::task::{DEFAULT, TASKS};
 use crate::dialect::view::Needs;
 
-/// For each slot a weight of each kind from −7 to 7, two in a byte.
-const WEIGHTS: &[u8] = include_bytes!("../../data/classifier/tasks.bin");
+/// For each slot a weight of each kind from −7 to 7, two in a byte. In the Worker they are a file of their own, which is read
+/// when the first kind is to be guessed ([`crate::ports::Platform::weights`]).
+pub const WEIGHTS: &[u8] = include_bytes!("../../data/classifier/tasks.bin");
 /// What the weights stand for, with date and source.
 const ABOUT: &str = include_str!("../../data/classifier/tasks.json");
 
@@ -27,10 +28,10 @@ pub struct Guess {
     pub confidence_micro: i64,
 }
 
-/// Guesses from a text's numbers and the request's shape.
+/// Guesses from a text's numbers and the request's shape. `weights`: [`WEIGHTS`].
 #[must_use]
-pub fn guess(text: &Hashed, needs: Needs, thinking: Thinking) -> Guess {
-    let mut logits = logits(text);
+pub fn guess(text: &Hashed, needs: Needs, thinking: Thinking, weights: &[u8]) -> Guess {
+    let mut logits = logits(text, weights);
     for (task, micro) in shape(needs, thinking) {
         if let Some(logit) = TASKS.iter().position(|name| *name == task).and_then(|at| logits.get_mut(at)) {
             *logit += micro;
@@ -57,9 +58,9 @@ fn shape(needs: Needs, thinking: Thinking) -> [(&'static str, i64); 3] {
     ]
 }
 
-fn logits(text: &Hashed) -> [i64; KINDS] {
+fn logits(text: &Hashed, weights: &[u8]) -> [i64; KINDS] {
     let mut sums = [0_i64; KINDS];
-    let (rows, _) = WEIGHTS.as_chunks::<{ KINDS / 2 }>();
+    let (rows, _) = weights.as_chunks::<{ KINDS / 2 }>();
     for (slot, value) in &text.slots {
         let Some(row) = rows.get(usize::from(*slot)) else { continue };
         let (pairs, _) = sums.as_chunks_mut::<2>();

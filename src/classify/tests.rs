@@ -1,9 +1,9 @@
-use super::task::{guess, Guess};
+use super::task::{guess, Guess, WEIGHTS};
 use super::*;
 use crate::catalogue::task::DEFAULT;
 
 fn task(text: &str) -> Guess {
-    guess(&Hashed::of(&ends(text)), Needs::default(), Thinking::Unsaid)
+    guess(&Hashed::of(&ends(text)), Needs::default(), Thinking::Unsaid, WEIGHTS)
 }
 
 const EXAMPLES: [(&str, &str); 46] = [
@@ -105,10 +105,10 @@ fn an_instruction_counts_at_either_end_of_long_material() {
 #[test]
 fn tool_results_make_an_agent_of_whatever_the_words_say() {
     let needs = Needs { tools: true, tool_results: true, ..Needs::default() };
-    assert_eq!(guess(&Hashed::of("What is the weather in Bern?"), needs, Thinking::Unsaid).task, "agent");
+    assert_eq!(guess(&Hashed::of("What is the weather in Bern?"), needs, Thinking::Unsaid, WEIGHTS).task, "agent");
     let needs = Needs { tools: true, ..Needs::default() };
     assert_ne!(
-        guess(&Hashed::of("Translate to French: hello"), needs, Thinking::Unsaid).task,
+        guess(&Hashed::of("Translate to French: hello"), needs, Thinking::Unsaid, WEIGHTS).task,
         "agent",
         "declared tools are a hint"
     );
@@ -117,10 +117,10 @@ fn tool_results_make_an_agent_of_whatever_the_words_say() {
 #[test]
 fn the_callers_own_word_wins_and_is_certain() {
     let view = View { sample: "Translate this".into(), effort: Some("xhigh".into()), turns: 3, ..View::default() };
-    let features = Features::of(&view, &Hashed::of(&view.sample), Some("legal"));
+    let features = Features::of(&view, &Hashed::of(&view.sample), Some("legal"), || WEIGHTS);
     assert_eq!((features.task.as_str(), features.confidence_micro), ("legal", 1_000_000));
     assert_eq!((features.source, features.thinking, features.turns), (TaskSource::Header, Thinking::High, 3));
-    let guessed = Features::of(&view, &Hashed::of(&view.sample), None);
+    let guessed = Features::of(&view, &Hashed::of(&view.sample), None, || WEIGHTS);
     assert_eq!(guessed.task_above(guessed.confidence_micro), "translate");
     assert_eq!(guessed.task_above(guessed.confidence_micro + 1), DEFAULT);
 }

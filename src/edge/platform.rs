@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::OnceLock;
 
 use futures::future::LocalBoxFuture;
 use js_sys::Promise;
@@ -281,6 +282,11 @@ impl Platform for EdgePlatform {
 
     fn asset(&self, path: &str) -> Option<String> {
         js_asset(path)
+    }
+
+    fn weights(&self) -> &'static [u8] {
+        static READ: OnceLock<Vec<u8>> = OnceLock::new();
+        READ.get_or_init(|| js_weights().to_vec())
     }
 
     fn secret(&self) -> [u8; 18] {

@@ -110,6 +110,8 @@ extern "C" {
     pub(super) fn js_admits(limit: &JsValue, key: &str) -> Promise;
     #[wasm_bindgen(js_name = asset)]
     pub(super) fn js_asset(path: &str) -> Option<String>;
+    #[wasm_bindgen(js_name = weights)]
+    pub(super) fn js_weights() -> Uint8Array;
     #[wasm_bindgen(js_name = secret)]
     pub(super) fn js_secret(bytes: f64) -> Uint8Array;
     #[wasm_bindgen(js_name = sleep)]

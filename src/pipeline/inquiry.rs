@@ -46,7 +46,7 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
         work: Work<'w>,
     ) -> Result<Self, GatewayError> {
         let text = Hashed::of(&view.sample);
-        let features = Features::of(view, &text, asked.task.as_deref());
+        let features = Features::of(view, &text, asked.task.as_deref(), || exchange.platform.weights());
         let request = RequestView {
             purpose: work.purpose(),
             dialect: exchange.dialect,

@@ -13,6 +13,11 @@ export function asset(path) {
   return globalThis[Symbol.for('signalbox.page')]?.get(path);
 }
 
+/** What the classifier of tasks has learned: a file beside the script, which the entry imports (scripts/esbuild.mjs). */
+export function weights() {
+  return new Uint8Array(globalThis[Symbol.for('signalbox.weights')]);
+}
+
 /** Bytes that nobody can guess. */
 export function secret(bytes) {
   return crypto.getRandomValues(new Uint8Array(bytes));
