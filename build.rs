@@ -1,10 +1,11 @@
 //! Leaves of `data/fields` what `src/dialect/fields.rs` reads. The other half is there for tests and for `docs/fields.md`.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 use std::{env, fs};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 /// Where the documents are, and their names.
@@ -27,8 +28,15 @@ struct Line<'a> {
     default: Option<&'a RawValue>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     when: Option<&'a RawValue>,
-    #[serde(borrow)]
-    to: &'a RawValue,
+    #[serde(deserialize_with = "without_how")]
+    to: BTreeMap<String, String>,
+}
+
+/// Verdicts by target; how something exact is said is for readers of the documents alone.
+fn without_how<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let mut to = BTreeMap::<String, String>::deserialize(deserializer)?;
+    to.values_mut().filter(|verdict| verdict.starts_with("exact:")).for_each(|verdict| verdict.truncate("exact".len()));
+    Ok(to)
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

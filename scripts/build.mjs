@@ -72,9 +72,11 @@ async function compile() {
  */
 async function shrink(wasmOpt) {
   const wasm = join(buildDir, 'index_bg.wasm');
-  writeFileSync(wasm, orderByLikeness(readFileSync(wasm)));
   const features = ['simd', 'mutable-globals', 'sign-ext', 'nontrapping-float-to-int', 'bulk-memory', 'multivalue', 'reference-types', 'exception-handling'];
-  await run(wasmOpt, [wasm, '-O2', '--one-caller-inline-max-function-size=0', '--reorder-functions-by-name', '--strip-debug', '--strip-producers', ...features.map(name => `--enable-${name}`), '-o', wasm], { label: 'wasm-opt' });
+  const opt = (...passes) => run(wasmOpt, [wasm, ...passes, ...features.map(name => `--enable-${name}`), '-o', wasm], { label: 'wasm-opt' });
+  await opt('-O2', '--one-caller-inline-max-function-size=0', '--debuginfo');
+  writeFileSync(wasm, orderByLikeness(readFileSync(wasm)));
+  await opt('--reorder-functions-by-name', '--strip-debug', '--strip-producers');
 }
 
 /** A hash over the content of all inputs and the compiler's version: file times say nothing after a checkout. */

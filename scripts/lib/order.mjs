@@ -8,10 +8,11 @@ const FUNCTION_IMPORT = 0;
 const TAG_IMPORT = 4;
 const FUNCTION_NAMES = 1;
 
-const PIECE_BYTES = 5; // what is compared: the pieces of this length in a function's code
-const SKETCH = 96; // of which those with the smallest hashes stand for all
-const MOST_BEARERS = 200; // a piece that more functions have says nothing
-const LEAST_ALIKE = 12; // pieces of the sketch that have to be the same
+const PIECE_BYTES = 6; // what is compared: the pieces of this length in a function's code
+const SKETCH = 192; // of which those with the smallest hashes stand for all
+const MOST_BEARERS = 3000; // a piece that more functions have says nothing
+const LEAST_ALIKE = 12; // pieces of the sketches that have to be the same
+const LAST = 16; // so many functions before it a function is to be like
 
 /** The module with its functions renamed in the order in which they are to stand. `wasm`: Uint8Array, with names. */
 export function orderByLikeness(wasm) {
@@ -28,35 +29,49 @@ function byFamily(bodies, nameOf) {
   return bodies.map((_, index) => index).sort(compare);
 }
 
-/** From each function to the one that is most like it and has no place yet; where there is none, on with the next family. */
+/** From the last functions on to the one that is most like them all and has no place yet; where there is none, on with the next family. */
 function chain(sketches, families) {
-  const bearers = new Map();
-  sketches.forEach((pieces, index) => pieces.forEach(piece => {
-    if (!bearers.has(piece)) bearers.set(piece, []);
-    bearers.get(piece).push(index);
-  }));
+  const bearers = bearersOf(sketches);
+  const weight = new Uint16Array(bearers.length); // in how many of the last functions a piece is
+  const alike = new Uint32Array(sketches.length); // pieces that a function has in common with them
   const placed = new Uint8Array(sketches.length);
   const order = [];
   for (const start of families) {
-    for (let at = placed[start] ? undefined : start; at !== undefined; at = mostAlike(at)) {
+    for (let at = placed[start] ? -1 : start; at >= 0; at = mostAlike()) {
       placed[at] = 1;
       order.push(at);
+      count(sketches[at], 1);
+      if (order.length > LAST) count(sketches[order[order.length - 1 - LAST]], -1);
     }
   }
   return order;
 
-  function mostAlike(index) {
-    const shared = new Map();
-    for (const piece of sketches[index]) {
-      const others = bearers.get(piece);
-      if (others.length > MOST_BEARERS) continue;
-      for (const other of others) if (!placed[other]) shared.set(other, (shared.get(other) ?? 0) + 1);
+  function count(pieces, by) {
+    for (const piece of pieces) {
+      const before = weight[piece];
+      weight[piece] += by;
+      if (before === 0 || weight[piece] === 0) for (const bearer of bearers[piece]) alike[bearer] += by;
     }
-    let best;
+  }
+
+  function mostAlike() {
+    let best = -1;
     let most = LEAST_ALIKE - 1;
-    for (const [other, count] of shared) if (count > most) [best, most] = [other, count];
+    for (let at = 0; at < alike.length; at++) if (alike[at] > most && !placed[at]) [best, most] = [at, alike[at]];
     return best;
   }
+}
+
+/** Numbers the pieces, in place, and lists for each which functions have it. */
+function bearersOf(sketches) {
+  const numbers = new Map();
+  const bearers = [];
+  sketches.forEach((pieces, index) => pieces.forEach((piece, at) => {
+    if (!numbers.has(piece)) numbers.set(piece, bearers.push([]) - 1);
+    pieces[at] = numbers.get(piece);
+    bearers[pieces[at]].push(index);
+  }));
+  return bearers.map(list => (list.length > MOST_BEARERS ? [] : list));
 }
 
 /** The smallest hashes of a function's pieces. */

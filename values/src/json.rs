@@ -15,6 +15,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::sorted;
+
 pub use read::{from_slice, from_str};
 
 /// The members of an object in source order, each value as its source text.
@@ -81,7 +83,7 @@ fn duplicate(list: &[(Cow<'_, str>, &RawValue)]) -> Option<String> {
         return list.iter().enumerate().find_map(again);
     }
     let mut names: Vec<&str> = list.iter().map(|(name, _)| name.as_ref()).collect();
-    names.sort_unstable();
+    sorted::sort_by(&mut names, |one, other| one.cmp(other));
     names.windows(2).find_map(|pair| match pair {
         [one, other] if one == other => Some((*one).to_owned()),
         _ => None,
