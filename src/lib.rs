@@ -1,10 +1,6 @@
 //! Signalbox: an LLM gateway as one Worker. The map, in the order in which a request travels.
 
-pub use signalbox_values::hex; // values: digests as text
-pub use signalbox_values::http; // values: request, response, headers
-pub use signalbox_values::json; // values: JSON members by source text
-pub use signalbox_values::sorted;
-pub use signalbox_values::sse; // values: event streams // values: maps and sets as sorted lists
+pub use signalbox_values::{hex, http, json, sorted, sse}; // values that bytes are read as: values/src/lib.rs
 pub mod redact; // values: secrets and personal data, masked
 pub mod money; // values: picodollars as text
 pub mod address; // values: what may be called

@@ -39,12 +39,13 @@ fn module_of(path: &Path) -> String {
 
 /// Modules in order, with those that everybody else's order does not bind left in.
 fn order(lib: &str) -> Vec<String> {
-    let line = |line: &str| {
-        let rest =
-            ["pub use signalbox_values::", "pub mod ", "mod "].iter().find_map(|p| line.trim().strip_prefix(p))?;
-        Some(rest.split(';').next()?.trim().to_owned())
+    let names = |line: &str| {
+        let line = line.trim();
+        let rest = ["pub use signalbox_values::", "pub mod ", "mod "].iter().find_map(|start| line.strip_prefix(start));
+        let list = rest.and_then(|rest| rest.split(';').next()).unwrap_or_default().trim_matches(['{', '}']);
+        list.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect::<Vec<_>>()
     };
-    lib.lines().filter_map(line).collect()
+    lib.lines().flat_map(names).collect()
 }
 
 /// Code without comments and without its tests: tests may look wherever they like.
@@ -166,7 +167,7 @@ fn text_becomes_values_in_one_place() {
 fn the_reader_of_use_lines_sees_what_it_must() {
     let code = "use crate::a::B; use crate::{c, d::{E, f}, g}; pub(crate) fn x() { crate::h::i() } use other_crate::z;";
     assert_eq!(uses(code), ["a", "c", "d", "g", "h"]);
-    let lib = "pub use signalbox_values::v; // none\npub mod a; // one\n#[cfg(x)]\npub mod b;\nmod c;\nuse d;";
-    assert_eq!(order(lib), ["v", "a", "b", "c"]);
+    let lib = "pub use signalbox_values::{v, w}; // none\npub mod a; // one\n#[cfg(x)]\npub mod b;\nmod c;\nuse d;";
+    assert_eq!(order(lib), ["v", "w", "a", "b", "c"]);
     assert_eq!(code_of("use crate::a; // crate::b\n#[cfg(test)]\nmod tests { use crate::c; }"), "use crate::a; ");
 }

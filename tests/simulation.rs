@@ -169,6 +169,17 @@ fn a_turn_that_fails_where_it_was_to_go_on_is_followed_by_no_answer_from_the_beg
     }
 }
 
+#[test]
+fn words_that_come_with_the_failure_of_a_turn_that_goes_on_are_told_of() {
+    let failing = Call { split: Split::Whole, ..Call::fails(Fault::FailedTurn) };
+    for caller in [Gemini, OpenAiChat, AnthropicMessages] {
+        for at in [250, 450, 650] {
+            let candidates = [cut(at), failing.clone(), Call::PLAIN].map(|call| Candidate::with(Gemini, vec![call]));
+            keeps(&Schedule { continues: Continues::Restart, ..Schedule::plain(caller, candidates.to_vec()) });
+        }
+    }
+}
+
 /// Three requests to a model that is down and was cut once, and says something else when it is to begin anew.
 #[test]
 fn who_says_something_else_when_asked_again_is_not_taken_for_broken() {
