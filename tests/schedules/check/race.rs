@@ -207,6 +207,10 @@ fn account(schedule: &Schedule, transcript: &Transcript, stopped: &Stopped) -> R
         // Both at once.
         (false, false) if transcript.gone.is_some() && at == transcript.gone => &[Outcome::Hedged, Outcome::ClientGone],
         (false, false) => &[Outcome::Hedged],
+        // The caller may have left before it was known who wins.
+        (false, true) if transcript.gone.is_some() => {
+            &[Outcome::Hedged, Outcome::Failed, Outcome::Cut, Outcome::ClientGone]
+        }
         (false, true) => &[Outcome::Hedged, Outcome::Failed, Outcome::Cut],
     };
     let costs = |cost: Cost| match cost {
