@@ -10,7 +10,7 @@ import { buildDir, npmBin, pinnedVersion, root, toolsDir } from './lib/paths.mjs
 import { capture, endOnSignal, run } from './lib/proc.mjs';
 import { Problem, elapsed, main, note, step } from './lib/say.mjs';
 import { addPage, withoutPage } from './page.mjs';
-import { findTool, setup } from './setup.mjs';
+import { WASM_TARGET, findTool, setup } from './setup.mjs';
 
 const INPUTS = ['src', 'values', 'data', '.cargo', 'build.rs', 'Cargo.toml', 'Cargo.lock', 'scripts/build.mjs', 'scripts/esbuild.mjs', 'scripts/lib/order.mjs'];
 const OUTPUTS = ['index.js', 'index_bg.wasm', 'tasks.bin'];
@@ -22,6 +22,19 @@ export const wasmEnv = {
   RUSTFLAGS: '-C target-feature=+simd128',
   CARGO_ENCODED_RUSTFLAGS: undefined,
 };
+
+/** The last crates of the Worker keep one core busy for minutes, so they are compiled while the tools are being built. */
+export async function setupAndBuild() {
+  await setup(compileAhead);
+  await build();
+}
+
+async function compileAhead() {
+  if (isCurrent(await fingerprint())) return;
+  step('compiling the Worker (release, wasm32)');
+  // As worker-build will call it, which then finds everything done.
+  await run('cargo', ['build', '--lib', '--release', '--target', WASM_TARGET], { env: { ...process.env, ...wasmEnv }, label: 'cargo build' });
+}
 
 export async function build() {
   await withLock(join(toolsDir, 'build.lock'), async () => {
@@ -110,8 +123,5 @@ const kb = bytes => `${Math.round(bytes / 1024)} KiB`;
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   endOnSignal();
-  await main(async () => {
-    await setup();
-    await build();
-  });
+  await main(setupAndBuild);
 }

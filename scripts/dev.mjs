@@ -2,12 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { build } from './build.mjs';
+import { setupAndBuild } from './build.mjs';
 import { forGateway } from './lib/env.mjs';
 import { healthWord, needPort, startGateway } from './lib/gateway.mjs';
 import { onEnd, stopAll } from './lib/proc.mjs';
 import { Problem, main, note, step, warn } from './lib/say.mjs';
-import { setup } from './setup.mjs';
 
 const EXIT = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 const ended = new Promise(resolve => onEnd(resolve));
@@ -24,8 +23,7 @@ process.exit(); // the signal may have come in the middle of the set-up
 async function run() {
   const { port, configText } = options();
   await needPort(port, '--port');
-  await setup();
-  await build();
+  await setupAndBuild();
   await needPort(port, '--port'); // building takes a while
   step('starting the gateway (wrangler dev)');
   const secrets = forGateway(process.env, configText);

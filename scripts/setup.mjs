@@ -11,12 +11,15 @@ import { installTool } from './lib/tool.mjs';
 
 export const WASM_TARGET = 'wasm32-unknown-unknown';
 
-/** Everything that building and running need. The two slow parts wait for different things, so they run side by side. */
-export async function setup() {
+/**
+ * Everything that building and running need. The slow parts wait for different things, so they run side by side, and with them
+ * `beside`, which needs nothing but Rust.
+ */
+export async function setup(beside = () => {}) {
   await withLock(join(toolsDir, 'setup.lock'), async () => {
     await needRust();
-    const [packages, tools] = await Promise.allSettled([npmPackages(), rustTools()]);
-    for (const result of [packages, tools]) if (result.status === 'rejected') throw result.reason;
+    const results = await Promise.allSettled([npmPackages(), rustTools(), beside()]);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
   });
 }
 

@@ -1,13 +1,12 @@
 // npm start: the whole gateway on this machine, with simulated providers; `-- --real` takes the real ones whose keys are at hand.
 import { parseArgs } from 'node:util';
 import { startSimulator } from '../tools/simulator/server.mjs';
-import { build } from './build.mjs';
+import { setupAndBuild } from './build.mjs';
 import { demoConfig, hints } from './lib/demo.mjs';
 import { devVars, forGateway } from './lib/env.mjs';
 import { healthWord, needPort, portIsFree, startGateway } from './lib/gateway.mjs';
 import { onEnd, stopAll } from './lib/proc.mjs';
 import { Problem, elapsed, main, note, step } from './lib/say.mjs';
-import { setup } from './setup.mjs';
 
 const SIMULATOR_PORT = 8788;
 const EXIT = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
@@ -26,8 +25,7 @@ async function run() {
   const { port, real } = options();
   await needPort(port, '--port');
   const secrets = real ? realSecrets() : {};
-  await setup();
-  await build();
+  await setupAndBuild();
   step('starting the provider simulator and the gateway');
   const simulator = await startSimulator({ port: (await portIsFree(SIMULATOR_PORT)) ? SIMULATOR_PORT : 0 });
   await needPort(port, '--port'); // building takes a while

@@ -8,16 +8,21 @@ import { Problem, note } from './say.mjs';
 
 // These programs run for seconds: build them for a short build, not for speed. Sharing a target folder saves another third.
 const quick = {
-  CARGO_PROFILE_RELEASE_OPT_LEVEL: '1',
+  CARGO_PROFILE_RELEASE_OPT_LEVEL: '0',
   CARGO_PROFILE_RELEASE_LTO: 'off',
   CARGO_PROFILE_RELEASE_CODEGEN_UNITS: '16',
   CARGO_PROFILE_RELEASE_DEBUG: '0',
 };
 
+/** But for what goes over each instruction of the wasm at every build. */
+const busy = ['walrus', 'wasm-bindgen-cli-support', 'wasmparser', 'wasm-encoder'].flatMap(name => ['--config', `profile.release.package.${name}.opt-level=1`]);
+
 export async function installTool({ crate, bin, version }, target) {
   const env = { ...process.env, ...quick, CARGO_TARGET_DIR: target, RUSTFLAGS: '' };
   if (crate === 'worker-build' && !(await hasOpenSsl())) return withoutTls(version, env);
-  await run('cargo', ['install', '--locked', '--root', toolsDir, '--bin', bin, `${crate}@${version}`], { env, label: `cargo install ${crate}` });
+  // Its default feature is TLS for its test runner, which is not built.
+  const features = crate === 'wasm-bindgen-cli' ? ['--no-default-features'] : [];
+  await run('cargo', ['install', '--locked', ...busy, ...features, '--root', toolsDir, '--bin', bin, `${crate}@${version}`], { env, label: `cargo install ${crate}` });
 }
 
 /** worker-build links the system's OpenSSL to download programs, which it never does here: all of them are handed to it. */
@@ -38,7 +43,7 @@ async function withoutTls(version, env) {
   const edited = text.replace(/(\[dependencies\.ureq\][^[]*features = \[[^\]]*?)\s*"native-tls",/, '$1');
   if (edited === text) throw new Problem('worker-build has changed; install OpenSSL\'s headers (libssl-dev and pkg-config) and run this again');
   writeFileSync(manifest, `${edited}\n[workspace]\n`);
-  await run('cargo', ['build', '--release', '--manifest-path', manifest, '--bin', 'worker-build'], { env, cwd: copy, label: 'cargo build worker-build' });
+  await run('cargo', ['build', '--release', ...busy, '--manifest-path', manifest, '--bin', 'worker-build'], { env, cwd: copy, label: 'cargo build worker-build' });
   mkdirSync(join(toolsDir, 'bin'), { recursive: true });
   cpSync(join(env.CARGO_TARGET_DIR, 'release', 'worker-build'), join(toolsDir, 'bin', 'worker-build'));
   rmSync(join(toolsDir, 'src'), { recursive: true, force: true });
