@@ -11,9 +11,9 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::json;
-use signalbox::catalogue::learned::{BITS, FEATURES, MEASURES, ONE};
 use signalbox::catalogue::task::TASKS;
-use signalbox::classify::hashed::Hashed;
+use signalbox::hashed::Hashed;
+use signalbox::hashed::{BITS, FEATURES, MEASURES, ONE};
 
 use phrases::{Phrases, Random};
 use softmax::{probabilities_at, train, Row, Settings};

@@ -1,6 +1,6 @@
 //! Signalbox: an LLM gateway as one Worker. The map, in the order in which a request travels.
 
-pub use signalbox_values::{hex, http, json, sorted, sse}; // values that bytes are read as: values/src/lib.rs
+pub use signalbox_values::{hashed, hex, http, json, sorted, sse, utf8}; // values that bytes are read as: values/src/lib.rs
 pub mod redact; // values: secrets and personal data, masked
 pub mod money; // values: picodollars as text
 pub mod address; // values: what may be called

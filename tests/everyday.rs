@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use signalbox::catalogue::task::TASKS;
-use signalbox::classify::hashed::Hashed;
 use signalbox::classify::task::{guess, Guess, WEIGHTS};
-use signalbox::classify::{Features, Thinking};
+use signalbox::classify::{Features, Text, Thinking};
 use signalbox::dialect::view::{sample_of, Needs, View};
+use signalbox::hashed::Hashed;
 
 const PROMPTS: &str = include_str!("fixtures/everyday.tsv");
 
@@ -68,7 +68,7 @@ fn a_long_prompt_is_told_by_its_ends_however_it_is_spaced() {
     ] {
         let features = |text: &str| {
             let view = View { sample: sample_of(text).into_owned().into(), ..View::default() };
-            let features = Features::of(&view, &Hashed::of(&view.sample), None, || WEIGHTS);
+            let features = Features::of(&view, &Text::new(&view.sample), None, || WEIGHTS);
             (features.task, features.confidence_micro)
         };
         let plain = features(&text);

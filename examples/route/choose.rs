@@ -3,9 +3,8 @@
 
 use serde_json::{json, Map, Value};
 use signalbox::catalogue::price::Prices;
-use signalbox::classify::hashed::Hashed;
 use signalbox::classify::task::WEIGHTS;
-use signalbox::classify::Features;
+use signalbox::classify::{Features, Text};
 use signalbox::config::merge::merge;
 use signalbox::config::{Config, Mode, DEFAULT};
 use signalbox::dialect::Dialect;
@@ -102,7 +101,7 @@ impl World {
     fn input(&self, row: &Row) -> Input {
         let body = body(&row.prompt).to_string();
         let view = Dialect::OpenAiChat.view(body.as_bytes()).expect("a plain request");
-        let text = Hashed::of(&view.sample);
+        let text = Text::new(&view.sample);
         let mut input = Input {
             features: Features::of(&view, &text, None, || WEIGHTS),
             request: RequestView {

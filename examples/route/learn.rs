@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::{json, Map, Value};
-use signalbox::catalogue::learned::{BITS, FEATURES};
-use signalbox::classify::hashed::Hashed;
 use signalbox::dialect::view::{estimate_tokens, sample_of};
+use signalbox::hashed::Hashed;
+use signalbox::hashed::{BITS, FEATURES};
 
 use super::ridge::Matrix;
 use super::{Pool, Row};

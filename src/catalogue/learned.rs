@@ -1,5 +1,5 @@
 //! What an operator has learned of models from answers that were judged: linear functions of a text's numbers
-//! ([`crate::classify::hashed`]), such as how good a model's answer to it will be, or how long. Data with provenance, read
+//! ([`crate::hashed`]), such as how good a model's answer to it will be, or how long. Data with provenance, read
 //! strictly and bounded; integers once read, so that every target computes the same bits.
 //!
 //! `npm run route:train` writes such tables; `docs/routing.md` says how. A table goes stale with the models that it is about
@@ -9,16 +9,8 @@ use base64::prelude::{Engine, BASE64_STANDARD};
 
 use super::model::{QualityKind, QUALITY_KINDS};
 use crate::document::Item;
+use crate::hashed::{Hashed, BITS, FEATURES, MEASURES, ONE};
 use crate::sorted::Map;
-
-/// The reading of texts that tables must have been learned on. It changes with any change to what a text's numbers are.
-pub const FEATURES: u64 = 1;
-/// Bits of a slot: hashes of words fall into 2^14 slots.
-pub const BITS: u32 = 14;
-/// Measures of a text's shape.
-pub const MEASURES: usize = 16;
-/// What stands for one in a text's values and measures.
-pub const ONE: i64 = 64;
 
 /// Functions that were learned together.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,13 +35,13 @@ pub struct Function {
 }
 
 impl Function {
-    /// Its value in millionths. `slots` and their values, the length of that vector, and the measures of a text.
+    /// Its value for a text, in millionths.
     #[must_use]
-    pub fn value_micro(&self, slots: &[(u16, u16)], length: i64, measures: &[i64; MEASURES]) -> i64 {
+    pub fn value_micro(&self, Hashed { slots, length, measures }: &Hashed) -> i64 {
         let mask = self.weights.len().wrapping_sub(1);
         let weight = |slot: u16| self.weights.get(usize::from(slot) & mask).copied().unwrap_or_default();
         let text: i64 = slots.iter().map(|(slot, value)| i64::from(weight(*slot)) * i64::from(*value)).sum();
-        let text = i128::from(text) * i128::from(self.scale_nano) / i128::from(length.max(1));
+        let text = i128::from(text) * i128::from(self.scale_nano) / i128::from(*length.max(&1));
         let shape: i128 = self.measures_nano.iter().zip(measures).map(|(w, m)| i128::from(*w) * i128::from(*m)).sum();
         let nano = i128::from(self.bias_nano) + text + shape / i128::from(ONE);
         i64::try_from(nano.div_euclid(1_000)).unwrap_or(0)
@@ -182,11 +174,14 @@ mod tests {
         let tables = read_tables(&table_of(function_of(&[10, -20, 0, 127], json!({"measures": measures})))).unwrap();
         let function = &tables["t"].functions["f"];
         let mut shape = [0; MEASURES];
-        assert_eq!(function.value_micro(&[], 1, &shape), 500_000);
+        assert_eq!(function.value_micro(&Hashed { length: 1, measures: shape, ..Hashed::default() }), 500_000);
         // (10·64 − 20·128) ÷ 143 · 0.001; slots beyond the table fold into it.
-        assert_eq!(function.value_micro(&[(0, 64), (5, 128)], 143, &shape), 500_000 - 13_427);
+        assert_eq!(
+            function.value_micro(&Hashed { slots: vec![(0, 64), (5, 128)], length: 143, measures: shape }),
+            500_000 - 13_427
+        );
         shape[2] = 2 * ONE;
-        assert_eq!(function.value_micro(&[], 1, &shape), 0);
+        assert_eq!(function.value_micro(&Hashed { length: 1, measures: shape, ..Hashed::default() }), 0);
     }
 
     #[test]

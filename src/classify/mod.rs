@@ -3,16 +3,18 @@
 //! (`routing.md` §3). How good and how long a model's answer to this very text will be is for learned tables to say, which
 //! read the same numbers. Read `tests` first.
 
-pub mod hashed;
 pub mod task;
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::model::Model;
 use crate::catalogue::task::DEFAULT;
+use crate::catalogue::Catalogue;
 use crate::dialect::view::{Needs, View};
-use hashed::Hashed;
+use crate::hashed::Hashed;
 
 /// What routing knows of a request: free of content, recorded with the decision.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,19 +76,15 @@ pub enum Thinking {
 }
 
 impl Features {
-    /// Reads the features of a request, `text` being its sample's numbers. `said`: the caller's own word for the task, already
-    /// known to be one; without it the task is guessed by what `weights` gives ([`task::WEIGHTS`]).
+    /// Reads the features of a request, `text` being its sample. `said`: the caller's own word for the task, already known to
+    /// be one; without it the task is guessed by what `weights` gives ([`task::WEIGHTS`]).
     #[must_use]
-    pub fn of<'w>(view: &View<'_>, text: &Hashed, said: Option<&str>, weights: impl FnOnce() -> &'w [u8]) -> Self {
+    pub fn of<'w>(view: &View<'_>, text: &Text<'_>, said: Option<&str>, weights: impl FnOnce() -> &'w [u8]) -> Self {
         let thinking = thinking(view.effort.as_deref());
         let (task, confidence_micro, source) = match said {
             Some(task) => (task, 1_000_000, TaskSource::Header),
             None => {
-                let ends = match ends(&view.sample) {
-                    Cow::Borrowed(_) => Cow::Borrowed(text),
-                    Cow::Owned(ends) => Cow::Owned(Hashed::of(&ends)),
-                };
-                let guess = task::guess(&ends, view.needs, thinking, weights());
+                let guess = task::guess(&text.ends(), view.needs, thinking, weights());
                 (guess.task, guess.confidence_micro, TaskSource::Classifier)
             }
         };
@@ -129,6 +127,48 @@ fn thinking(effort: Option<&str>) -> Thinking {
         Some("medium") => Thinking::Medium,
         Some("high" | "xhigh" | "max") => Thinking::High,
         _ => Thinking::Unsaid,
+    }
+}
+
+/// A text whose numbers are worked out when they are asked for: those of a long one take longer than all else that is done with
+/// a request, and only learned tables read them.
+#[derive(Debug)]
+pub struct Text<'a> {
+    text: &'a str,
+    numbers: OnceCell<Hashed>,
+}
+
+impl<'a> Text<'a> {
+    /// A text that nobody has asked about yet.
+    #[must_use]
+    pub fn new(text: &'a str) -> Self {
+        Self { text, numbers: OnceCell::new() }
+    }
+
+    /// The numbers of the whole.
+    #[must_use]
+    pub fn numbers(&self) -> &Hashed {
+        self.numbers.get_or_init(|| Hashed::of(self.text))
+    }
+
+    /// What tables say of a model for it.
+    #[must_use]
+    pub fn expected(&self, model: Option<&Model>, catalogue: &Catalogue) -> Expected {
+        let Some(learned) = model.and_then(|model| model.learned.as_ref()) else { return Expected::default() };
+        let functions = catalogue.learned.get(&learned.table).map(|table| &table.functions);
+        let value = |name: &Option<String>| Some(functions?.get(name.as_ref()?)?.value_micro(self.numbers()));
+        Expected {
+            quality_micro: value(&learned.quality).map(|micro| micro.clamp(0, 1_000_000)),
+            output_tokens: value(&learned.output_tokens).map(|micro| u64::try_from(micro / 1_000_000).unwrap_or(0)),
+        }
+    }
+
+    /// The numbers of its ends, which tell the task.
+    fn ends(&self) -> Cow<'_, Hashed> {
+        match ends(self.text) {
+            Cow::Borrowed(_) => Cow::Borrowed(self.numbers()),
+            Cow::Owned(ends) => Cow::Owned(Hashed::of(&ends)),
+        }
     }
 }
 

@@ -5,11 +5,10 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-use super::hashed::Hashed;
 use super::Thinking;
-use crate::catalogue::learned::{MEASURES, ONE};
 use crate::catalogue::task::{DEFAULT, TASKS};
 use crate::dialect::view::Needs;
+use crate::hashed::{Hashed, MEASURES, ONE};
 
 /// For each slot a weight of each kind from −7 to 7, two in a byte. In the Worker they are a file of their own, which is read
 /// when the first kind is to be guessed ([`crate::ports::Platform::weights`]).
@@ -129,9 +128,9 @@ mod tests {
         let about: Value = serde_json::from_str(ABOUT).unwrap();
         let names: Vec<&str> = about["tasks"].as_array().unwrap().iter().map(|t| t["task"].as_str().unwrap()).collect();
         assert_eq!(names, TASKS);
-        assert_eq!(about["features"], crate::catalogue::learned::FEATURES, "learned on another reading of texts");
+        assert_eq!(about["features"], crate::hashed::FEATURES, "learned on another reading of texts");
         assert!(about["date"].as_str().unwrap().starts_with("20") && about["source"].is_string());
-        assert_eq!(WEIGHTS.len(), (1 << crate::catalogue::learned::BITS) * KINDS / 2);
+        assert_eq!(WEIGHTS.len(), (1 << crate::hashed::BITS) * KINDS / 2);
         assert_eq!(super::about().len(), KINDS);
     }
 

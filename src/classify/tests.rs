@@ -117,10 +117,10 @@ fn tool_results_make_an_agent_of_whatever_the_words_say() {
 #[test]
 fn the_callers_own_word_wins_and_is_certain() {
     let view = View { sample: "Translate this".into(), effort: Some("xhigh".into()), turns: 3, ..View::default() };
-    let features = Features::of(&view, &Hashed::of(&view.sample), Some("legal"), || WEIGHTS);
+    let features = Features::of(&view, &Text::new(&view.sample), Some("legal"), || WEIGHTS);
     assert_eq!((features.task.as_str(), features.confidence_micro), ("legal", 1_000_000));
     assert_eq!((features.source, features.thinking, features.turns), (TaskSource::Header, Thinking::High, 3));
-    let guessed = Features::of(&view, &Hashed::of(&view.sample), None, || WEIGHTS);
+    let guessed = Features::of(&view, &Text::new(&view.sample), None, || WEIGHTS);
     assert_eq!(guessed.task_above(guessed.confidence_micro), "translate");
     assert_eq!(guessed.task_above(guessed.confidence_micro + 1), DEFAULT);
 }

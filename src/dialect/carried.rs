@@ -199,8 +199,10 @@ pub fn weight(text: &[u8]) -> u64 {
 
 /// The maker of the last package that stands in a body behind `mark`; `from` reads what follows it.
 pub fn last_maker(body: &[u8], mark: &str, from: impl Fn(&[u8]) -> Option<Carried>) -> Option<String> {
-    let at = memchr::memmem::rfind(body, mark.as_bytes())?;
-    from(body.get(at..)?).map(|carried| carried.by).filter(|by| !by.is_empty())
+    // Most bodies hold none, and a search from the front says so many times faster.
+    let marked = body.get(memchr::memmem::find(body, mark.as_bytes())?..)?;
+    let at = memchr::memmem::rfind(marked, mark.as_bytes())?;
+    from(marked.get(at..)?).map(|carried| carried.by).filter(|by| !by.is_empty())
 }
 
 /// The letters of a package at the start of a text.

@@ -13,10 +13,10 @@ use serde_json::value::RawValue;
 use super::canonical::{ChatRequest, Extra, Loss, Part};
 use super::openai_chat::profile;
 use super::openai_chat::request::reading::object;
-use super::openai_chat::scan::{entry, items};
-use super::openai_chat::types::{filled, string, word};
 use super::openai_chat::write::Object;
 use super::{names, Dialect, Target};
+use crate::json::scalar::{filled, string, word};
+use crate::json::scan::{entry, items};
 use crate::json::Members;
 
 /// The kind of a native part that is a call of a custom tool.

@@ -6,15 +6,12 @@
 //! the order of a map: the same facts give the same answer on every target (docs/adr/0020).
 
 mod check;
+mod evaluate;
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelString};
-use cel::common::value::{CowVal, Val};
-use cel::context::VariableResolver;
 use cel::parser::PrattParser;
-use cel::{Context, Env, Value};
 
 /// Longest source, in bytes. It also bounds the depth of the tree, and with it the stack.
 pub const MOST_BYTES: usize = 1_000;
@@ -156,13 +153,7 @@ impl Expression {
     /// # Errors
     /// It has no answer.
     pub fn holds(&self, facts: &dyn Facts) -> Result<bool, Unknown> {
-        static FUNCTIONS: OnceLock<Arc<Env>> = OnceLock::new();
-        let functions = FUNCTIONS.get_or_init(|| Arc::new(Env::default().with_optional_support(false).with_stdlib()));
-        let resolver = Resolver(facts);
-        let mut context = Context::with_env(Arc::clone(functions));
-        context.set_variable_resolver(&resolver);
-        let value = Value::resolve_val(&self.tree, &context).map_err(|_| Unknown)?;
-        value.downcast_ref::<CelBool>().map(|answer| *answer.inner()).ok_or(Unknown)
+        evaluate::condition(&self.tree, facts)
     }
 }
 
@@ -206,33 +197,6 @@ const OPEN: [(&str, Option<Kind>); 6] = [
     ("string/", Some(Kind::One(Scalar::Text))),
     ("list/", Some(Kind::Many(Scalar::Text, MOST_VALUES))),
 ];
-
-struct Resolver<'f>(&'f dyn Facts);
-
-impl VariableResolver for Resolver<'_> {
-    fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
-        if let Some(name) = variable.strip_prefix(HAS) {
-            return Some(CowVal::owned(CelBool::from(self.0.fact(name).is_some())));
-        }
-        // The slash that ends the word begins the pointer.
-        let open = OPEN.iter().find(|(word, _)| variable.starts_with(word));
-        let fact = match open.map(|(word, kind)| (variable.get(word.len() - 1..).unwrap_or_default(), *kind)) {
-            Some((pointer, None)) => Fact::Bool(self.0.open(pointer, None).is_some()),
-            Some((pointer, kind)) => self.0.open(pointer, kind)?,
-            None => self.0.fact(variable)?,
-        };
-        Some(match fact {
-            Fact::Bool(value) => CowVal::owned(CelBool::from(value)),
-            Fact::Int(value) => CowVal::owned(CelInt::from(value)),
-            Fact::Double(value) => CowVal::owned(CelDouble::from(value)),
-            Fact::Text(value) => CowVal::owned(CelString::from(value)),
-            Fact::Texts(values) => {
-                let values = values.into_iter().map(|value| -> Box<dyn Val> { Box::new(CelString::from(value)) });
-                CowVal::owned(CelList::from(values.collect::<Vec<_>>()))
-            }
-        })
-    }
-}
 
 #[cfg(test)]
 mod tests;

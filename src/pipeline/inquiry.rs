@@ -3,8 +3,7 @@
 use crate::accounting::limit::Bound;
 use crate::attempt::plan::Patience;
 use crate::catalogue::model::Reasoning;
-use crate::classify::hashed::Hashed;
-use crate::classify::{Features, Thinking};
+use crate::classify::{Features, Text, Thinking};
 use crate::config::provider::{Provider, Secret, State};
 use crate::dialect::canonical::{Disposition, Loss};
 use crate::dialect::view::View;
@@ -29,8 +28,8 @@ pub(super) struct Inquiry<'i, 'g, 'w, P: Platform> {
     exchange: &'i Exchange<'g, P>,
     stream: bool,
     hides_reasoning: bool,
-    /// The text by its numbers: it stays here, and what is recorded of it is what tables expect.
-    text: Hashed,
+    /// It stays here: what is recorded of it is what tables expect.
+    text: Text<'i>,
     pub(super) session: Option<u64>,
     pub(super) input: Input,
     pub(super) work: Work<'w>,
@@ -41,11 +40,11 @@ pub(super) struct Inquiry<'i, 'g, 'w, P: Platform> {
 impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
     pub(super) fn new(
         exchange: &'i Exchange<'g, P>,
-        view: &View<'_>,
+        view: &'i View<'_>,
         asked: RoutingRequest,
         work: Work<'w>,
     ) -> Result<Self, GatewayError> {
-        let text = Hashed::of(&view.sample);
+        let text = Text::new(&view.sample);
         let features = Features::of(view, &text, asked.task.as_deref(), || exchange.platform.weights());
         let request = RequestView {
             purpose: work.purpose(),

@@ -5,10 +5,14 @@
 //! Letter case, the kind and number of white space, and line ends change nothing. Scripts that write without spaces are
 //! read character by character. A number counts by its length.
 
-use super::Expected;
-use crate::catalogue::learned::{Function, BITS, MEASURES};
-use crate::catalogue::model::Model;
-use crate::catalogue::Catalogue;
+/// The reading of texts that tables must have been learned on. It changes with any change to what a text's numbers are.
+pub const FEATURES: u64 = 1;
+/// Bits of a slot: hashes of words fall into 2^14 slots.
+pub const BITS: u32 = 14;
+/// Measures of a text's shape.
+pub const MEASURES: usize = 16;
+/// What stands for one in a text's values and measures.
+pub const ONE: i64 = 64;
 
 const SLOTS: usize = 1 << BITS;
 
@@ -39,26 +43,6 @@ impl Hashed {
             }
         }
         reader.finish()
-    }
-}
-
-impl Hashed {
-    /// A learned function's value for this text, in millionths.
-    #[must_use]
-    pub fn value_micro(&self, function: &Function) -> i64 {
-        function.value_micro(&self.slots, self.length, &self.measures)
-    }
-
-    /// What tables say of a model for this text.
-    #[must_use]
-    pub fn expected(&self, model: Option<&Model>, catalogue: &Catalogue) -> Expected {
-        let Some(learned) = model.and_then(|model| model.learned.as_ref()) else { return Expected::default() };
-        let functions = catalogue.learned.get(&learned.table).map(|table| &table.functions);
-        let value = |name: &Option<String>| Some(self.value_micro(functions?.get(name.as_ref()?)?));
-        Expected {
-            quality_micro: value(&learned.quality).map(|micro| micro.clamp(0, 1_000_000)),
-            output_tokens: value(&learned.output_tokens).map(|micro| u64::try_from(micro / 1_000_000).unwrap_or(0)),
-        }
     }
 }
 

@@ -6,6 +6,8 @@
 pub mod bounds;
 mod objects;
 mod read;
+pub mod scalar;
+pub mod scan;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -4,5 +4,7 @@
 pub mod http; // request, response, headers
 pub mod json; // JSON members by source text
 pub mod sse; // event streams
+pub mod hashed; // texts as numbers
+pub mod utf8; // bytes of texts
 pub mod hex; // digests as text
 pub mod sorted; // maps and sets as sorted lists

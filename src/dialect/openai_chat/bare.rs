@@ -3,7 +3,8 @@
 
 use serde_json::value::RawValue;
 
-use super::types::{kind_of, Choice, Chunk, Delta, Kind, WireFunction, WireToolCall};
+use super::types::{Choice, Chunk, Delta, WireFunction, WireToolCall};
+use crate::json::scalar::{kind_of, Kind};
 
 /// The chunk with a choice, where it is one of Workers AI's own; any other as it is.
 pub(super) fn dressed(chunk: Chunk<'_>) -> Chunk<'_> {

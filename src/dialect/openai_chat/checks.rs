@@ -1,9 +1,9 @@
 //! The types and ranges of the request's top-level members. One table, so that both the native path and the translator
 //! refuse the same bodies with the same words. Members that stand nowhere here are legal and pass.
 
-use super::scan::{entries, entry, items};
-use super::types::{inside_quotes, kind, Kind};
 use crate::error::GatewayError;
+use crate::json::scalar::{count, inside_quotes, kind, Kind};
+use crate::json::scan::{entries, entry, items};
 use crate::json::Members;
 
 /// What a member must be. `null` is always legal: it means absent.
@@ -227,12 +227,10 @@ fn format(members: &Members<'_>) -> Result<(), GatewayError> {
 /// OpenAI's new and old name for one bound may both be there only with one value (`wire.md` §2).
 fn bounds_agree(members: &Members<'_>) -> Result<(), GatewayError> {
     match (members.present("max_completion_tokens"), members.present("max_tokens")) {
-        (Some(new), Some(old)) if super::types::count(Some(new)) != super::types::count(Some(old)) => {
-            Err(GatewayError::invalid(
-                "max_completion_tokens",
-                "`max_completion_tokens` and its old name `max_tokens` are both given, with different values",
-            ))
-        }
+        (Some(new), Some(old)) if count(Some(new)) != count(Some(old)) => Err(GatewayError::invalid(
+            "max_completion_tokens",
+            "`max_completion_tokens` and its old name `max_tokens` are both given, with different values",
+        )),
         _ => Ok(()),
     }
 }

@@ -2,10 +2,10 @@
 
 use serde_json::value::RawValue;
 
-use super::types::{kind_of, says_something, string, word, Kind};
 use super::write::Object;
 use crate::dialect::ProviderError;
 use crate::error::{ErrorKind, GatewayError};
+use crate::json::scalar::{kind_of, says_something, string, word, Kind};
 use crate::json::{Edit, Members};
 
 /// Reads an error report: `{"error": {…}}`, `{"error": "…"}`, Mistral's and vLLM's flat object, a validation list under

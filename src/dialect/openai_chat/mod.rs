@@ -21,7 +21,6 @@ mod observe;
 pub mod profile;
 pub mod request;
 pub mod response;
-pub(super) mod scan;
 pub mod stream;
 pub(super) mod types;
 pub(super) mod usage;

@@ -4,13 +4,12 @@
 use serde_json::value::RawValue;
 
 use super::bare::{dressed, dressed_event};
-use super::types::{
-    count, filled, inside_quotes, kind_of, read_member, says_something, word, Choice, Chunk, Delta, Kind,
-};
+use super::types::{Choice, Chunk, Delta};
 use super::{error, finish, usage};
 use crate::dialect::canonical::Usage;
 use crate::dialect::tier::ServiceTier;
 use crate::dialect::{Observation, ProviderError, Seen, StreamFault, Varying};
+use crate::json::scalar::{count, filled, inside_quotes, kind_of, read_member, says_something, word, Kind};
 use crate::sse::Frame;
 
 /// Reads usage and finish of a whole answer.

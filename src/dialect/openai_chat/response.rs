@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::types::{count, filled, kind_of, says_something, string, word, Choice as WireChoice, Chunk, Delta, Kind};
+use super::types::{Choice as WireChoice, Chunk, Delta};
 use super::types::{WireFunction, WireToolCall};
 use super::{finish, media, observe, usage};
 use crate::dialect::canonical::{ChatResponse, Choice, Extra, Finish, Media, Part, ReasoningPart, ToolCall};
 use crate::dialect::{custom, fields, Dialect, StreamFault};
 use crate::hex::hex;
+use crate::json::scalar::{count, filled, kind_of, says_something, string, word, Kind};
 use crate::json::Members;
 
 mod encode;

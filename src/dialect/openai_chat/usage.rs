@@ -2,9 +2,9 @@
 
 use serde_json::value::RawValue;
 
-use super::types::count;
 use super::write::{is_number, Object};
 use crate::dialect::canonical::Usage;
+use crate::json::scalar::count;
 use crate::json::Members;
 
 /// Reads a `usage` object; `None` when it counts nothing.

@@ -8,11 +8,11 @@ use std::borrow::Cow;
 
 use super::checks;
 pub use super::observe::{observe_event, observe_response};
-use super::scan::{entry, items};
-use super::types::{count, inside_quotes, kind, string, text_of, unescape, Kind};
 use crate::dialect::custom;
 use crate::dialect::view::{estimate_tokens, sample_of, View};
 use crate::error::{ErrorKind, GatewayError};
+use crate::json::scalar::{count, inside_quotes, kind, string, text_of, unescape, Kind};
+use crate::json::scan::{entry, items};
 use crate::json::{Members, MembersError};
 
 /// Bytes of source text from each end of a long last turn that are looked at for the sample.

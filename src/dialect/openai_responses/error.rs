@@ -6,10 +6,10 @@ use serde_json::value::RawValue;
 
 use super::types::Response;
 use crate::dialect::openai_chat;
-use crate::dialect::openai_chat::types::{filled, says_something, word};
 use crate::dialect::openai_chat::write::Object;
 use crate::dialect::ProviderError;
 use crate::error::GatewayError;
+use crate::json::scalar::{filled, says_something, word};
 use crate::json::Members;
 use crate::sse::Frame;
 

@@ -2,7 +2,7 @@
 
 use super::types::Response;
 use crate::dialect::canonical::{Finish, FinishReason};
-use crate::dialect::openai_chat::types::{filled, read_member};
+use crate::json::scalar::{filled, read_member};
 
 /// Reads the end of an answer; `None` while it goes on (`in_progress`, `queued`). `called`: it holds calls of functions,
 /// for whose results the model waits.

@@ -11,8 +11,8 @@ use super::types::{list, read, Item};
 use crate::dialect::canonical::Loss;
 use crate::dialect::carried::Signer;
 use crate::dialect::openai_chat;
-use crate::dialect::openai_chat::types::filled;
 use crate::dialect::Dialect;
+use crate::json::scalar::filled;
 use crate::json::{Edit, Members};
 use crate::sse::Frame;
 

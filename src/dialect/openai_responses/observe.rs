@@ -6,10 +6,10 @@ use serde_json::value::RawValue;
 use super::types::{list, read, Event, Item, Piece, Response};
 use super::{error, finish};
 use crate::dialect::canonical::Usage;
-use crate::dialect::openai_chat::types::{filled, inside_quotes, read_member, says_something, word};
 use crate::dialect::openai_chat::usage;
 use crate::dialect::tier::{self, ServiceTier};
 use crate::dialect::{Observation, Seen, StreamFault};
+use crate::json::scalar::{filled, inside_quotes, read_member, says_something, word};
 use crate::sse::Frame;
 
 /// Reads usage and finish of a whole answer.

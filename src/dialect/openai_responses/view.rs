@@ -9,11 +9,11 @@ use std::borrow::Cow;
 
 pub use super::observe::{observe_event, observe_response};
 use crate::dialect::custom;
-use crate::dialect::openai_chat::scan::{entry, items as entries_of};
-use crate::dialect::openai_chat::types::{count, kind, string, text_of, Kind};
 use crate::dialect::openai_chat::view::{model, sample, unreadable};
 use crate::dialect::view::{estimate_tokens, View};
 use crate::error::GatewayError;
+use crate::json::scalar::{count, kind, string, text_of, Kind};
+use crate::json::scan::{entry, items as entries_of};
 use crate::json::Members;
 
 /// Reads the facts of a request.

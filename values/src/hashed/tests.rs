@@ -55,7 +55,7 @@ fn the_numbers_of_a_text_are_those_that_tables_were_learned_on() {
         sum.wrapping_mul(1_000_003).wrapping_add(u64::from(*slot) << 16 | u64::from(*value))
     });
     assert_eq!((text.slots.len(), text.length, sum), PINNED);
-    assert_eq!(crate::catalogue::learned::FEATURES, 1);
+    assert_eq!(FEATURES, 1);
 }
 const PINNED: (usize, i64, u64) = (41, 409, 13_167_840_807_927_663_680);
 

@@ -1,23 +1,23 @@
 //! A second look at JSON that is known to be valid.
 //!
-//! A request body is checked whole when its members are read ([`crate::json::Members::read`]). To find a few members
+//! A request body is checked whole when its members are read ([`super::Members::read`]). To find a few members
 //! inside a long `messages` or `tools` list after that, nothing need be checked again: strings are skipped by a search
 //! for their closing quote and brackets are counted. On text that is no valid JSON the walk ends early or yields slices
 //! without meaning, but it stays inside the text.
 
 use std::borrow::Cow;
 
-use super::types::{kind, text_of, Kind};
+use super::scalar::{kind, text_of, Kind};
 
 /// The items of a list as source text; none for other values.
-pub(in crate::dialect) fn items(list: &str) -> impl Iterator<Item = &str> {
+pub fn items(list: &str) -> impl Iterator<Item = &str> {
     let mut cursor = Cursor::new(list);
     let opened = cursor.enter(Kind::List);
     std::iter::from_fn(move || (opened && cursor.more()).then(|| cursor.value()).flatten())
 }
 
 /// The members of an object as names and source text; none for other values.
-pub(in crate::dialect) fn entries(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+pub fn entries(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     let mut cursor = Cursor::new(object);
     let opened = cursor.enter(Kind::Object);
     std::iter::from_fn(move || {
@@ -27,14 +27,14 @@ pub(in crate::dialect) fn entries(object: &str) -> impl Iterator<Item = (Cow<'_,
 }
 
 /// A member's source text, `None` also for `null`; the last one where it stands twice.
-pub(in crate::dialect) fn entry<'a>(object: &'a str, name: &str) -> Option<&'a str> {
+pub fn entry<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     entries(object).filter(|(known, _)| known == name).last().map(|(_, value)| value).filter(|value| *value != "null")
 }
 
 /// A place in a text from which values are taken in order: entered where they matter, passed over where not. Each byte
 /// is looked at once.
 #[derive(Debug)]
-pub(in crate::dialect) struct Cursor<'a> {
+pub struct Cursor<'a> {
     text: &'a str,
     at: usize,
 }

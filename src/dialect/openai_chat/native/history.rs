@@ -8,11 +8,11 @@ use memchr::memmem;
 use serde_json::value::RawValue;
 
 use super::super::profile::{self, Replay};
-use super::super::types::{kind_of, word, Kind};
 use super::super::write::list;
 use crate::dialect::canonical::Loss;
 use crate::dialect::carried::{self, open_id, reads_google_signatures, Carried, Signer, ID_MARK, SKIP_SIGNATURE};
 use crate::dialect::Dialect;
+use crate::json::scalar::{kind_of, word, Kind};
 use crate::json::{quoted, Edit, Members};
 
 /// The body as a provider may see it, with what that costs; `None` when it can go as it is. `provider` is its profile;

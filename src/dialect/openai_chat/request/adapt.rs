@@ -6,10 +6,10 @@ use serde_json::value::RawValue;
 use serde_json::Value;
 
 use super::super::profile::{self, CallIds, Native, Profile, Replay};
-use super::super::types::{filled, kind_of, says_something, string, Kind};
 use super::encode::encode_keeping;
 use crate::dialect::canonical::{ChatRequest, Disposition, Loss};
 use crate::dialect::{Dialect, Target};
+use crate::json::scalar::{filled, kind_of, says_something, string, Kind};
 use crate::json::{Edit, Members};
 
 /// Whether bodies of this dialect's own callers have to be adapted for a provider with this profile.

@@ -3,12 +3,12 @@
 
 use serde_json::value::RawValue;
 
-use super::super::types::{count, filled, kind_of, string, Kind};
 use super::super::view::view;
 use super::messages;
 use crate::dialect::canonical::{ChatRequest, Extra, Format, Reasoning, Tool, ToolChoice};
 use crate::dialect::{custom, fields, Dialect};
 use crate::error::GatewayError;
+use crate::json::scalar::{count, filled, kind_of, string, Kind};
 use crate::json::Members;
 
 /// Reads a request. `models`, `provider` and `session_id` are routing's and stay out of it.

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::super::media;
 use super::super::response::{arguments_text, call_signature, minted_id, pictures};
-use super::super::types::{filled, string, word, WireToolCall};
+use super::super::types::WireToolCall;
 use super::decode::{extra, leftovers, object, read_object, Meaning};
 use super::replayed::{self, Called};
 use crate::dialect::canonical::{
@@ -13,6 +13,7 @@ use crate::dialect::canonical::{
 use crate::dialect::carried::{open_id, Opened};
 use crate::dialect::{cache_marks, custom, Dialect};
 use crate::error::GatewayError;
+use crate::json::scalar::{filled, string, word};
 use crate::json::Members;
 
 /// Reads `messages` into the request's turns.

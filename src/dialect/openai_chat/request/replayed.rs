@@ -4,11 +4,12 @@
 use serde_json::value::RawValue;
 
 use super::super::response::reasoning_parts;
-use super::super::types::{filled, Delta};
+use super::super::types::Delta;
 use super::decode::object;
 use crate::dialect::canonical::{Part, ReasoningPart};
 use crate::dialect::carried::Block;
 use crate::dialect::Dialect;
+use crate::json::scalar::filled;
 use crate::json::Members;
 
 /// A call with the reasoning that stood before it.

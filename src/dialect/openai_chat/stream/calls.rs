@@ -7,8 +7,9 @@
 use std::borrow::Cow;
 
 use super::super::response::{arguments_text, call_signature, minted_id, real_id};
-use super::super::types::{count, filled, WireCustom, WireFunction, WireToolCall};
+use super::super::types::{WireCustom, WireFunction, WireToolCall};
 use crate::dialect::canonical::StreamEvent;
+use crate::json::scalar::{count, filled};
 
 /// The calls of one choice.
 #[derive(Debug, Default)]

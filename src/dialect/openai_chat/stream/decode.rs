@@ -7,10 +7,11 @@ use super::super::bare::is_bare;
 use super::super::finish;
 use super::super::observe::{fault_of, malformed, read_event, usage_of, Event};
 use super::super::response::{choice_extras, delta_extras, finish_of, pictures, pieces, top_extras, Piece, Thoughts};
-use super::super::types::{count, filled, says_something, word, Choice as WireChoice, Chunk, Delta};
+use super::super::types::{Choice as WireChoice, Chunk, Delta};
 use super::calls::Calls;
 use crate::dialect::canonical::{Extra, Finish, Part, StreamEvent};
 use crate::dialect::StreamFault;
+use crate::json::scalar::{count, filled, says_something, word};
 use crate::sse::Frame;
 
 /// Reads a stream.

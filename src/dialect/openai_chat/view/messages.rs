@@ -1,11 +1,11 @@
 //! The walk over `messages`: each byte is passed once.
 
-use super::super::scan::Cursor;
-use super::super::types::{inside_quotes, kind, Kind};
 use crate::dialect::carried::weight;
 use crate::dialect::custom;
 use crate::dialect::view::{estimate_tokens, View};
 use crate::error::GatewayError;
+use crate::json::scalar::{inside_quotes, kind, Kind};
+use crate::json::scan::Cursor;
 use crate::json::Members;
 
 /// Reads the messages' facts into the view and gives the texts of the last user turn that has any, as JSON strings.

@@ -6,10 +6,10 @@ use super::super::types::list;
 use crate::dialect::canonical::{ChatRequest, Media, MediaSource, Part, Role};
 use crate::dialect::openai_chat::media;
 use crate::dialect::openai_chat::request::reading::{leftovers, read_object};
-use crate::dialect::openai_chat::types::{filled, string};
 use crate::dialect::openai_chat::write::Object;
 use crate::dialect::{Dialect, ModelTraits};
 use crate::error::GatewayError;
+use crate::json::scalar::{filled, string};
 use crate::json::Members;
 
 /// How the kind of a content part that only this dialect has begins: unlike an item of its own, it stays in its message.

@@ -10,9 +10,9 @@ use super::super::view::view;
 use super::items;
 use crate::dialect::canonical::{ChatRequest, Format, Part, Reasoning, Role, Tool, ToolChoice, Turn};
 use crate::dialect::openai_chat::request::reading::{extra, leftover, leftovers, object, read_object, Meaning};
-use crate::dialect::openai_chat::types::{count, filled, kind_of, string, Kind};
 use crate::dialect::{custom, fields, Dialect};
 use crate::error::GatewayError;
+use crate::json::scalar::{count, filled, kind_of, string, Kind};
 use crate::json::Members;
 
 /// Reads a request. `models`, `provider` and `session_id` are routing's and stay out of it.

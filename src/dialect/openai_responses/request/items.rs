@@ -10,10 +10,10 @@ use crate::dialect::canonical::{
     CacheMark, ChatRequest, Media, MediaSource, Part, ReasoningPart, Role, SignedTurn, ToolCall, ToolResult, Turn,
 };
 use crate::dialect::openai_chat::request::reading::{extra, leftovers, read_object, Meaning};
-use crate::dialect::openai_chat::types::{filled, string, word};
 use crate::dialect::Dialect;
 use crate::dialect::{cache_marks, custom};
 use crate::error::GatewayError;
+use crate::json::scalar::{filled, string, word};
 use crate::json::Members;
 
 /// Reads `input` into the request's turns.

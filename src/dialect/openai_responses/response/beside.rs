@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use super::super::types::{list, Item, Response};
 use crate::dialect::canonical::Extra;
-use crate::dialect::openai_chat::types::{count, filled, says_something};
 use crate::dialect::openai_chat::write::Object;
+use crate::json::scalar::{count, filled, says_something};
 use crate::json::Members;
 
 /// A text's annotations: URL citations in Chat Completions' form, the others as they are. `before`: characters of the

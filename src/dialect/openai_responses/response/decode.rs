@@ -8,8 +8,8 @@ use super::super::{finish, observe};
 use super::{annotations, item_extras, logprobs, other_item, top_extras};
 use crate::dialect::canonical::{ChatResponse, Choice, Extra, Media, MediaSource, Part, ReasoningPart, ToolCall};
 use crate::dialect::openai_chat::response::minted_id;
-use crate::dialect::openai_chat::types::{count, filled, string, word};
 use crate::dialect::{custom, Dialect, StreamFault};
+use crate::json::scalar::{count, filled, string, word};
 
 /// Reads an answer.
 ///

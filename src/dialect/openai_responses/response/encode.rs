@@ -9,9 +9,9 @@ use crate::dialect::canonical::{
     ChatResponse, Choice, Extra, Finish, Loss, Media, MediaSource, Part, ReasoningPart, Usage,
 };
 use crate::dialect::citation::{self, Citation};
-use crate::dialect::openai_chat::types::{count, filled, says_something};
 use crate::dialect::openai_chat::write::Object;
 use crate::dialect::{custom, Dialect, Encoded, ReplyContext, Tail};
+use crate::json::scalar::{count, filled, says_something};
 use crate::json::{Edit, Members};
 
 /// Writes an answer. It has one choice: a caller of this dialect cannot ask for more.

@@ -11,8 +11,8 @@ use super::super::response::{
 use super::super::types::{list, read, Event, Item, Piece, Response};
 use super::super::{error, finish};
 use crate::dialect::canonical::{Extra, Part, StreamEvent};
-use crate::dialect::openai_chat::types::{count, filled, string, word};
 use crate::dialect::{custom, fields, Dialect, StreamFault};
+use crate::json::scalar::{count, filled, string, word};
 use crate::sse::Frame;
 
 /// The one choice of an answer.

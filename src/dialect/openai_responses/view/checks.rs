@@ -1,9 +1,9 @@
 //! The types and ranges of the request's top-level members. Members that stand nowhere here are legal and pass.
 
 use crate::dialect::openai_chat::checks::{one, Rule};
-use crate::dialect::openai_chat::scan::{entries, entry, items};
-use crate::dialect::openai_chat::types::{inside_quotes, kind, Kind};
 use crate::error::GatewayError;
+use crate::json::scalar::{inside_quotes, kind, Kind};
+use crate::json::scan::{entries, entry, items};
 use crate::json::Members;
 
 /// Source: `ResponseCreateParamsBase` (npm `openai` 7.57.0).

@@ -1,10 +1,10 @@
 //! The walk over `input`: each byte is passed once.
 
 use crate::dialect::custom;
-use crate::dialect::openai_chat::scan::Cursor;
-use crate::dialect::openai_chat::types::{inside_quotes, kind, Kind};
 use crate::dialect::view::{estimate_tokens, View};
 use crate::error::GatewayError;
+use crate::json::scalar::{inside_quotes, kind, Kind};
+use crate::json::scan::Cursor;
 use crate::json::Members;
 
 /// Members that stand for what was said before: with one of them there may be no input.
