@@ -34,4 +34,6 @@ if (script.split(THEIRS).length !== 2 || handled.sort().join() !== EVENTS.join()
   process.exit(1);
 }
 writeFileSync(SCRIPT, script.replace(THEIRS, () => OURS));
-process.exit(spawnSync(npmBin('esbuild'), [...process.argv.slice(2), `--external:${WEIGHTS}`], { stdio: 'inherit' }).status ?? 1);
+// wasm-bindgen names a file of ours in its import object once for each binding: the same key with the same value.
+const quiet = '--log-override:duplicate-object-key=silent';
+process.exit(spawnSync(npmBin('esbuild'), [...process.argv.slice(2), `--external:${WEIGHTS}`, quiet], { stdio: 'inherit' }).status ?? 1);

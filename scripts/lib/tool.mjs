@@ -18,7 +18,8 @@ const quick = {
 const busy = ['walrus', 'wasm-bindgen-cli-support', 'wasmparser', 'wasm-encoder'].flatMap(name => ['--config', `profile.release.package.${name}.opt-level=1`]);
 
 export async function installTool({ crate, bin, version }, target) {
-  const env = { ...process.env, ...quick, CARGO_TARGET_DIR: target, RUSTFLAGS: '' };
+  const PATH = `${join(toolsDir, 'bin')}:${process.env.PATH}`; // or cargo advises to put the folder there
+  const env = { ...process.env, ...quick, PATH, CARGO_TARGET_DIR: target, RUSTFLAGS: '' };
   if (crate === 'worker-build' && !(await hasOpenSsl())) return withoutTls(version, env);
   // Its default feature is TLS for its test runner, which is not built.
   const features = crate === 'wasm-bindgen-cli' ? ['--no-default-features'] : [];
