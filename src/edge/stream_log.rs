@@ -38,6 +38,7 @@ const SELECT_RECORD: &str = "SELECT json FROM record";
 const UPSERT_RECORD: &str = "INSERT OR REPLACE INTO record VALUES (1, ?)";
 const INSERT_ROW: &str = "INSERT INTO rows (first, reach, last, bytes) VALUES (?, ?, ?, ?)";
 const SELECT_LAST: &str = "SELECT MAX(last) FROM rows";
+const SELECT_LAST_BYTES: &str = "SELECT bytes FROM rows ORDER BY at DESC LIMIT 1";
 const SELECT_LAST_ROW: &str = "SELECT MAX(at) FROM rows";
 /// A reader's next rows: behind the one it has read, and of use behind its cursor. At most some megabytes at once.
 const SELECT_ROWS: &str = "SELECT at, first, last, bytes FROM rows WHERE at > ? AND reach > ? ORDER BY at LIMIT 4";
@@ -202,7 +203,11 @@ impl Keeper {
         };
         let mut record: Record = crate::json::from_str(&json)?;
         if record.stage == Stage::Running {
-            let rows = record.interrupted(last(&sql)?);
+            let row = match cells(&sql, SELECT_LAST_BYTES, vec![])?.and_then(first) {
+                Some(SqlStorageValue::Blob(bytes)) => bytes,
+                _ => Vec::new(),
+            };
+            let rows = record.interrupted(last(&sql)?, &row);
             store_rows(&sql, rows)?;
             store_record(&sql, &record)?;
         }
@@ -357,7 +362,7 @@ impl Keeper {
             if failed || (over && no_rows) {
                 if failed && !whole {
                     rest.extend(
-                        reader.event(&self.log.borrow().record().cut("The stream has been given up.", reader.got)),
+                        reader.event(&self.log.borrow().record().cut("The stream has been given up.", reader.next)),
                     );
                 }
                 rest.extend(reader.end());

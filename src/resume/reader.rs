@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use crate::dialect::Dialect;
 use crate::resume::numbering::behind;
-use crate::resume::record::Record;
+use crate::resume::record::{number_behind, Record};
 use crate::stream::framing::Framing;
 
 /// A reader on its way through the log.
@@ -13,8 +14,9 @@ pub struct Reader {
     pub at: u64,
     /// It has every event up to this one.
     pub after: u64,
-    /// The number of the last event that it has got whole.
-    pub got: u64,
+    /// The dialect's own number of the event that may follow what it has got.
+    pub next: u64,
+    dialect: Dialect,
     framing: Framing,
 }
 
@@ -27,14 +29,14 @@ impl Reader {
             // Elements went out before: what comes next is not an array's beginning.
             let _ = framing.lay_out(b"data: {}\n\n");
         }
-        Self { at: 0, after, got: after, framing }
+        Self { at: 0, after, next: after, dialect: record.dialect, framing }
     }
 
     /// What it gets of a row: `at` is the row's place in the log, `first` the number of the first event it has bytes of, `last`
     /// that of the last one up to its end.
     pub fn take<'r>(&mut self, at: u64, first: u64, last: u64, row: &'r [u8]) -> Cow<'r, [u8]> {
         self.at = at;
-        self.got = self.got.max(last);
+        self.next = number_behind(self.dialect, row).unwrap_or_else(|| self.next.max(last));
         self.framing.lay_out(if first <= self.after { behind(row, self.after) } else { row })
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dialect::Dialect;
+use crate::dialect::{openai_responses, Dialect};
 use crate::error::{ErrorKind, GatewayError};
 use crate::http::ResponseHead;
 use crate::resume::errand::Run;
@@ -97,20 +97,27 @@ impl Record {
     }
 
     /// The writer is no more, and nobody will go on with the answer: how it ends. `last` is the number of the last event
-    /// that is stored.
-    pub fn interrupted(&mut self, last: u64) -> Vec<Row> {
+    /// that is stored, `row` the bytes of the last row.
+    pub fn interrupted(&mut self, last: u64, row: &[u8]) -> Vec<Row> {
         self.stage = Stage::Failed;
         let mut rows = Rows::default();
         if self.head.is_some() && !self.whole {
-            let event = self.cut("The answer was interrupted: what had come until then is all there is.", last);
+            let number = number_behind(self.dialect, row).unwrap_or(last);
+            let event = self.cut("The answer was interrupted: what had come until then is all there is.", number);
             Numbering::new(self.dialect, last).push(&event, &mut rows);
         }
         rows.take(0)
     }
 
-    /// The typed end of a stream that has none of its own, behind so many events.
+    /// The typed end of a stream that has none of its own, with its number where the dialect numbers events.
     #[must_use]
-    pub fn cut(&self, why: &str, events: u64) -> Vec<u8> {
-        self.dialect.encode_stream_error(&GatewayError::new(ErrorKind::StreamCut, why), &self.request_id, None, events)
+    pub fn cut(&self, why: &str, number: u64) -> Vec<u8> {
+        self.dialect.encode_stream_error(&GatewayError::new(ErrorKind::StreamCut, why), &self.request_id, None, number)
     }
+}
+
+/// What the dialect's own number of the event behind these is to be. Counting them is not enough: one that could not be read has
+/// left a gap.
+pub(super) fn number_behind(dialect: Dialect, events: &[u8]) -> Option<u64> {
+    (dialect == Dialect::OpenAiResponses).then(|| openai_responses::native::next_number(events)).flatten()
 }

@@ -194,7 +194,8 @@ fn an_answer_whose_writer_is_no_more_ends_in_its_dialects_error_with_a_number() 
         log.append(b"data: {\"n\":1}\n\n: ping\n\n").unwrap();
         stored(&mut log, &mut table);
         let mut record: Record = serde_json::from_str(&serde_json::to_string(log.record()).unwrap()).unwrap();
-        table.extend(record.interrupted(table.last().unwrap().last));
+        let (last, row) = (table.last().unwrap().last, table.last().unwrap().bytes.clone());
+        table.extend(record.interrupted(last, &row));
         assert_eq!(record.stage, Stage::Failed);
         let told = dispatched(&read(&record, &table, 1));
         let error = dispatched(&record.cut("x", 1)).len();
@@ -274,4 +275,20 @@ fn another_path_query_or_body_is_another_request() {
     for (at, one) in hashes.iter().enumerate() {
         assert!(hashes.iter().skip(at + 1).all(|other| other != one));
     }
+}
+
+#[test]
+fn an_end_of_ours_takes_the_number_behind_the_last_event_also_where_one_before_it_is_missing() {
+    let (mut log, mut table) = (opened(Dialect::OpenAiResponses), Vec::new());
+    for number in [0, 1, 3] {
+        log.append(format!("data: {{\"type\":\"x\",\"sequence_number\":{number}}}\n\n").as_bytes()).unwrap();
+    }
+    stored(&mut log, &mut table);
+    let mut reader = Reader::new(log.record(), 0);
+    let row = table.last().unwrap();
+    reader.take(1, row.first, row.last, &row.bytes);
+    assert_eq!(reader.next, 4);
+    let mut record = log.record().clone();
+    let told: Vec<u8> = record.interrupted(row.last, &row.bytes).into_iter().flat_map(|row| row.bytes).collect();
+    assert!(String::from_utf8(told).unwrap().contains("\"sequence_number\":4,"));
 }

@@ -160,7 +160,8 @@ impl Keeper {
         self.records.borrow_mut().retain(|(at, _)| *at <= killed);
         let mut record = self.record(killed);
         if record.stage == Stage::Running {
-            let rows = record.interrupted(self.last(killed));
+            let row = self.stored.borrow().last().map(|(_, row)| row.bytes.clone()).unwrap_or_default();
+            let rows = record.interrupted(self.last(killed), &row);
             self.stored.borrow_mut().extend(rows.into_iter().map(|row| (now, row)));
             self.remember(&record, now);
         }
@@ -207,7 +208,7 @@ impl Keeper {
                 // Whoever has all of it has its end too.
                 let whole = self.ended_at.get().is_some_and(|last| last <= reader.at);
                 if self.is_given_up(now) && !whole {
-                    rest.extend(reader.event(&record.cut("The stream has been given up.", reader.got)));
+                    rest.extend(reader.event(&record.cut("The stream has been given up.", reader.next)));
                 }
                 rest.extend(reader.end());
             } else if no_rows {

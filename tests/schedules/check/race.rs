@@ -200,7 +200,9 @@ fn account(schedule: &Schedule, transcript: &Transcript, stopped: &Stopped) -> R
     let shown = || format!("{settles:?} of attempt {number}");
     let outcomes: &[Outcome] = match (stopped.gone, stopped.vague) {
         // A clock that was set may have brought its deadline at the same moment.
-        (true, _) if !schedule.jumps.is_empty() => &[Outcome::ClientGone, Outcome::Hedged, Outcome::Failed],
+        (true, _) if !schedule.jumps.is_empty() => {
+            &[Outcome::ClientGone, Outcome::Hedged, Outcome::Failed, Outcome::Cut]
+        }
         // It is noticed when the status line goes out.
         (true, _) if transcript.headed_at == transcript.gone => &[Outcome::ClientGone, Outcome::Hedged],
         (true, _) => &[Outcome::ClientGone],
