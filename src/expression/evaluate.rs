@@ -1,6 +1,6 @@
 //! The value of a checked tree. CEL as `cel`'s own evaluator has it, for what [`super::check`] lets through and no more: that one
-//! keeps every value in a box behind a table of functions, and is three times the code of parser and check together
-//! (docs/adr/0020). `tests` evaluates the same trees with both.
+//! keeps every value in a box behind a table of functions, and takes 51 kB more of the gzipped wasm (docs/adr/0020). `tests`
+//! evaluates the same trees with both.
 
 use std::cmp::Ordering;
 
