@@ -12,8 +12,7 @@ use std::path::Path;
 
 use serde_json::json;
 use signalbox::catalogue::task::TASKS;
-use signalbox::hashed::Hashed;
-use signalbox::hashed::{BITS, FEATURES, MEASURES, ONE};
+use signalbox::hashed::{Hashed, BITS, FEATURES, MEASURES, ONE};
 
 use phrases::{Phrases, Random};
 use softmax::{probabilities_at, train, Row, Settings};

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{json, Map, Value};
 use signalbox::dialect::view::{estimate_tokens, sample_of};
-use signalbox::hashed::Hashed;
-use signalbox::hashed::{BITS, FEATURES};
+use signalbox::hashed::{Hashed, BITS, FEATURES};
 
 use super::ridge::Matrix;
 use super::{Pool, Row};

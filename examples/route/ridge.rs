@@ -2,8 +2,7 @@
 
 use base64::prelude::{Engine, BASE64_STANDARD};
 use serde_json::{json, Value};
-use signalbox::hashed::Hashed;
-use signalbox::hashed::{MEASURES, ONE};
+use signalbox::hashed::{Hashed, MEASURES, ONE};
 
 /// Texts as rows of a sparse matrix: slots folded to a table's size, then measures, then one.
 pub struct Matrix {

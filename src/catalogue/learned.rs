@@ -41,7 +41,7 @@ impl Function {
         let mask = self.weights.len().wrapping_sub(1);
         let weight = |slot: u16| self.weights.get(usize::from(slot) & mask).copied().unwrap_or_default();
         let text: i64 = slots.iter().map(|(slot, value)| i64::from(weight(*slot)) * i64::from(*value)).sum();
-        let text = i128::from(text) * i128::from(self.scale_nano) / i128::from(*length.max(&1));
+        let text = i128::from(text) * i128::from(self.scale_nano) / i128::from((*length).max(1));
         let shape: i128 = self.measures_nano.iter().zip(measures).map(|(w, m)| i128::from(*w) * i128::from(*m)).sum();
         let nano = i128::from(self.bias_nano) + text + shape / i128::from(ONE);
         i64::try_from(nano.div_euclid(1_000)).unwrap_or(0)

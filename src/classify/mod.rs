@@ -146,8 +146,7 @@ impl<'a> Text<'a> {
     }
 
     /// The numbers of the whole.
-    #[must_use]
-    pub fn numbers(&self) -> &Hashed {
+    fn numbers(&self) -> &Hashed {
         self.numbers.get_or_init(|| Hashed::of(self.text))
     }
 

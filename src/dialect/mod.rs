@@ -267,6 +267,13 @@ impl Dialect {
         }
     }
 
+    /// The number of the event that may follow these, where the dialect numbers events. Counting them would not do: one that could
+    /// not be read has left a gap.
+    #[must_use]
+    pub fn number_behind(self, events: &[u8]) -> Option<u64> {
+        (self == Self::OpenAiResponses).then(|| openai_responses::native::next_number(events)).flatten()
+    }
+
     /// The bytes of an error inside a stream whose status line is out: the dialect's typed end. `number`: the next event's, where
     /// the dialect counts them.
     #[must_use]

@@ -6,7 +6,6 @@ use crate::attempt::plan::{self, Action, Event, Machine};
 use crate::config::provider::Secret;
 use crate::dialect::canonical::{Extra, Loss};
 use crate::dialect::view::View;
-use crate::dialect::{openai_responses, Dialect};
 use crate::error::GatewayError;
 use crate::http::{Headers, ResponseHead, UpstreamRequest};
 use crate::pipeline::choose::{Candidate, Choice};
@@ -309,9 +308,7 @@ impl<'a, P: Platform> Run<'a, P> {
     /// # Errors
     /// The caller left.
     pub async fn send(&mut self, events: &[u8]) -> Result<(), Interrupt> {
-        if self.exchange.dialect == Dialect::OpenAiResponses {
-            self.next_number = openai_responses::native::next_number(events).unwrap_or(self.next_number);
-        }
+        self.next_number = self.exchange.dialect.number_behind(events).unwrap_or(self.next_number);
         self.said(events);
         let bytes = self.framing.lay_out(events);
         self.write(&bytes).await

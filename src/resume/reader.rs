@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::dialect::Dialect;
 use crate::resume::numbering::behind;
-use crate::resume::record::{number_behind, Record};
+use crate::resume::record::Record;
 use crate::stream::framing::Framing;
 
 /// A reader on its way through the log.
@@ -36,7 +36,7 @@ impl Reader {
     /// that of the last one up to its end.
     pub fn take<'r>(&mut self, at: u64, first: u64, last: u64, row: &'r [u8]) -> Cow<'r, [u8]> {
         self.at = at;
-        self.next = number_behind(self.dialect, row).unwrap_or_else(|| self.next.max(last));
+        self.next = self.dialect.number_behind(row).unwrap_or_else(|| self.next.max(last));
         self.framing.lay_out(if first <= self.after { behind(row, self.after) } else { row })
     }
 

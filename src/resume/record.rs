@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dialect::{openai_responses, Dialect};
+use crate::dialect::Dialect;
 use crate::error::{ErrorKind, GatewayError};
 use crate::http::ResponseHead;
 use crate::resume::errand::Run;
@@ -102,7 +102,7 @@ impl Record {
         self.stage = Stage::Failed;
         let mut rows = Rows::default();
         if self.head.is_some() && !self.whole {
-            let number = number_behind(self.dialect, row).unwrap_or(last);
+            let number = self.dialect.number_behind(row).unwrap_or(last);
             let event = self.cut("The answer was interrupted: what had come until then is all there is.", number);
             Numbering::new(self.dialect, last).push(&event, &mut rows);
         }
@@ -114,10 +114,4 @@ impl Record {
     pub fn cut(&self, why: &str, number: u64) -> Vec<u8> {
         self.dialect.encode_stream_error(&GatewayError::new(ErrorKind::StreamCut, why), &self.request_id, None, number)
     }
-}
-
-/// What the dialect's own number of the event behind these is to be. Counting them is not enough: one that could not be read has
-/// left a gap.
-pub(super) fn number_behind(dialect: Dialect, events: &[u8]) -> Option<u64> {
-    (dialect == Dialect::OpenAiResponses).then(|| openai_responses::native::next_number(events)).flatten()
 }

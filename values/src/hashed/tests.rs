@@ -47,7 +47,7 @@ fn numbers_count_by_their_length_and_endings_by_their_stem() {
     assert!(shared("summarize", "summarization") > shared("summarize", "sumptuous"));
 }
 
-/// A change here is a change of every table: raise `learned::FEATURES` with it and learn again.
+/// A change here is a change of every table: raise `FEATURES` with it and learn again.
 #[test]
 fn the_numbers_of_a_text_are_those_that_tables_were_learned_on() {
     let text = Hashed::of("Write a Python function: def f(x) → 42 ✓ 你好, größer?");
