@@ -30,11 +30,13 @@ await main(async () => {
   const breaks = JSON.parse(readFileSync(join(root, 'tests/schedules/sabotage.json'), 'utf8')).map((one, at) => ({ ...one, number: at + 1 }));
   step(`a copy with ${breaks.length} breaks`);
   lay(breaks);
-  const env = { ...process.env, CARGO_TARGET_DIR: join(root, 'target') };
+  // Cargo tells packages apart by their place in their workspace: in one folder the copy would pass for the sound code.
+  const built = join(root, 'target', 'sabotage');
+  const env = { ...process.env, CARGO_TARGET_DIR: built };
   await run('cargo', ['build', '--quiet', '--locked', '--profile', 'simulation', '--example', EXAMPLE], { cwd: copy, env, label: 'cargo build' });
   const play = async number => {
     const args = ['--schedules', values.schedules, '--seed', values.seed];
-    const { stdout, stderr } = await capture(join(root, 'target', 'simulation', 'examples', EXAMPLE), args, { env: { ...process.env, [WHICH]: String(number) } });
+    const { stdout, stderr } = await capture(join(built, 'simulation', 'examples', EXAMPLE), args, { env: { ...process.env, [WHICH]: String(number) } });
     // The gateway's own assertions end a run.
     const panic = /^seed (\d+): a panic$/m.exec(stderr);
     if (panic) return [{ times: 1, seed: panic[1], rule: 'a panic' }];

@@ -40,7 +40,7 @@ pub fn of(target: Target, root: &Path) -> Vec<Vec<u8>> {
     let (folders, files): (Vec<&str>, &[&str]) = match target {
         Target::Request(dialect) => (vec![dialect.name()], &["request.json"]),
         Target::Response(dialect) => (vec![dialect.name()], &["response.json"]),
-        Target::Stream(dialect) => (vec![dialect.name()], &["response.sse"]),
+        Target::Stream(dialect) => (vec![dialect.name()], &["response.sse", "response.json"]),
         Target::Sse => (vec!["openai-chat", "openai-responses", "anthropic-messages", "gemini"], &["response.sse"]),
         Target::Json => (
             vec!["openai-chat", "openai-responses", "anthropic-messages", "gemini"],

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use serde_json::Value;
 use signalbox::config::provider::KINDS;
 use signalbox::dialect::canonical::{Choice, Disposition, FinishReason};
+use signalbox::dialect::gathered::{self, Whole};
 use signalbox::dialect::{Dialect, ModelTraits, Observation, ReplyContext, StreamFault, Tail, Target as Model};
 use signalbox::json::{Edit, Members};
 use signalbox::sse::{Decoder, Ending, Frame};
@@ -116,6 +117,7 @@ fn stream(dialect: Dialect, input: &[u8], random: &mut Random) {
     for frame in frames(input) {
         let _ = dialect.observe_event(&frame.as_frame(), &mut observed);
     }
+    in_one_piece(dialect, input);
     for client in dialects() {
         let relay = || {
             let context = ReplyContext { upstream: Some(dialect), include_usage: true, ..ReplyContext::default() };
@@ -149,6 +151,25 @@ fn stream(dialect: Dialect, input: &[u8], random: &mut Random) {
             }
         }
         assert!(!whole.1 || decoder.complete(), "{}: a whole answer does not look so", client.name());
+    }
+}
+
+/// A stream put together is an answer like others.
+fn in_one_piece(dialect: Dialect, input: &[u8]) {
+    let Ok(whole) = gathered::whole(dialect, input) else { return };
+    match whole {
+        Whole::Native(body) => {
+            valid(&body, "a message");
+            if let Err(fault) = dialect.decode_response(&body) {
+                panic!("{} is not read again: {fault:?}\n{}", dialect.name(), String::from_utf8_lossy(&body));
+            }
+        }
+        Whole::Read(answer, _) => {
+            for client in dialects() {
+                let context = ReplyContext { upstream: Some(dialect), ..ReplyContext::default() };
+                valid(&client.encode_response(&answer, &context, &Tail::default()).body, "an answer");
+            }
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The wire languages. Each has the same files: `types.rs` (wire shapes), `request.rs`, `response.rs`, `stream.rs`
-//! (wire ↔ canonical), `view.rs` (what the native path needs to know, borrowed) and `error.rs`.
+//! (wire ↔ canonical), `view.rs` (what the native path needs to know, borrowed), `unrolled.rs` (a whole answer as a stream)
+//! and `error.rs`.
 //!
-//! This file and `streams.rs` are the codec table: the only places that list every dialect.
+//! This file, `streams.rs`, `unrolled.rs` and `gathered.rs` are the codec table: the only places that list every dialect.
 
 mod answered;
 pub mod anthropic_messages;
@@ -12,6 +13,7 @@ pub mod citation;
 pub mod custom;
 pub mod fields;
 pub mod family;
+pub mod gathered;
 pub mod gemini;
 mod names;
 mod observed;
@@ -24,6 +26,7 @@ mod schema;
 mod streams;
 mod target;
 pub mod tier;
+mod unrolled;
 pub mod view;
 
 use serde::de::value::StrDeserializer;
@@ -219,6 +222,13 @@ impl Dialect {
             Self::Gemini => gemini::view::observe_event(frame, seen).map(|event| (event, None)),
             Self::OpenAiResponses => openai_responses::view::observe_event(frame, seen).map(|event| (event, None)),
         }
+    }
+
+    /// The events of a whole answer that stands in the place of a stream, in one of its blocks or as its body; `None` for
+    /// every other block.
+    #[must_use]
+    pub fn unrolled(self, frame: &Frame<'_>) -> Option<Vec<u8>> {
+        unrolled::events(self, frame)
     }
 
     /// A reader for this dialect's streams.

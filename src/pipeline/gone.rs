@@ -10,6 +10,7 @@ use crate::dialect::Dialect;
 use crate::pipeline::attempts::Run;
 use crate::pipeline::choose::Candidate;
 use crate::pipeline::settle::Ending;
+use crate::pipeline::whole::bare;
 use crate::pipeline::work::Answer;
 use crate::ports::{Platform, UpstreamCall};
 use crate::stream::relay::Relay;
@@ -90,7 +91,8 @@ impl<P: Platform> Run<'_, P> {
         };
         call.abort();
         let estimated = self.view.estimated_input_tokens;
-        let answer = body.and_then(|body| self.choice.work.understand(self.exchange, chosen, estimated, body).ok());
+        let answer =
+            body.and_then(|body| self.choice.work.understand(self.exchange, chosen, estimated, bare(body)).ok());
         match &answer {
             Some(Answer::Native(_, seen) | Answer::Foreign(_, seen)) => self.settle(account, Ending::Drained(seen)),
             None => self.settle(account, Ending::Unanswered(None)),

@@ -8,7 +8,7 @@ use crate::pipeline::attempts::{Run, ERROR_PATIENCE_MS, MAX_ERROR_BYTES};
 use crate::pipeline::choose::Candidate;
 use crate::pipeline::pausing::Pause;
 use crate::pipeline::settle::Ending;
-use crate::pipeline::streamed::{is_stream, End};
+use crate::pipeline::streamed::End;
 use crate::pipeline::whole::MAX_ANSWER_BYTES;
 use crate::pipeline::work::Answer;
 use crate::ports::{Awaited, Interrupt, Platform, UpstreamCall};
@@ -35,7 +35,7 @@ pub(super) struct Leg<'c, C> {
 pub(super) enum Stage {
     /// Nothing is known.
     Sent,
-    /// It is an error, or may be one; its body is on its way.
+    /// It is an error; its body is on its way.
     Refused { status: u16, headers: Headers, until_ms: u64 },
     /// A stream has begun. It is read to find its first content, and read anew by whoever passes it on.
     Stream { probe: Box<Relay>, events: Vec<u8>, read: Vec<u8> },
@@ -109,8 +109,8 @@ impl<'a, P: Platform> Run<'a, P> {
                     body => body.unwrap_or_default(),
                 };
                 self.heard(leg.account, &body, false);
-                let (status, failure) = (*status, self.refused(leg.chosen, *status, headers, &body));
-                Ok(self.turned_away(leg, status, failure))
+                let failure = self.refused(leg.chosen, *status, headers, &body);
+                Ok(self.turned_away(leg, failure))
             }
             Stage::Whole { status } => match leg.call.whole(until, MAX_ANSWER_BYTES).await {
                 Ok(body) => {
@@ -143,7 +143,7 @@ impl<'a, P: Platform> Run<'a, P> {
     }
 
     fn stage_of(&self, leg: &Leg<'a, P::Call>, status: u16, headers: Headers) -> Stage {
-        if !(200..300).contains(&status) || (self.view.stream && !is_stream(status, &headers)) {
+        if !(200..300).contains(&status) {
             let patience = self.exchange.platform.now_ms().saturating_add(ERROR_PATIENCE_MS);
             return Stage::Refused { status, headers, until_ms: patience.min(leg.deadlines.end_at) };
         }
@@ -181,8 +181,8 @@ impl<'a, P: Platform> Run<'a, P> {
                 Came::Failed(self.lost(&mut leg.call, leg.account, Interrupt::Timeout))
             }
             Stage::Refused { status, headers, .. } => {
-                let (status, failure) = (*status, self.refused(leg.chosen, *status, headers, &[]));
-                self.turned_away(leg, status, failure)
+                let failure = self.refused(leg.chosen, *status, headers, &[]);
+                self.turned_away(leg, failure)
             }
             // All of the answer is there but the end of its connection.
             Stage::Stream { probe, .. } if probe.complete() => Came::Content,
@@ -190,12 +190,12 @@ impl<'a, P: Platform> Run<'a, P> {
         }
     }
 
-    fn turned_away(&mut self, leg: &mut Leg<'a, P::Call>, status: u16, mut failure: AttemptFailure) -> Came {
+    fn turned_away(&mut self, leg: &mut Leg<'a, P::Call>, mut failure: AttemptFailure) -> Came {
         leg.call.abort();
         if self.view.stream {
             self.prepared.forgive_our_option(self.exchange, self.view, leg.chosen, &mut failure);
         }
-        self.settle(leg.account, Ending::turned_away(status, failure.clone()));
+        self.settle(leg.account, Ending::Refused(failure.clone()));
         Came::Failed(self.failed(leg.candidate, failure))
     }
 }

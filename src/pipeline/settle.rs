@@ -74,17 +74,6 @@ pub enum Ending<'o> {
     Unanswered(Option<AttemptFailure>),
 }
 
-impl Ending<'_> {
-    /// With something else than what was asked for. A success in whose place no error of the provider's was read may have
-    /// been worked for.
-    pub fn turned_away(status: u16, failure: AttemptFailure) -> Self {
-        match (200..300).contains(&status) && !is_told(&failure) {
-            true => Self::Unanswered(Some(failure)),
-            false => Self::Refused(failure),
-        }
-    }
-}
-
 impl<P: Platform> Run<'_, P> {
     /// Opens an attempt's account: beside the call and not before it, but under a limit, where leave is got first.
     ///

@@ -58,13 +58,16 @@ impl<P: Platform> Run<'_, P> {
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
         };
         self.upstream_told = told(&headers, chosen.keys.current());
-        if let Some(mut failure) = match self.refusal(&mut call, account, chosen, status, &headers, deadlines).await {
-            Ok(refusal) => refusal,
-            Err(interrupt) => return self.lost(&mut call, account, interrupt),
-        } {
+        if !(200..300).contains(&status) {
+            let body = match self.error_body(&mut call, deadlines.end_at).await {
+                Ok(body) => body,
+                Err(interrupt) => return self.lost(&mut call, account, interrupt),
+            };
             call.abort();
+            self.heard(account, &body, false);
+            let mut failure = self.refused(chosen, status, &headers, &body);
             self.prepared.forgive_our_option(self.exchange, self.view, chosen, &mut failure);
-            self.settle(account, Ending::turned_away(status, failure.clone()));
+            self.settle(account, Ending::Refused(failure.clone()));
             return self.failed(candidate, failure);
         }
         let (mut relay, unsent) = self.relay_of_pause().unwrap_or_else(|| {
@@ -106,25 +109,7 @@ impl<P: Platform> Run<'_, P> {
         }
     }
 
-    /// A reply that is no stream: an error status, or an error (or anything else) as a plain body in a 200.
-    async fn refusal(
-        &mut self,
-        call: &mut P::Call,
-        account: usize,
-        chosen: &Candidate<'_>,
-        status: u16,
-        headers: &Headers,
-        deadlines: Deadlines,
-    ) -> Result<Option<AttemptFailure>, Interrupt> {
-        if is_stream(status, headers) {
-            return Ok(None);
-        }
-        let body = self.error_body(call, deadlines.end_at).await?;
-        self.heard(account, &body, false);
-        Ok(Some(self.refused(chosen, status, headers, &body)))
-    }
-
-    /// What such a reply means.
+    /// What an error status means.
     pub(super) fn refused(
         &self,
         chosen: &Candidate<'_>,
@@ -132,15 +117,8 @@ impl<P: Platform> Run<'_, P> {
         headers: &Headers,
         body: &[u8],
     ) -> AttemptFailure {
-        let (dialect, profile) = (chosen.dialect, chosen.provider.profile.as_str());
-        if !(200..300).contains(&status) {
-            return classify_reply(dialect, profile, status, headers, body, self.exchange.platform.now_ms());
-        }
-        let error = dialect.decode_error(body).unwrap_or_else(|| ProviderError {
-            message: "the provider answered a streaming request with a plain JSON body".to_owned(),
-            ..ProviderError::default()
-        });
-        classify_event(dialect, profile, error)
+        let now = self.exchange.platform.now_ms();
+        classify_reply(chosen.dialect, chosen.provider.profile.as_str(), status, headers, body, now)
     }
 
     /// The loop: read, relay, write, watch the clocks. `out`: what an earlier attempt of this answer has left to send; `ahead`:
@@ -374,9 +352,12 @@ impl<P: Platform> Run<'_, P> {
                 AttemptFailure { error: Some(error), ..AttemptFailure::silent(FailureClass::Server) }
             }),
         };
-        if let Some(failure) = failure {
+        if let Some(mut failure) = failure {
             call.abort();
             self.unsent.clear();
+            if let Some(chosen) = self.choice.candidates.get(candidate).filter(|_| !begun) {
+                self.prepared.forgive_our_option(self.exchange, self.view, chosen, &mut failure);
+            }
             self.settle(account, Ending::Broken(failure.clone(), relay.observation()));
             if !begun {
                 if !self.is_going_on() {
@@ -458,10 +439,4 @@ impl<P: Platform> Run<'_, P> {
         }
         Event::Broke(failure)
     }
-}
-
-/// Whether a reply may be a stream: anything else is an error, or an error (or anything else) as a plain body in a 200.
-pub(super) fn is_stream(status: u16, headers: &Headers) -> bool {
-    let json = headers.value("content-type").is_some_and(|t| t.starts_with("application/json"));
-    (200..300).contains(&status) && !json
 }

@@ -45,7 +45,7 @@ impl<P: Platform> Run<'_, P> {
             return self.failed(candidate, failure);
         }
         let body = match call.whole(until, MAX_ANSWER_BYTES).await {
-            Ok(body) => without_mark(body),
+            Ok(body) => body,
             Err(Interrupt::ClientGone) => return self.left_waiting(&mut call, account, chosen, Some(status)).await,
             Err(interrupt) => return self.lost(&mut call, account, interrupt),
         };
@@ -65,7 +65,7 @@ impl<P: Platform> Run<'_, P> {
         status: u16,
         body: Vec<u8>,
     ) -> Result<(Answer, Option<Pause>), Event> {
-        let (body, pause) = self.gather(candidate, body);
+        let (body, pause) = self.gather(candidate, bare(body));
         match self.choice.work.understand(self.exchange, chosen, self.view.estimated_input_tokens, body) {
             Ok(answer) => Ok((answer, pause)),
             Err(StreamFault::Provider(error)) => {
@@ -162,10 +162,14 @@ impl<P: Platform> Run<'_, P> {
     }
 }
 
-/// A body without the byte order mark that some servers put before it, which a reader of JSON may ignore (RFC 8259 §8.1).
-fn without_mark(mut body: Vec<u8>) -> Vec<u8> {
+/// A body without what some servers put around their JSON: a byte order mark, which a reader may ignore (RFC 8259 §8.1), or the
+/// end of a stream (decolua/9router issue 3492).
+pub(super) fn bare(mut body: Vec<u8>) -> Vec<u8> {
     if body.starts_with(b"\xef\xbb\xbf") {
         body.drain(..3);
+    }
+    if let Some(json) = body.trim_ascii_end().strip_suffix(b"data: [DONE]").filter(|_| body.starts_with(b"{")) {
+        body.truncate(json.trim_ascii_end().len());
     }
     body
 }

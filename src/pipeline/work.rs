@@ -3,6 +3,7 @@
 
 use crate::dialect::canonical::{ChatRequest, ChatResponse, FinishReason, Loss};
 use crate::dialect::carried::Signer;
+use crate::dialect::gathered::{self, Whole};
 use crate::dialect::openai_chat::request::adapt;
 use crate::dialect::view::View;
 use crate::dialect::{Dialect, Observation, StreamFault, Target};
@@ -222,13 +223,22 @@ impl<'b> Chat<'b> {
 
 fn understand(caller: Dialect, chosen: &Candidate<'_>, body: Vec<u8>) -> Result<Answer, StreamFault> {
     let dialect = chosen.dialect;
-    let seen = dialect.observe_response(&body)?;
+    let whole = if gathered::is_stream(&body) { gathered::whole(dialect, &body)? } else { Whole::Native(body) };
+    let answer = match whole {
+        Whole::Read(response, seen) => Answer::Foreign(Box::new(response), seen),
+        Whole::Native(body) => {
+            let seen = dialect.observe_response(&body)?;
+            if chosen.answers_in(caller) {
+                Answer::Native(body, seen)
+            } else {
+                Answer::Foreign(Box::new(dialect.decode_response(&body)?), seen)
+            }
+        }
+    };
+    let (Answer::Native(_, seen) | Answer::Foreign(_, seen)) = &answer;
     if seen.finish == Some(FinishReason::Failed) {
-        let word = seen.raw_finish.unwrap_or_default();
+        let word = seen.raw_finish.as_deref().unwrap_or_default();
         return Err(StreamFault::Malformed(format!("the model's turn failed: {word}")));
     }
-    if chosen.answers_in(caller) {
-        return Ok(Answer::Native(body, seen));
-    }
-    Ok(Answer::Foreign(Box::new(dialect.decode_response(&body)?), seen))
+    Ok(answer)
 }

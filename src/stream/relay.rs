@@ -223,10 +223,7 @@ impl Relay {
     /// Goes on event by event with a stream that was to pass untouched: something has to be added at its end. What has
     /// come so far is appended to `out`. After the first content it is too late, and nothing happens.
     pub fn touch(&mut self, context: ReplyContext, out: &mut Vec<u8>) {
-        if let Form::Untouched { so_far: Some(bytes) } = &mut self.form {
-            out.append(bytes);
-            self.form = Form::WholeEvents { context: Box::new(context), held: None, terminator: None };
-        }
+        self.form.touch(|| context, out);
     }
 
     /// Takes bytes in, appends to `out` what may go to the caller.

@@ -51,6 +51,7 @@ const ROWS = [
   { fault: at => `error-event;at=${at + 1}`, stream: ['broken', { OpenAI: 2, Anthropic: 1 }], whole: ['complete', 1] },
   { fault: 'error-event;at=0', stream: [503, 2] },
   { fault: 'no-terminator', stream: [{ OpenAI: 'complete', Anthropic: 'broken' }, 1], whole: ['complete', 1] },
+  { fault: 'other-form', stream: ['complete', 1], whole: ['complete', 1] },
   { fault: 'chunks;bytes=1', stream: ['complete', 1], whole: ['complete', 1] },
   { fault: 'whole', stream: ['complete', 1], whole: ['complete', 1] },
 ];

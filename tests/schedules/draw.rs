@@ -212,7 +212,7 @@ impl Fault {
 
     fn draw(random: &mut Random) -> Self {
         let share = random.below(1_000) as usize;
-        match random.below(24) {
+        match random.below(25) {
             0..=6 => Self::Refuses(random.below(REFUSALS.len() as u64) as usize),
             7 => Self::NoConnection,
             8 => Self::NoHeaders,
@@ -225,7 +225,8 @@ impl Fault {
             20 => Self::Html,
             21 => Self::NoTerminator,
             22 => Self::StaysOpen,
-            _ => Self::FailedTurn,
+            23 => Self::FailedTurn,
+            _ => Self::OtherForm,
         }
     }
 }

@@ -211,6 +211,8 @@ pub enum Fault {
     StaysOpen,
     /// Reports by its finish reason that the turn failed (Gemini; elsewhere nothing).
     FailedTurn,
+    /// In one piece what was to be a stream, as a stream what was to be one piece.
+    OtherForm,
 }
 
 impl Answer {

@@ -4,7 +4,7 @@
 //   step: {status, headers, body, message, type, code, retryAfter   answer with this instead
 //          fixture, answer, chunks, delays: {headers, first, between}, holds: [{at, gate}],
 //          connection: 'reset' | 'hang', cut: {events | bytes, how: 'abrupt' | 'reset' | 'clean'}, stall: {events | bytes},
-//          malformed: n, errorEvent: {at, status}, dropTerminator: true}
+//          malformed: n, errorEvent: {at, status}, dropTerminator: true, otherForm: true}
 
 export const FAULTS = {
   /** The connection is reset before any answer. */
@@ -27,6 +27,8 @@ export const FAULTS = {
   'error-event': ({ at = 2, status = 503 }) => ({ errorEvent: { at, status } }),
   /** The stream ends properly, but without the dialect's end marker. */
   'no-terminator': () => ({ dropTerminator: true }),
+  /** In one piece what was to be a stream, as a stream what was to be one piece. */
+  'other-form': () => ({ otherForm: true }),
   /** Pieces of n bytes, wherever they fall. */
   chunks: ({ bytes = 1 }) => ({ chunks: { bytes } }),
   /** The whole body in one piece. */

@@ -154,7 +154,8 @@ export class Simulator {
       return { status: step.status ?? 200, headers: { 'content-type': 'application/json' }, body: Buffer.from(text) };
     }
     if (step.status !== undefined && step.status >= 400) return dialect.error(step.status, step);
-    return dialect.answer(body, { ...context, given: step.answer ?? {} });
+    const given = step.answer ?? {};
+    return step.otherForm ? dialect.answer(...inOtherForm(body, { ...context, given })) : dialect.answer(body, { ...context, given });
   }
 
   #broken(res, error) {
@@ -171,6 +172,15 @@ function address(url) {
   const query = new URLSearchParams(at < 0 ? '' : url.slice(at + 1));
   const [, fault, path] = /^\/fault\/([^/]+)(\/.*)$/.exec(full) ?? [];
   return { path: path ?? full, query, fault };
+}
+
+/** What `dialect.answer` takes, as if a stream had been asked for where it was not, and the other way round. */
+function inOtherForm(body, context) {
+  const { match, query } = context;
+  const action = { generateContent: 'streamGenerateContent', streamGenerateContent: 'generateContent' }[match.action];
+  const asked = new URLSearchParams(query);
+  asked.set('alt', 'sse');
+  return [{ ...body, stream: !body.stream }, { ...context, match: { ...match, action }, query: asked }];
 }
 
 /** Of a step, what concerns delivery: the outcome has its status already. */

@@ -5,9 +5,9 @@ use serde_json::value::RawValue;
 
 use super::types::Text;
 use super::write::Object;
-use crate::dialect::ProviderError;
+use crate::dialect::{ProviderError, StreamFault};
 use crate::error::{ErrorKind, GatewayError};
-use crate::sse::write_event;
+use crate::sse::{write_event, Frame};
 
 /// The vocabulary, for telling Anthropic's words from another provider's.
 const TYPES: [&str; 11] = [
@@ -55,6 +55,14 @@ struct Details<'a> {
 pub fn decode(body: &[u8]) -> Option<ProviderError> {
     let body: Body<'_> = crate::json::from_slice(body).ok()?;
     body.error.filter(|error| error.get() != "null").map(read)
+}
+
+/// The error that a block without data is: some proxies write one as bare JSON into a stream, or in its place.
+///
+/// # Errors
+/// It, if there is one.
+pub(super) fn bare(frame: &Frame<'_>) -> Result<(), StreamFault> {
+    frame.bare_json().and_then(decode).map_or(Ok(()), |report| Err(StreamFault::Provider(report)))
 }
 
 /// Reads the value of an `error` member. Servers that only speak like Anthropic also write a plain string, or OpenAI's

@@ -6,6 +6,7 @@ mod turn;
 
 pub use decoder::Decoder;
 pub use encoder::{Encoder, PING};
+pub(super) use turn::Turn;
 
 #[cfg(test)]
 mod tests;

@@ -72,7 +72,7 @@ pub enum MediaSource {
 }
 
 /// A tool call. Arguments stay text: they are never re-serialised.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ToolCall {
     /// Id as the caller or provider wrote it.
     pub id: String,

@@ -23,6 +23,7 @@ mod model;
 mod partial_args;
 mod schema;
 mod types;
+pub(super) mod unrolled;
 mod usage;
 mod write;
 

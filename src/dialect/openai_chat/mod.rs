@@ -23,6 +23,7 @@ pub mod request;
 pub mod response;
 pub mod stream;
 pub(super) mod types;
+pub(super) mod unrolled;
 pub(super) mod usage;
 pub mod view;
 pub(super) mod write;

@@ -12,11 +12,13 @@ pub mod error;
 mod finish;
 mod foreign;
 pub mod native;
+pub(super) mod gathered;
 mod observe;
 pub mod request;
 pub mod response;
 pub mod stream;
 mod types;
+pub(super) mod unrolled;
 pub mod view;
 
 /// What `/v1/responses/input_tokens` takes of what we write (SDK type `InputTokenCountParams`).

@@ -8,7 +8,7 @@ use crate::dialect::canonical::{later_calls, Extra, FinishReason, Loss, StreamEv
 use crate::dialect::pause::Resume;
 use crate::dialect::tier::{self, ServiceTier};
 use crate::dialect::{Dialect, Observation, ReplyContext, StreamDecoder, StreamEncoder, StreamFault, Tail};
-use crate::sse::Frame;
+use crate::sse::{self, Frame};
 use crate::stream::delivered::Delivered;
 use crate::stream::splice::Splice;
 
@@ -57,11 +57,57 @@ pub(super) struct Translation {
 const MOST_BESIDE: usize = 64;
 
 impl Form {
-    /// One event; `None` where it is not the dialect's and is skipped.
+    /// One event, or a whole answer before any content; `None` where it is not the dialect's and is skipped.
     ///
     /// # Errors
     /// See [`RelayFault`].
     pub(super) fn take(
+        &mut self,
+        dialect: Dialect,
+        frame: &Frame<'_>,
+        notes: &mut Notes,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Progress>, RelayFault> {
+        let silent = notes.observation.output_bytes == 0 && notes.observation.finish.is_none();
+        if let Some(events) = silent.then(|| dialect.unrolled(frame)).flatten() {
+            if self.touch(ReplyContext::default, out) {
+                return self.take_all(dialect, &events, notes, out).map(Some);
+            }
+        }
+        self.take_event(dialect, frame, notes, out)
+    }
+
+    /// Has what passes untouched pass event by event from here on: its bytes so far go out. False: its content is out already.
+    pub(super) fn touch(&mut self, context: impl FnOnce() -> ReplyContext, out: &mut Vec<u8>) -> bool {
+        if let Self::Untouched { so_far } = self {
+            let Some(mut bytes) = so_far.take() else { return false };
+            out.append(&mut bytes);
+            *self = Self::WholeEvents { context: Box::new(context()), held: None, terminator: None };
+        }
+        true
+    }
+
+    fn take_all(
+        &mut self,
+        dialect: Dialect,
+        events: &[u8],
+        notes: &mut Notes,
+        out: &mut Vec<u8>,
+    ) -> Result<Progress, RelayFault> {
+        let mut frames = sse::Decoder::with_limit(usize::MAX);
+        let mut all = Progress::default();
+        if frames.push(events).is_err() {
+            return Err(RelayFault::TooLong);
+        }
+        while let Some(frame) = frames.next_frame() {
+            let seen = self.take_event(dialect, &frame, notes, out)?.unwrap_or_default();
+            all.content |= seen.content;
+            all.ended |= seen.ended;
+        }
+        Ok(all)
+    }
+
+    fn take_event(
         &mut self,
         dialect: Dialect,
         frame: &Frame<'_>,

@@ -165,10 +165,10 @@ fn finished(call: &Seen) -> bool {
 /// When the read came that brought its end: who ends before that has not been stopped for it.
 fn finished_at(call: &Seen) -> Option<u64> {
     let from = call.said.finish_from.into_iter().chain(call.said.complete_from).min()?;
-    // An event is there with its blank line, or with the end of its connection.
-    let end = call.said.ends.iter().find(|end| **end > from)?;
+    // An event is there with its blank line, or with the end of its connection, and an answer in one piece with that alone.
+    let end = call.said.ends.iter().find(|end| **end > from);
     let mut reads = call.reads.iter().zip(&call.read_at);
-    let whole = reads.find(|(read, _)| *read >= end).map(|(_, at)| *at);
+    let whole = end.and_then(|end| reads.find(|(read, _)| *read >= end).map(|(_, at)| *at));
     whole.or(call.over_at.filter(|_| call.read >= from))
 }
 

@@ -273,7 +273,7 @@ struct Spoken {
 
 /// Writes the script of a call.
 pub fn say(dialect: Dialect, call: &Call, asked: Asked<'_>) -> Said {
-    let stream = asked.stream;
+    let stream = asked.stream != (call.fault == Fault::OtherForm);
     let whole_error = |body: &str, kind: &str, scope: Scope| {
         let mut said = one_piece(call, 200, &[("content-type", kind)], body.as_bytes().to_vec());
         said.error_from = Some(said.bytes.len());
@@ -317,11 +317,16 @@ pub fn say(dialect: Dialect, call: &Call, asked: Asked<'_>) -> Said {
         _ => {}
     }
     // Arguments of Gemini's are objects.
-    let is_object = dialect == Dialect::Gemini || (dialect == Dialect::AnthropicMessages && !asked.stream);
+    let is_object = dialect == Dialect::Gemini || (dialect == Dialect::AnthropicMessages && !stream);
     let unsound = call.answer.unsound && (asked.json || (call.answer.tools > 0 && !is_object));
     let (mut told, repeated) = call.answer.told(asked);
     told.answer.unsound = unsound;
-    let said = if stream { streamed(dialect, call, &told, asked.held) } else { whole(dialect, call, &told) };
+    let mut said = if stream { streamed(dialect, call, &told, asked.held) } else { whole(dialect, call, &told) };
+    if stream && !asked.stream {
+        // In the place of one piece it counts with its last byte. A message whose arguments are no JSON cannot be written.
+        let fits = !(unsound && dialect == Dialect::AnthropicMessages);
+        said.complete_from = said.complete_from.filter(|_| fits).map(|_| said.bytes.len());
+    }
     Said { unsound, repeated, ..said }
 }
 
@@ -456,6 +461,8 @@ fn whole(dialect: Dialect, call: &Call, told: &Told) -> Said {
     let end = said.bytes.len();
     (said.marks, said.ends) = (vec![(end, content)], vec![end]);
     said.complete_from = Some(end).filter(|_| !failed && !matches!(call.fault, Fault::Garbage { .. }));
+    // In the place of a stream it is one event, and the last.
+    said.finish_from = said.complete_from.filter(|_| call.fault == Fault::OtherForm);
     said.counted_from = Some(end).filter(|_| counted);
     said.counts = call.answer.counts_of();
     said.cut_short = call.answer.cut_short;

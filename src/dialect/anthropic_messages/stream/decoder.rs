@@ -69,7 +69,7 @@ impl Decoder {
     /// # Errors
     /// A malformed event, which leaves the state as it was, or the provider's error.
     pub fn frame(&mut self, frame: &Frame<'_>, out: &mut Vec<StreamEvent>) -> Result<(), StreamFault> {
-        let Some(data) = frame.data.as_deref() else { return Ok(()) };
+        let Some(data) = frame.data.as_deref() else { return error::bare(frame) };
         // Some servers that only speak like Anthropic end like OpenAI.
         if data == b"[DONE]" || (data.is_empty() && frame.event.is_none()) {
             return Ok(());

@@ -11,7 +11,7 @@ const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 /// Blocks in order; none once there were too many bytes of them.
 #[derive(Debug, Default)]
-pub(super) struct Turn {
+pub(in super::super) struct Turn {
     blocks: Vec<Gathered>,
     bytes: usize,
 }
@@ -29,7 +29,7 @@ struct Gathered {
 }
 
 impl Turn {
-    pub(super) fn start(&mut self, index: u64, block: &RawValue) {
+    pub(in super::super) fn start(&mut self, index: u64, block: &RawValue) {
         if !self.takes(block.get().len()) {
             return;
         }
@@ -44,7 +44,7 @@ impl Turn {
         });
     }
 
-    pub(super) fn delta(&mut self, index: u64, delta: &Delta<'_>) {
+    pub(in super::super) fn delta(&mut self, index: u64, delta: &Delta<'_>) {
         let texts = [&delta.text, &delta.thinking, &delta.signature, &delta.partial_json];
         let bytes: usize = texts.into_iter().flatten().map(|text| text.as_str().len()).sum();
         if !self.takes(bytes.saturating_add(delta.citation.map_or(0, |citation| citation.get().len()))) {
@@ -61,6 +61,11 @@ impl Turn {
         }
     }
 
+    /// Whether nothing has been said.
+    pub(in super::super) fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
     fn takes(&mut self, bytes: usize) -> bool {
         self.bytes = self.bytes.saturating_add(bytes);
         let takes = self.bytes <= MOST_BYTES;
@@ -71,7 +76,7 @@ impl Turn {
     }
 
     /// The items of the content's list; `None` where there is none, or too much of it.
-    pub(super) fn content(&self) -> Option<String> {
+    pub(in super::super) fn content(&self) -> Option<String> {
         // Anthropic takes no text without a word back.
         let said = self.blocks.iter().filter(|block| !block.is_empty_text());
         let items: Vec<String> = said.map(Gathered::whole).collect::<Option<_>>()?;

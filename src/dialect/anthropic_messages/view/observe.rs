@@ -69,7 +69,7 @@ pub fn observe_event<'f>(
     frame: &'f Frame<'_>,
     seen: &mut Observation,
 ) -> Result<(Seen, Option<Varying<'f>>), StreamFault> {
-    let Some(data) = frame.data.as_deref() else { return Ok((Seen::default(), None)) };
+    let Some(data) = frame.data.as_deref() else { return error::bare(frame).map(|()| (Seen::default(), None)) };
     if data == b"[DONE]" || (data.is_empty() && frame.event.is_none()) {
         return Ok((Seen::default(), None));
     }
