@@ -37,7 +37,10 @@ preferred one cannot, \`drop\` leaves the field out and reports it.
 
 A field at its documented default is exact everywhere, by omission. A field that stands in no table is unsupported outside its own
 dialect. † marks what depends on the model: the catalogue's capabilities decide, and a model that lacks them is no candidate.
-Where servers of one dialect differ, the column names the exceptions. In paths, \`[]\` is an item, \`[kind]\` an item and \`(kind)\` an
+Where servers of one dialect differ, the column names the exceptions; the columns of OpenAI's two dialects are OpenAI's own
+servers (\`profile: openai\`). A provider under another name without a profile gets what all servers of its dialect take: what is
+OpenAI's own (\`store\`, \`service_tier\`, \`verbosity\`, \`metadata\`, \`prompt_cache_key\`, …) is unsupported or left out there, and
+reported; give it the profile of the server that it is like. In paths, \`[]\` is an item, \`[kind]\` an item and \`(kind)\` an
 object of that \`type\` or \`role\`, and \`.**\` the field with everything in it.
 `;
 

@@ -119,7 +119,7 @@ function answerHeaders() {
     header('x-signalbox-policy', 'The policy that chose'),
     header('x-signalbox-attempts', '`provider/model:status` of each attempt in order'),
     header('x-signalbox-losses', 'Fields that were not carried exactly; empty when none'),
-    header('x-signalbox-cost-usd', 'Cost of all attempts, where it is known before the body'),
+    header('x-signalbox-cost-usd', 'Cost of the attempts that the answer is made of, where it is known before the body; what failed or was stopped beside them stands in the explanation and in /v1/usage'),
     header('x-signalbox-cost-certainty', 'exact, estimated or unpriced'),
     header('x-signalbox-stream-id', 'Name of a kept stream'),
     header('x-signalbox-feedback', 'Receipt for POST /v1/feedback, where answers are scored'),

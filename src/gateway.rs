@@ -173,6 +173,12 @@ impl Gateway {
         self.memory.hedges.borrow_mut().get_mut(policy).is_some_and(HedgeBudget::withdraw)
     }
 
+    /// What of a candidate's time to first content is of failures and lost races, and not of answers.
+    #[must_use]
+    pub fn slowed_ms(&self, candidate: &str, now_ms: u64) -> u64 {
+        self.memory.watch.borrow().slowed_ms(candidate, now_ms)
+    }
+
     /// The time to first content that 95 % of a candidate's attempts stay below, where it is known.
     #[must_use]
     pub fn ttft_p95_ms(&self, candidate: &str) -> Option<u64> {

@@ -29,6 +29,14 @@ fn check(dialect: Dialect, rows: &[Row]) {
 }
 
 #[test]
+fn a_wait_of_more_than_a_month_is_not_believed() {
+    for hint in ["99999999999999999999", "1e300", "3000000"] {
+        let failure = reply(OpenAiChat, "openai", 429, &[("retry-after", hint)], "{}");
+        assert_eq!(failure.retry_after_ms, Some(31 * 24 * 3_600_000), "{hint}");
+    }
+}
+
+#[test]
 fn openai() {
     #[rustfmt::skip]
     let rows: &[Row] = &[

@@ -226,6 +226,26 @@ fn a_silent_route_is_left_at_its_deadline() {
     assert!(matches!(settled(&fake, 1), (Outcome::Failed, Cost::Estimated { .. })), "it may have worked all the while");
 }
 
+/// What was given up says nothing of how long an answer takes: else each silence would be waited for longer than the one before,
+/// until no time is left for the next candidate.
+#[test]
+fn silences_do_not_make_the_next_one_be_waited_for_longer() {
+    let mut config: serde_json::Value = serde_json::from_str(CONFIG).unwrap();
+    config["policies"] = serde_json::json!({"balanced": {"attempts": {"whole_ms": 3_000, "total_ms": 8_000}}});
+    let gateway = Rc::new(Gateway::load_local(&config.to_string()).unwrap());
+    let models = r#","max_tokens":5,"models":["backup/gpt-4o-mini"]"#;
+    let ask = |stream| post("/v1/chat/completions", &chat("openai/gpt-4o-mini", stream, models), &[]);
+    // How long it takes to its first content is known.
+    support::serve(&Fake::new([hello()]), &gateway, ask(true));
+    for _ in 0..3 {
+        let whole = r#"{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}]}"#;
+        let fake = Fake::new([Script::silent(), Script::json(200, whole)]);
+        support::serve(&fake, &gateway, ask(false));
+        let calls = fake.calls();
+        assert_eq!((fake.status(), calls[1].at_ms - calls[0].at_ms), (200, 3_000), "{}", fake.body());
+    }
+}
+
 #[test]
 fn a_success_without_an_answer_may_have_been_worked_for() {
     let error = r#"{"error":{"message":"busy","type":"server_error","code":"server_is_overloaded"}}"#;

@@ -248,6 +248,20 @@ fn a_compressed_body_is_refused_by_the_headers_name_in_every_dialect() {
     }
 }
 
+/// How clients of llama.cpp and LM Studio say it.
+#[test]
+fn a_bound_of_minus_one_is_none() {
+    let asks = |model: &str| json!({"model": model, "max_tokens": -1, "messages": [{"role": "user", "content": "hi"}]});
+    let whole = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}});
+    let fake = serve([Script::json(200, whole.to_string())], CHAT, &asks("deepseek/local"), &[]);
+    assert_eq!(fake.status(), 200, "{}", fake.body());
+    assert!(matches!(sent(&fake, 0)["max_tokens"].as_i64(), None | Some(-1)), "as it was said, or unsaid");
+    let fake = serve([Script::silent()], CHAT, &asks("gemini/gemini-2.5-flash"), &[]);
+    assert!(sent(&fake, 0)["generationConfig"].get("maxOutputTokens").is_none());
+}
+
 #[test]
 fn a_bound_of_nothing_is_anthropics_alone() {
     let asks = |model: &str| json!({"model": model, "max_tokens": 0, "messages": [{"role": "user", "content": "hi"}]});

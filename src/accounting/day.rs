@@ -35,6 +35,14 @@ pub fn days_since(day: &str, unix_ms: u64) -> Option<u64> {
     (unix_ms / DAY_MS + 719_468).checked_sub(days)
 }
 
+/// Whether a text is a day that there is, `YYYY-MM-DD`.
+#[must_use]
+pub fn is_day(text: &str) -> bool {
+    // Far behind the last day that can be written so.
+    const FAR: u64 = 8_000_000;
+    days_since(text, FAR * DAY_MS).is_some_and(|ago| day_of((FAR - ago) * DAY_MS) == text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +55,17 @@ mod tests {
         }
         for none in ["", "2026", "2026-13-01", "2026-01-00", "yesterday", "9999-01-01", "2026-01-01T00"] {
             assert_eq!(days_since(none, 0), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn only_days_that_there_are_are_days() {
+        for day in ["1970-01-01", "2024-02-29", "2026-12-31", "9999-12-31"] {
+            assert!(is_day(day), "{day}");
+        }
+        for none in ["2026-02-29", "2026-02-30", "2026-04-31", "2026-1-1", "+026-01-01", "2026-00-10", "2026-01-32", ""]
+        {
+            assert!(!is_day(none), "{none}");
         }
     }
 

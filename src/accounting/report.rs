@@ -233,7 +233,7 @@ struct Share {
 }
 
 impl Figures {
-    const COLUMNS: [&str; 22] = [
+    const COLUMNS: [&str; 23] = [
         "requests",
         "attempts",
         "open",
@@ -241,6 +241,7 @@ impl Figures {
         "failed",
         "cut",
         "client_gone",
+        "hedged",
         "expired",
         "input_tokens",
         "cached_input_tokens",
@@ -259,7 +260,7 @@ impl Figures {
     ];
 
     /// One line of CSV, in the order of [`Figures::COLUMNS`].
-    fn row(&self) -> [String; 22] {
+    fn row(&self) -> [String; 23] {
         let counts = [
             self.requests,
             self.attempts,
@@ -268,6 +269,7 @@ impl Figures {
             self.outcomes.failed,
             self.outcomes.cut,
             self.outcomes.client_gone,
+            self.outcomes.hedged,
             self.outcomes.expired,
             self.input_tokens,
             self.cached_input_tokens,

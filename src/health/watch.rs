@@ -73,6 +73,12 @@ impl Watch {
         }
     }
 
+    /// What of the time to first content in [`Watch::health`] is of failures and lost races, and not of answers.
+    #[must_use]
+    pub fn slowed_ms(&self, candidate: &str, now_ms: u64) -> u64 {
+        self.candidates.get(candidate).map_or(0, |known| known.own.slowed_ms(now_ms))
+    }
+
     /// The time to first content that 95 % of all isolates' attempts stay below.
     #[must_use]
     pub fn ttft_p95_ms(&self, candidate: &str) -> Option<u64> {
@@ -108,7 +114,7 @@ impl Watch {
             known.own.recovered();
         }
         if attempt.sign == Sign::Outrun {
-            known.own.outrun(attempt.duration_ms);
+            known.own.outrun(attempt.duration_ms, now_ms);
             // Without the slowest, who are the ones that are outrun, the rest would look quicker than the candidate is.
             if known.shared.ttft_p95_ms.is_some_and(|p95| p95 <= attempt.duration_ms) {
                 known.delta.get_or_insert_default().ttft.add(attempt.duration_ms);

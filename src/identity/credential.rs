@@ -93,9 +93,11 @@ fn bearer(value: &str) -> Credential<'_> {
     }
 }
 
-/// Whether Gemini's `key` parameter carries anything.
+/// Whether a parameter carries anything in which clients put keys: Gemini's `key`, and what other APIs call theirs.
 fn key_in(query: &str) -> bool {
-    query.split('&').filter_map(|pair| pair.split_once('=')).any(|(name, value)| name == "key" && !value.is_empty())
+    const NAMES: [&str; 5] = ["key", "api_key", "api-key", "apikey", "access_token"];
+    let is_key = |name: &str| NAMES.iter().any(|known| known.eq_ignore_ascii_case(name));
+    query.split('&').filter_map(|pair| pair.split_once('=')).any(|(name, value)| is_key(name) && !value.is_empty())
 }
 
 #[cfg(test)]
@@ -148,7 +150,15 @@ mod tests {
 
     #[test]
     fn a_key_in_the_url_is_never_taken() {
-        for query in ["alt=sse&key=a.b.c", "key=a%2Eb.c&alt=sse", "key=a&key=b"] {
+        for query in [
+            "alt=sse&key=a.b.c",
+            "key=a%2Eb.c&alt=sse",
+            "key=a&key=b",
+            "Key=a",
+            "api-key=a",
+            "api_key=a",
+            "access_token=a.b.c",
+        ] {
             assert_eq!(found(&[], query), "in query", "{query}");
             assert_eq!(found(&[("x-goog-api-key", "a.b.c")], query), "in query", "{query}");
         }

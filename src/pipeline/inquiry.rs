@@ -181,11 +181,13 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
                 Basis::Dearest if capped => (gateway.prices.dearest(&provider.prices_of).cloned(), true),
                 Basis::Dearest | Basis::None => (None, false),
             };
+            let keys = self.keys(provider, &choice.name);
+            let slowed_ms = gateway.slowed_ms(&circuit(&choice.name, keys.index()), self.input.now_ms);
             let mut candidate = Candidate {
                 name: choice.name.clone(),
                 model: choice.model.clone(),
                 provider,
-                keys: self.keys(provider, &choice.name),
+                keys,
                 dialect: choice.dialect,
                 traits: choice.traits,
                 max_output_tokens: choice.max_output,
@@ -196,7 +198,8 @@ impl<'i, 'g, 'w, P: Platform> Inquiry<'i, 'g, 'w, P> {
                 score: choice.score,
                 expected_picousd: choice.estimate.cost_picousd,
                 expected_output_tokens: choice.estimate.output_tokens,
-                expected_ms: choice.estimate.latency_ms(),
+                // A silence that was given up says nothing of how long an answer takes.
+                expected_ms: choice.estimate.latency_ms().saturating_sub(slowed_ms),
                 losses: self.losses.get(&choice.name).cloned().unwrap_or_default(),
                 drops: !choice.dropped.is_empty(),
                 hides_reasoning: self.hides_reasoning,

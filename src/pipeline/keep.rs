@@ -44,7 +44,7 @@ pub async fn hand_over<P: Platform>(
         Some(key)
             if key.is_empty() || key.len() > MAX_KEY_BYTES || !key.bytes().all(|b| (b' '..=b'~').contains(&b)) =>
         {
-            let message = format!("Idempotency-Key: must be 1 to {MAX_KEY_BYTES} visible ASCII characters.");
+            let message = format!("Idempotency-Key: must be 1 to {MAX_KEY_BYTES} printable ASCII characters.");
             return Err(GatewayError::invalid("idempotency-key", message));
         }
         Some(key) => exchange.gateway.gate.id_of(&["idempotency-key", &principal.id, key]),

@@ -12,6 +12,9 @@ use crate::dialect::{family, Dialect, ModelTraits};
 use crate::error::{ErrorKind, GatewayError};
 use crate::sorted::Set;
 
+/// Longest name of a model that is taken. Names stand in headers of the answer, which clients read a few kilobytes of.
+const MOST_NAME_BYTES: usize = 512;
+
 /// Everything that a request's names mean, in order: groups in the caller's order, candidates in the configured one.
 #[derive(Debug, Clone)]
 pub struct Pool<'c> {
@@ -158,7 +161,12 @@ pub fn candidates<'c>(request: &'c RequestView, config: &'c Config) -> Result<Po
     let (mut shortcut, mut alias_policies) = (None, Vec::new());
     let (mut seen, mut candidates) = (Set::new(), Vec::new());
     for (group, name) in names.enumerate() {
-        let mut found = resolve(name, group, config).ok_or_else(|| not_found(name))?;
+        let param = if group == 0 && first.is_some() { "model" } else { "models" };
+        if name.len() > MOST_NAME_BYTES {
+            let message = format!("{param}: a model's name has at most {MOST_NAME_BYTES} bytes");
+            return Err(GatewayError::invalid(param, message));
+        }
+        let mut found = resolve(name, group, config).ok_or_else(|| not_found(name, param))?;
         fit_for(request, name, &mut found.candidates, config)?;
         if group == 0 {
             shortcut = found.shortcut;
@@ -170,7 +178,7 @@ pub fn candidates<'c>(request: &'c RequestView, config: &'c Config) -> Result<Po
         let named = first.or(routing.models.first().map(String::as_str));
         return Err(named.map_or_else(
             || GatewayError::invalid("model", "model: name a model, such as openai/gpt-5 or auto"),
-            not_found,
+            |name| not_found(name, if first.is_some() { "model" } else { "models" }),
         ));
     }
     let standard = || standard_policy(config);
@@ -302,13 +310,13 @@ fn expand<'c>(pattern: &'c Pattern, group: usize, config: &'c Config, out: &mut 
     }
 }
 
-fn not_found(name: &str) -> GatewayError {
+fn not_found(name: &str, param: &str) -> GatewayError {
     let shown = shown(name);
     let mut error = GatewayError::new(
         ErrorKind::ModelNotFound,
         format!("the model {shown:?} is not known here: see /v1/models, or write provider/model"),
     );
-    error.param = Some("model".to_owned());
+    error.param = Some(param.to_owned());
     error
 }
 

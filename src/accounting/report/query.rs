@@ -1,5 +1,6 @@
 //! What is asked of `GET /v1/usage`: `from`, `to`, `group_by`, `format`.
 
+use crate::accounting::day::is_day;
 use crate::error::GatewayError;
 
 /// A query, read.
@@ -139,14 +140,4 @@ impl Group {
             Self::Task => "task",
         }
     }
-}
-
-/// `YYYY-MM-DD` with a month and a day that there can be.
-fn is_day(text: &str) -> bool {
-    let number = |from: usize, to: usize| text.get(from..to).and_then(|digits| digits.parse::<u32>().ok());
-    let shape = text.bytes().enumerate().all(|(at, b)| if at == 4 || at == 7 { b == b'-' } else { b.is_ascii_digit() });
-    text.len() == 10
-        && shape
-        && number(5, 7).is_some_and(|month| (1..=12).contains(&month))
-        && number(8, 10).is_some_and(|day| (1..=31).contains(&day))
 }

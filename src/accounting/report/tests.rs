@@ -63,7 +63,11 @@ fn a_spreadsheet_gets_exact_figures_and_no_formulas() {
     let csv = asked(&sums, "format=csv&group_by=model");
     let lines: Vec<&str> = csv.split_terminator("\r\n").collect();
     assert_eq!(lines.len(), 4);
-    assert!(lines[0].starts_with("model,requests,attempts,open,completed"), "{}", lines[0]);
+    assert!(
+        lines[0].starts_with("model,requests,attempts,open,completed,failed,cut,client_gone,hedged,expired,"),
+        "{}",
+        lines[0]
+    );
     assert!(lines[1].starts_with("\"'=cmd/\"\"x\"\",1\",0,1,"), "{}", lines[1]);
     assert!(lines[3].contains(",36893488.15971910323,36893488159719103230,"), "{}", lines[3]);
     assert!(lines.iter().skip(2).all(|line| line.split(',').count() == lines[0].split(',').count()));
@@ -75,6 +79,7 @@ fn a_query_that_is_not_understood_is_refused() {
     for query in [
         "from=yesterday",
         "from=2026-13-01",
+        "from=2026-02-30",
         "to=2026-1-1",
         "group_by=week",
         "format=xml",

@@ -57,19 +57,18 @@ fn event(out: &mut Vec<u8>, name: &str, members: impl FnOnce(&mut Object<'_>)) {
 fn unroll(out: &mut Vec<u8>, index: u64, block: &RawValue) -> Option<()> {
     let members = Members::read(block.get().as_bytes()).ok()?;
     let kind = members.parse::<Text<'_>>("type").ok()??;
-    let (emptied, pieces): (&[(&str, &str)], &[(&str, &str, &str)]) = match kind.as_str() {
-        "text" => (&[("text", "\"\"")], &[("text", "text_delta", "text")]),
-        "thinking" => (
-            &[("thinking", "\"\""), ("signature", "\"\"")],
-            &[("thinking", "thinking_delta", "thinking"), ("signature", "signature_delta", "signature")],
-        ),
-        "tool_use" | "server_tool_use" | "mcp_tool_use" => {
-            (&[("input", "{}")], &[("input", "input_json_delta", "partial_json")])
+    // Member, its beginning, the delta that brings it, and the member in there.
+    let pieces: &[[&str; 4]] = match kind.as_str() {
+        "text" => &[["text", "\"\"", "text_delta", "text"]],
+        "thinking" => {
+            &[["thinking", "\"\"", "thinking_delta", "thinking"], ["signature", "\"\"", "signature_delta", "signature"]]
         }
-        _ => (&[], &[]),
+        "tool_use" | "server_tool_use" | "mcp_tool_use" => &[["input", "{}", "input_json_delta", "partial_json"]],
+        _ => &[],
     };
     let cited = members.present("citations").filter(|_| kind.as_str() == "text");
-    let mut edits: Vec<Edit<'_>> = emptied.iter().map(|(name, nothing)| Edit::Set(name, (*nothing).into())).collect();
+    let mut edits: Vec<Edit<'_>> =
+        pieces.iter().map(|[name, nothing, ..]| Edit::Set(name, (*nothing).into())).collect();
     edits.extend(cited.map(|_| Edit::Set("citations", "[]".into())));
     let begun = members.edit(&edits);
     event(out, "content_block_start", |object| {
@@ -85,7 +84,7 @@ fn unroll(out: &mut Vec<u8>, index: u64, block: &RawValue) -> Option<()> {
             });
         });
     };
-    for (name, kind, member) in pieces {
+    for [name, _, kind, member] in pieces {
         let Some(value) = members.present(name) else { continue };
         if *name == "input" {
             delta(kind, &|delta| delta.text(member, value.get()));

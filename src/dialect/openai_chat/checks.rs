@@ -19,6 +19,8 @@ pub(in crate::dialect) enum Rule {
     Number(f64, f64),
     /// An integer of at least this.
     Whole(i64),
+    /// A number of tokens; -1 is how clients of llama.cpp and LM Studio say that there is no bound.
+    Bound,
 }
 
 /// Sources: OpenAI's `CompletionCreateParams` (SDK 3.54.0) and the extensions of `wire.md` §1.5–1.8.
@@ -28,7 +30,7 @@ const RULES: &[(&str, Rule)] = &[
     ("temperature", Rule::Number(0.0, 2.0)),
     ("top_p", Rule::Number(0.0, 1.0)),
     ("top_k", Rule::Whole(-1)),
-    ("max_tokens", Rule::Whole(1)),
+    ("max_tokens", Rule::Bound),
     ("max_completion_tokens", Rule::Whole(1)),
     ("n", Rule::Whole(1)),
     ("seed", Rule::Whole(i64::MIN)),
@@ -99,6 +101,8 @@ pub(in crate::dialect) fn one(name: &str, text: &str, rule: Rule) -> Result<(), 
         Rule::TextOrObject if !matches!(kind, Kind::Text | Kind::Object) => "a string or an object",
         Rule::Number(least, most) => return number(name, text, least, most),
         Rule::Whole(least) => return whole(name, text, least),
+        Rule::Bound if text == "-1" => return Ok(()),
+        Rule::Bound => return whole(name, text, 1),
         _ => return Ok(()),
     };
     Err(GatewayError::invalid(name, format!("`{name}` must be {expected}")))

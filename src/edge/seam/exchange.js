@@ -12,6 +12,8 @@ import { Sink } from './sink.js';
 import { flatten, unflatten } from './text.js';
 
 const KEPT = 'x-signalbox-kept'; // what an answer's keeper made of a visit
+const EXPOSE = 'access-control-expose-headers';
+const UPSTREAM = 'x-signalbox-upstream-'; // what a provider told in its headers: which, only the keeper knows
 const ANSWERS = ['began', 'found', 'cancelled']; // the words with which it answers itself
 
 /** The way into the newest wasm instance. Whoever holds another one belongs to an instance that a panic has ended. */
@@ -162,6 +164,8 @@ export class Exchange {
         const merged = new Headers(answer.headers);
         merged.delete(KEPT);
         for (const [name, value] of Object.entries(unflatten(headers))) merged.set(name, value);
+        const exposed = merged.get(EXPOSE);
+        if (exposed !== null) merged.set(EXPOSE, [exposed, ...[...merged.keys()].filter((name) => name.startsWith(UPSTREAM))].join(', '));
         this.answered = true;
         this.respond(new Response(answer.body, { status: answer.status, headers: merged }));
       }

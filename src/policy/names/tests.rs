@@ -117,10 +117,12 @@ fn names_that_mean_nothing_are_not_found() {
     }
     assert_eq!(resolved("", RoutingRequest::default()).unwrap_err().status(), 400);
     let listed = RoutingRequest { models: vec!["gpt-none".into()], ..Default::default() };
-    assert!(
-        resolved("auto", listed).unwrap_err().message.contains("gpt-none"),
-        "a fallback that means nothing is told"
-    );
+    let error = resolved("auto", listed).unwrap_err();
+    assert!(error.message.contains("gpt-none"), "a fallback that means nothing is told");
+    assert_eq!(error.param.as_deref(), Some("models"));
+    let long = format!("acme/{}", "x".repeat(508));
+    assert_eq!(resolved(&long, RoutingRequest::default()).unwrap_err().status(), 400, "it would stand in headers");
+    assert!(resolved(&long[1..], RoutingRequest::default()).is_err_and(|error| error.status() == 404));
     let error = resolved(&"x".repeat(10_000), RoutingRequest::default()).unwrap_err();
     assert!(error.message.len() < 300, "a name is not echoed without end");
 }

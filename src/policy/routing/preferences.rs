@@ -89,7 +89,7 @@ impl ProviderPreferences {
                 "order" => read.order = list(&path, value)?,
                 "only" => read.only = list(&path, value)?,
                 "ignore" => read.ignore = list(&path, value)?,
-                "sort" => read.sort = Some(sort(&path, value)?),
+                "sort" => read.sort = sort(&path, value)?,
                 "allow_fallbacks" => read.allow_fallbacks = Some(parse(&path, value, "true or false")?),
                 "require_parameters" => read.require_parameters = Some(parse(&path, value, "true or false")?),
                 "data_collection" => {
@@ -99,11 +99,11 @@ impl ProviderPreferences {
                 "max_price" => read.max_price = max_price(&path, value)?,
                 "preferred_max_latency" => {
                     // Seconds, as OpenRouter has it.
-                    read.preferred_max_latency_ms = Some(median(&path, value)? / 1_000);
+                    read.preferred_max_latency_ms = median(&path, value)?.map(|millionths| millionths / 1_000);
                 }
                 "preferred_min_throughput" => {
-                    let tokens_per_second = median(&path, value)?.max(1);
-                    read.preferred_max_us_per_token = Some(1_000_000_000_000 / tokens_per_second);
+                    let per_token = |tokens_per_second: u64| 1_000_000_000_000 / tokens_per_second.max(1);
+                    read.preferred_max_us_per_token = median(&path, value)?.map(per_token);
                 }
                 _ => known_member(&path, name, &PROVIDER)?,
             }
@@ -149,31 +149,40 @@ pub(super) fn object<'r>(path: &str, raw: &'r RawValue) -> Result<Members<'r>, G
     Members::read(raw.get().as_bytes()).map_err(|_| refused(path, "must be an object with distinct members"))
 }
 
-fn sort(path: &str, raw: &RawValue) -> Result<Sort, GatewayError> {
+/// The members that say something: OpenRouter's own client writes `null` for those that it leaves out.
+fn said<'m>(members: &'m Members<'m>) -> impl Iterator<Item = (&'m str, &'m RawValue)> {
+    members.iter().filter(|(_, value)| value.get() != "null")
+}
+
+fn sort(path: &str, raw: &RawValue) -> Result<Option<Sort>, GatewayError> {
     let words = [("price", SortBy::Price), ("throughput", SortBy::Throughput), ("latency", SortBy::Latency)];
     if raw.get().starts_with('"') {
         let by: String = parse(path, raw, "a string")?;
-        return Ok(Sort { by: word(path, &by, &words)?, across_models: false });
+        return Ok(Some(Sort { by: word(path, &by, &words)?, across_models: false }));
     }
     let members = object(path, raw)?;
+    if said(&members).next().is_none() {
+        return Ok(None);
+    }
     let (mut by, mut across_models) = (None, false);
-    for (name, value) in members.iter() {
+    for (name, value) in said(&members) {
         let path = format!("{path}.{name}");
+        known_member(&path, name, &["by", "partition"])?;
         let text: String = parse(&path, value, "a string")?;
-        match name {
-            "by" => by = Some(word(&path, &text, &words)?),
-            "partition" => across_models = word(&path, &text, &[("model", false), ("none", true)])?,
-            _ => known_member(&path, name, &["by", "partition"])?,
+        if name == "by" {
+            by = Some(word(&path, &text, &words)?);
+        } else {
+            across_models = word(&path, &text, &[("model", false), ("none", true)])?;
         }
     }
     let by = by.ok_or_else(|| refused(path, "needs `by`: price, throughput or latency"))?;
-    Ok(Sort { by, across_models })
+    Ok(Some(Sort { by, across_models }))
 }
 
 fn max_price(path: &str, raw: &RawValue) -> Result<MaxPrice, GatewayError> {
     let members = object(path, raw)?;
     let mut price = MaxPrice::default();
-    for (name, value) in members.iter() {
+    for (name, value) in said(&members) {
         let path = format!("{path}.{name}");
         let slot = match name {
             "prompt" => &mut price.prompt,
@@ -189,19 +198,19 @@ fn max_price(path: &str, raw: &RawValue) -> Result<MaxPrice, GatewayError> {
     Ok(price)
 }
 
-/// A number, or the median of an object of percentiles, in millionths. Other percentiles are not measured here.
-fn median(path: &str, raw: &RawValue) -> Result<u64, GatewayError> {
+/// A number, or the median of an object of percentiles, in millionths; nothing where none is said. Other percentiles are not
+/// measured here.
+fn median(path: &str, raw: &RawValue) -> Result<Option<u64>, GatewayError> {
     let number = |path: &str, raw: &RawValue| {
         let value = millionths(raw.get()).filter(|v| *v > 0);
         value.ok_or_else(|| refused(path, "must be a positive number with at most six decimals"))
     };
     if !raw.get().starts_with('{') {
-        return number(path, raw);
+        return number(path, raw).map(Some);
     }
     let members = object(path, raw)?;
-    for (name, _) in members.iter() {
+    for (name, _) in said(&members) {
         known_member(&format!("{path}.{name}"), name, &["p50"])?;
     }
-    let p50 = members.present("p50").ok_or_else(|| refused(path, "needs a number or `p50`"))?;
-    number(&format!("{path}.p50"), p50)
+    members.present("p50").map(|p50| number(&format!("{path}.p50"), p50)).transpose()
 }

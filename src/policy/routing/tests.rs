@@ -43,6 +43,24 @@ fn openrouters_members_are_read() {
     assert_eq!(ProviderPreferences::names(&provider.order, "groq"), Some(0));
 }
 
+/// OpenRouter's own client writes them.
+#[test]
+fn null_counts_as_absent_at_any_depth() {
+    let said = |provider: &str| from_body(&format!(r#"{{"provider":{{{provider}}}}}"#)).unwrap().provider;
+    let sorted = said(r#""sort":{"by":"price","partition":null}"#);
+    assert_eq!(sorted.sort, Some(Sort { by: SortBy::Price, across_models: false }));
+    let latency = said(r#""preferred_max_latency":{"p50":1,"p75":null,"p90":null,"p99":null}"#);
+    assert_eq!(latency.preferred_max_latency_ms, Some(1_000));
+    for nothing in [
+        r#""sort":{"by":null,"partition":null}"#,
+        r#""max_price":{"prompt":null,"image":null}"#,
+        r#""preferred_max_latency":{"p50":null}"#,
+        r#""preferred_min_throughput":{"p50":null,"p90":null}"#,
+    ] {
+        assert_eq!(said(nothing), ProviderPreferences::default(), "{nothing}");
+    }
+}
+
 #[test]
 fn what_is_not_implemented_is_refused_by_name() {
     for (body, param) in [
@@ -52,6 +70,7 @@ fn what_is_not_implemented_is_refused_by_name() {
         (r#"{"provider":{"sort":"quality"}}"#, "provider.sort"),
         (r#"{"provider":{"sort":{"partition":"model"}}}"#, "provider.sort"),
         (r#"{"provider":{"sort":{"by":"price","order":"desc"}}}"#, "provider.sort.order"),
+        (r#"{"provider":{"sort":{"by":"price","limit":1}}}"#, "provider.sort.limit"),
         (r#"{"provider":{"order":"groq"}}"#, "provider.order"),
         (r#"{"provider":{"allow_fallbacks":"no"}}"#, "provider.allow_fallbacks"),
         (r#"{"provider":{"data_collection":"maybe"}}"#, "provider.data_collection"),

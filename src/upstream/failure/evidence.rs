@@ -20,6 +20,8 @@ use crate::json::bounds::is_deeper;
 
 /// A quota that comes back after more than this is used up for any request that waits now.
 const HOURS_MS: u64 = 3_600_000;
+/// The longest wait that is believed: a month, as long as any quota lasts.
+const MOST_MS: u64 = 31 * 24 * HOURS_MS;
 
 /// Everything a reply says, in the order in which it is believed.
 pub(super) struct Evidence<'a> {
@@ -86,7 +88,7 @@ impl<'a> Evidence<'a> {
             words,
             message: message.to_ascii_lowercase(),
             header_hint,
-            retry_after_ms: header_hint.or_else(|| hint::from_body(&error, message)),
+            retry_after_ms: header_hint.or_else(|| hint::from_body(&error, message)).map(|ms| ms.min(MOST_MS)),
             error,
         }
     }

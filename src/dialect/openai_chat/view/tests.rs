@@ -32,6 +32,7 @@ fn every_wrong_member_is_named() {
         (r#""frequency_penalty":-3"#, "frequency_penalty"),
         (r#""presence_penalty":[]"#, "presence_penalty"),
         (r#""max_tokens":0"#, "max_tokens"),
+        (r#""max_tokens":-2"#, "max_tokens"),
         (r#""max_tokens":1.5"#, "max_tokens"),
         (r#""max_tokens":"10""#, "max_tokens"),
         (r#""max_completion_tokens":-1"#, "max_completion_tokens"),
