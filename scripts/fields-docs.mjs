@@ -35,6 +35,9 @@ Reports stand in the header \`x-signalbox-losses\`. What happens to an unsupport
 \`x-signalbox-on-unsupported\`: \`route\` (default) takes a candidate that can and fails if none can, \`error\` fails if the
 preferred one cannot, \`drop\` leaves the field out and reports it.
 
+What cannot be translated because it does not say one thing (a value that cannot be read, a word that is none of the field's, a
+member that stands twice, maybe once in each of Google's spellings) is a 400 that names the field.
+
 A field at its documented default is exact everywhere, by omission. A field that stands in no table is unsupported outside its own
 dialect. † marks what depends on the model: the catalogue's capabilities decide, and a model that lacks them is no candidate.
 Where servers of one dialect differ, the column names the exceptions; the columns of OpenAI's two dialects are OpenAI's own

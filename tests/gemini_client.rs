@@ -134,6 +134,40 @@ fn a_native_answer_keeps_every_byte_both_ways() {
 }
 
 #[test]
+fn numbers_may_be_texts_on_every_way() {
+    let body = r#"{"contents":[{"parts":[{"text":"Hi"}]}],"generationConfig":{"temperature":"0.5","topK":"40"}}"#;
+    let fake = Fake::new([Script::json(200, WHOLE)]);
+    generate(&fake, NATIVE, body, &[]);
+    assert_eq!(fake.status(), 200);
+    assert_eq!(String::from_utf8_lossy(&fake.calls()[0].request.body), body);
+    let fake = Fake::new([Script::stream(CLAUDE_STREAM.map(str::to_owned))]);
+    stream(&fake, CLAUDE, "alt=sse", body, &[]);
+    let sent: Value = serde_json::from_slice(&fake.calls()[0].request.body).unwrap();
+    assert_eq!((&sent["temperature"], &sent["top_k"]), (&json!(0.5), &json!(40)));
+}
+
+#[test]
+fn what_is_wrong_is_told_by_its_exact_place() {
+    for (model, config, place, must) in [
+        (NATIVE, r#""temperature":[1]"#, "generationConfig.temperature", "be a number"),
+        (NATIVE, r#""stopSequences":"x""#, "generationConfig.stopSequences", "be a list"),
+        (CLAUDE, r#""responseMimeType":5"#, "generationConfig.responseMimeType", "be a string"),
+        (CLAUDE, r#""top_k":1,"topK":2"#, "generationConfig.topK", ""),
+    ] {
+        let body = format!(r#"{{"contents":[{{"parts":[{{"text":"Hi"}}]}}],"generationConfig":{{{config}}}}}"#);
+        let fake = Fake::new([]);
+        generate(&fake, model, &body, &[]);
+        assert_eq!(fake.status(), 400, "{config}");
+        let error: Value = serde_json::from_str(&fake.body()).unwrap();
+        let details = error["error"]["details"].as_array().unwrap();
+        let violation = details.iter().find_map(|detail| detail.get("fieldViolations")).unwrap();
+        assert_eq!(violation[0]["field"], place);
+        let wanted = if must.is_empty() { format!("{place} stands twice") } else { format!("{place} must {must}") };
+        assert_eq!(error["error"]["message"], wanted);
+    }
+}
+
+#[test]
 fn a_native_event_stream_passes_untouched() {
     let fake = Fake::new([Script::stream(hello())]);
     stream(&fake, NATIVE, "alt=sse", BODY, &[]);

@@ -256,7 +256,7 @@ fn key(dialect: Dialect, field: &str) -> String {
         }
         match dialect {
             // Google takes both spellings.
-            Dialect::Gemini => camel(name, &mut out),
+            Dialect::Gemini => out.push_str(&camel(name)),
             _ => out.push_str(name),
         }
         for _ in member.matches('[') {
@@ -279,7 +279,9 @@ fn pieces(field: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn camel(name: &str, out: &mut String) {
+/// Google's first spelling of a name, which may be in its second, with underscores.
+pub(super) fn camel(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
     let mut words = name.split('_');
     out.push_str(words.next().unwrap_or_default());
     for word in words {
@@ -287,6 +289,7 @@ fn camel(name: &str, out: &mut String) {
         out.extend(chars.next().map(|c| c.to_ascii_uppercase()));
         out.push_str(chars.as_str());
     }
+    out
 }
 
 /// Whether an unknown member says nothing: clients send empty ones back with the other members of an answer. At the top

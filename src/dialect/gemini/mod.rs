@@ -25,6 +25,7 @@ mod schema;
 mod types;
 pub(super) mod unrolled;
 mod usage;
+mod values;
 mod write;
 
 pub use path::Method;

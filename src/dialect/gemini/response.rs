@@ -128,7 +128,7 @@ pub(super) fn media(part: &WirePart<'_>) -> Option<Part> {
 
 /// Media by its type.
 pub(super) fn part_of_blob(blob: Blob<'_>) -> Part {
-    let mime = blob.mime.map(|Text(mime)| mime.into_owned()).unwrap_or_default();
+    let mime = blob.mime.as_deref().map(type_of).unwrap_or_default();
     let data = blob.data.map(|Text(data)| data.into_owned()).unwrap_or_default();
     let place = part_kind(&mime);
     let media = Media {
@@ -139,7 +139,17 @@ pub(super) fn part_of_blob(blob: Blob<'_>) -> Part {
     place(media)
 }
 
-/// The kind of part that holds media of a type.
+/// A MIME type in lower case, which means the same (RFC 2045 §5.1); its parameters stay as they are.
+pub(super) fn type_of(mime: &str) -> String {
+    let mut mime = mime.to_owned();
+    let end = mime.find(';').unwrap_or(mime.len());
+    if let Some(bare) = mime.get_mut(..end) {
+        bare.make_ascii_lowercase();
+    }
+    mime
+}
+
+/// The kind of part that holds media of a type as [`type_of`] gives it.
 pub(super) fn part_kind(mime: &str) -> fn(Media) -> Part {
     match mime.split('/').next() {
         Some("image") => Part::Image,

@@ -1,17 +1,17 @@
 //! Wire shapes, borrowed from the body. Google's JSON form of protocol buffers is read as Google reads it: names in
-//! camelCase or snake_case, `null` is absence, integers may be texts, a list of one may stand without its brackets.
+//! camelCase or snake_case, `null` is absence, numbers may be texts, a list of one may stand without its brackets.
 //! Members without a place are kept as source text in `rest`.
 
 use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
-use std::ops::Deref;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::values::within;
+pub use super::values::{Int, Many, Number, Text};
 use crate::dialect::StreamFault;
 
 /// Reads an answer's payload. UTF-8 is checked once for all its texts.
@@ -27,100 +27,9 @@ pub fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, StreamFault> {
     })
 }
 
-/// Members that a shape has no place for, in source order.
+/// Members that a shape has no place for, in source order. One that has a place and stands twice is among them, twice: the
+/// shape holds its last value, and whoever must not lose the others finds out here.
 pub type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
-
-/// Text, borrowed where the source has no escapes.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
-
-impl Deref for Text<'_> {
-    type Target = str;
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A whole number as Google writes them: a number, or a text of digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Int(pub i64);
-
-impl Int {
-    /// The number, 0 for negative ones.
-    pub fn count(self) -> u64 {
-        u64::try_from(self.0).unwrap_or(0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Int {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct IntVisitor;
-        impl Visitor<'_> for IntVisitor {
-            type Value = Int;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number")
-            }
-            fn visit_i64<E>(self, value: i64) -> Result<Int, E> {
-                Ok(Int(value))
-            }
-            fn visit_u64<E>(self, value: u64) -> Result<Int, E> {
-                Ok(Int(i64::try_from(value).unwrap_or(i64::MAX)))
-            }
-            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Int, E> {
-                // A float cast saturates; what is lost beyond 2^53 was lost in the sender's float already.
-                #[allow(clippy::cast_possible_truncation)]
-                if value.fract() == 0.0 {
-                    Ok(Int(value as i64))
-                } else {
-                    Err(E::custom("expected a whole number"))
-                }
-            }
-            fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Int, E> {
-                value.parse().map(Int).map_err(|_| E::custom("expected a whole number"))
-            }
-        }
-        deserializer.deserialize_any(IntVisitor)
-    }
-}
-
-/// A list, or one element without brackets.
-#[derive(Debug)]
-pub struct Many<T>(pub Vec<T>);
-
-impl<T> Default for Many<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ManyVisitor<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for ManyVisitor<T> {
-            type Value = Many<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut list = Vec::new();
-                while let Some(item) = seq.next_element()? {
-                    list.push(item);
-                }
-                Ok(Many(list))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                Ok(Many(vec![T::deserialize(MapAccessDeserializer::new(map))?]))
-            }
-        }
-        deserializer.deserialize_any(ManyVisitor(PhantomData))
-    }
-}
 
 /// Declares a shape whose members are all optional and whose unknown members are kept.
 macro_rules! shapes {
@@ -146,9 +55,19 @@ macro_rules! shapes {
                     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                         let mut shape = $name::default();
                         while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
-                            match key.as_ref() {
-                                $($key $(| $alias)? => shape.$field = map.next_value()?,)*
-                                _ => shape.rest.push((key, map.next_value()?)),
+                            let (again, read) = match key.as_ref() {
+                                $($key $(| $alias)? => {
+                                    (shape.$field.is_some(), map.next_value().map(|value| shape.$field = value))
+                                })*
+                                _ => {
+                                    shape.rest.push((key, map.next_value()?));
+                                    continue;
+                                }
+                            };
+                            read.map_err(|error| within(&key, error))?;
+                            if again {
+                                let mark = RawValue::TRUE;
+                                shape.rest.extend([(key.clone(), mark), (key, mark)]);
                             }
                         }
                         shape.rest.retain(|(_, value)| value.get() != "null");
@@ -174,6 +93,24 @@ shapes! {
     Content<'a> {
         role: Text<'a> = "role",
         parts: Many<Part<'a>> = "parts",
+    }
+    /// A turn at arm's length, for the native path: what its parts hold is not read, and media are not copied.
+    ContentView<'a> {
+        role: Text<'a> = "role",
+        parts: Many<PartView<'a>> = "parts",
+    }
+    /// A part at arm's length.
+    PartView<'a> {
+        text: Text<'a> = "text",
+        thought: bool = "thought",
+        function_call: &'a RawValue = "functionCall" | "function_call",
+        function_response: &'a RawValue = "functionResponse" | "function_response",
+        inline_data: MediaView<'a> = "inlineData" | "inline_data",
+        file_data: MediaView<'a> = "fileData" | "file_data",
+    }
+    /// Media at arm's length.
+    MediaView<'a> {
+        mime: Text<'a> = "mimeType" | "mime_type",
     }
     /// A piece of a turn; one of its kinds is set, `rest` holds those that only Gemini has.
     Part<'a> {
@@ -246,15 +183,15 @@ shapes! {
     }
     /// Generation settings.
     GenerationConfig<'a> {
-        temperature: f64 = "temperature",
-        top_p: f64 = "topP" | "top_p",
-        top_k: f64 = "topK" | "top_k",
+        temperature: Number = "temperature",
+        top_p: Number = "topP" | "top_p",
+        top_k: Number = "topK" | "top_k",
         candidate_count: Int = "candidateCount" | "candidate_count",
         max_output_tokens: Int = "maxOutputTokens" | "max_output_tokens",
         stop: Many<Text<'a>> = "stopSequences" | "stop_sequences",
         seed: Int = "seed",
-        presence_penalty: f64 = "presencePenalty" | "presence_penalty",
-        frequency_penalty: f64 = "frequencyPenalty" | "frequency_penalty",
+        presence_penalty: Number = "presencePenalty" | "presence_penalty",
+        frequency_penalty: Number = "frequencyPenalty" | "frequency_penalty",
         response_logprobs: bool = "responseLogprobs" | "response_logprobs",
         logprobs: Int = "logprobs",
         mime: Text<'a> = "responseMimeType" | "response_mime_type",

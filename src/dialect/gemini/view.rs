@@ -6,56 +6,21 @@ pub use observe::{observe_event, observe_response};
 
 use std::borrow::Cow;
 
-use serde::de::IgnoredAny;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::request::locate;
-use super::types::{GenerationConfig, Many, Text, Tool, ToolConfig};
+use super::types::{ContentView, GenerationConfig, Int, Many, Number, Text, Tool, ToolConfig};
+use crate::dialect::openai_chat::view::unreadable;
 use crate::dialect::view::{estimate_tokens, sample_of, Needs, View};
-use crate::error::{ErrorKind, GatewayError};
+use crate::error::GatewayError;
 use crate::json::Members;
-
-/// A turn at arm's length: media are skipped, not copied.
-#[derive(Deserialize)]
-struct Content<'a> {
-    #[serde(borrow, default)]
-    role: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    parts: Option<Many<Part<'a>>>,
-}
-
-#[derive(Deserialize)]
-struct Part<'a> {
-    #[serde(borrow, default)]
-    text: Option<Text<'a>>,
-    #[serde(default)]
-    thought: Option<bool>,
-    #[serde(borrow, default, rename = "functionCall", alias = "function_call")]
-    function_call: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "functionResponse", alias = "function_response")]
-    function_response: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "inlineData", alias = "inline_data")]
-    inline_data: Option<Media<'a>>,
-    #[serde(borrow, default, rename = "fileData", alias = "file_data")]
-    file_data: Option<Media<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Media<'a> {
-    #[serde(borrow, default, rename = "mimeType", alias = "mime_type")]
-    mime: Option<Text<'a>>,
-    #[serde(default, rename = "data")]
-    _data: Option<IgnoredAny>,
-}
 
 /// Reads the facts of a request. The model is empty and a stream is not wanted: both stand in the path.
 ///
 /// # Errors
 /// The caller's, naming the field.
 pub fn view(body: &[u8]) -> Result<View<'_>, GatewayError> {
-    let members =
-        Members::read(body).map_err(|error| GatewayError::new(ErrorKind::InvalidRequest, error.to_string()))?;
+    let members = Members::read(body).map_err(unreadable)?;
     let mut view = View { include_usage: true, hide_reasoning: true, ..View::default() };
     read_contents(&members, &mut view)?;
     read_tools(&members, &mut view)?;
@@ -68,8 +33,8 @@ fn read_contents<'a>(members: &Members<'a>, view: &mut View<'a>) -> Result<(), G
     let Some(raw) = members.present("contents") else {
         return Err(GatewayError::invalid("contents", "contents is not specified"));
     };
-    let Many(contents) =
-        crate::json::from_str::<Many<Content<'a>>>(raw.get()).map_err(|error| locate::contents(raw, &error))?;
+    let Many(contents) = crate::json::from_str::<Many<ContentView<'a>>>(raw.get())
+        .map_err(|error| locate::member("contents", &error))?;
     if contents.is_empty() {
         return Err(GatewayError::invalid("contents", "contents is not specified"));
     }
@@ -111,7 +76,7 @@ fn read_contents<'a>(members: &Members<'a>, view: &mut View<'a>) -> Result<(), G
 
 /// A file without a type is taken for a document.
 fn needs_of_media(mime: Option<&str>, needs: &mut Needs) {
-    match mime.and_then(|mime| mime.split('/').next()) {
+    match mime.and_then(|mime| mime.split('/').next()).map(str::to_ascii_lowercase).as_deref() {
         Some("image" | "video") => needs.vision = true,
         Some("audio") => needs.audio = true,
         _ => needs.files = true,
@@ -136,9 +101,9 @@ fn read_config<'a>(members: &Members<'a>, view: &mut View<'a>) -> Result<(), Gat
     let Some(raw) = either(members, "generationConfig", "generation_config") else { return Ok(()) };
     let config: GenerationConfig<'a> =
         crate::json::from_str(raw.get()).map_err(|error| locate::member("generationConfig", &error))?;
-    view.max_output_tokens = config.max_output_tokens.map(super::types::Int::count);
+    view.max_output_tokens = config.max_output_tokens.map(Int::count);
     // 1 is where temperature and nucleus do nothing; there is no such value for top-k.
-    let moved = |value: Option<f64>| value.is_some_and(|value| (value - 1.0).abs() > f64::EPSILON);
+    let moved = |value: Option<Number>| value.is_some_and(|Number(value)| (value - 1.0).abs() > f64::EPSILON);
     view.needs.sampling = moved(config.temperature) || moved(config.top_p) || config.top_k.is_some();
     let wanted = super::request::wanted_format(&config);
     view.needs.json_schema = matches!(wanted, Some(super::request::Wanted::Schema(..)));

@@ -3,13 +3,13 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::decode::{add_extras, extra};
+use super::decode::{add_extras, extra, once};
 use super::locate;
 use crate::dialect::canonical::{Extra, Media, MediaSource, Part, ReasoningPart, Role, ToolCall, ToolResult};
-use crate::dialect::gemini::response::{part_kind, part_of_blob};
+use crate::dialect::gemini::response::{part_kind, part_of_blob, type_of};
 use crate::dialect::gemini::types::{Blob, FileData, FunctionCall, FunctionResponse, Object, Part as WirePart, Text};
 use crate::dialect::gemini::{extras, foreign};
-use crate::dialect::Dialect;
+use crate::dialect::{fields, Dialect};
 use crate::error::GatewayError;
 
 /// Reads turns in order and remembers the calls.
@@ -43,8 +43,12 @@ impl Reader {
         let mut turns: Vec<(Role, Vec<Part>)> = Vec::new();
         for (at, part) in parts.into_iter().enumerate() {
             let path = format!("{path}.parts[{at}]");
+            says_one_thing(&part, &path)?;
             let (role, read) = match part.function_response {
-                Some(raw) => (Role::Tool, vec![self.result(raw, &path)?]),
+                Some(raw) => {
+                    add_extras(&format!("{path}."), part.rest, &mut self.extras)?;
+                    (Role::Tool, vec![self.result(raw, &path)?])
+                }
                 None => (role, self.part(part, &path)?),
             };
             match turns.last_mut() {
@@ -76,7 +80,7 @@ impl Reader {
 
     fn plain_part(&mut self, part: WirePart<'_>, path: &str) -> Result<Vec<Part>, GatewayError> {
         if let Some(call) = part.function_call {
-            add_extras(&format!("{path}."), part.rest, &mut self.extras);
+            add_extras(&format!("{path}."), part.rest, &mut self.extras)?;
             return Ok(vec![Part::ToolCall(self.call(call, part.signature, path)?)]);
         }
         if let Some(media) = self.media(&part, path)? {
@@ -85,7 +89,7 @@ impl Reader {
         if let Some((kind, raw)) = extras::native(&part) {
             return Ok(vec![Part::Native { dialect: Dialect::Gemini, kind, raw }]);
         }
-        add_extras(&format!("{path}."), part.rest, &mut self.extras);
+        add_extras(&format!("{path}."), part.rest, &mut self.extras)?;
         let text = part.text.map(|Text(text)| text.into_owned());
         let signature = part.signature.map(|Text(signature)| signature.into_owned());
         let reasoning = |text, signature| {
@@ -107,7 +111,7 @@ impl Reader {
         }
         let mut read = if let Some(raw) = part.inline_data {
             let mut blob: Blob<'_> = read(raw, &format!("{path}.inlineData"))?;
-            add_extras(&format!("{path}.inlineData."), std::mem::take(&mut blob.rest), &mut self.extras);
+            add_extras(&format!("{path}.inlineData."), std::mem::take(&mut blob.rest), &mut self.extras)?;
             if blob.mime.is_none() || blob.data.is_none() {
                 return Err(GatewayError::invalid(format!("{path}.inlineData"), "inlineData needs mimeType and data"));
             }
@@ -120,8 +124,8 @@ impl Reader {
             if google_only(&url) {
                 return Ok(None);
             }
-            add_extras(&format!("{path}.fileData."), file.rest, &mut self.extras);
-            let mime = file.mime.map(|Text(mime)| mime.into_owned());
+            add_extras(&format!("{path}.fileData."), file.rest, &mut self.extras)?;
+            let mime = file.mime.as_deref().map(type_of);
             let place = part_kind(mime.as_deref().unwrap_or_default());
             let name = file.name.map(|Text(name)| name.into_owned());
             place(Media { source: MediaSource::Url { url: url.into_owned(), mime }, detail: None, name })
@@ -135,7 +139,7 @@ impl Reader {
             self.extras.extend(name.map(|name| extra(&format!("{path}.{member}.displayName"), name)));
         }
         let rest = part.rest.iter().map(|(name, value)| (name.clone(), *value)).collect();
-        add_extras(&format!("{path}."), rest, &mut self.extras);
+        add_extras(&format!("{path}."), rest, &mut self.extras)?;
         Ok(Some(read))
     }
 
@@ -160,7 +164,7 @@ impl Reader {
         self.extras.extend(pieces.map(|pieces| extra(&format!("{path}.partialArgs"), pieces)));
         let more = call.will_continue.and_then(|more| serde_json::value::to_raw_value(&more).ok());
         self.extras.extend(more.map(|more| extra(&format!("{path}.willContinue"), more)));
-        add_extras(&format!("{path}."), call.rest, &mut self.extras);
+        add_extras(&format!("{path}."), call.rest, &mut self.extras)?;
         Ok(ToolCall {
             id,
             name: name.to_string(),
@@ -198,11 +202,36 @@ impl Reader {
         let (text, is_error) = result_text(response.response);
         let mut parts: Vec<Part> = text.into_iter().map(Part::Text).collect();
         for (at, part) in response.parts.map(|parts| parts.0).unwrap_or_default().into_iter().enumerate() {
-            parts.extend(self.part(part, &format!("{path}.parts[{at}]"))?);
+            let path = format!("{path}.parts[{at}]");
+            says_one_thing(&part, &path)?;
+            parts.extend(self.part(part, &path)?);
         }
-        add_extras(&format!("{path}."), response.rest, &mut self.extras);
+        add_extras(&format!("{path}."), response.rest, &mut self.extras)?;
         Ok(Part::ToolResult(ToolResult { call_id, name: Some(name), parts, is_error }))
     }
+}
+
+/// Checks that a part is of one kind: what it holds is a union in Google's API (`Part.data`), of which a second member would
+/// be lost. Notes on it are not of the union, and an empty text says nothing.
+///
+/// # Errors
+/// The caller's.
+fn says_one_thing(part: &WirePart<'_>, path: &str) -> Result<(), GatewayError> {
+    const OTHERS: [&str; 4] = ["executableCode", "codeExecutionResult", "toolCall", "toolResponse"];
+    once(&part.rest, &format!("{path}."))?;
+    let known = [
+        part.text.as_ref().is_some_and(|text| !text.is_empty()),
+        part.function_call.is_some(),
+        part.function_response.is_some(),
+        part.inline_data.is_some(),
+        part.file_data.is_some(),
+    ];
+    let others = part.rest.iter().map(|(name, _)| OTHERS.contains(&&*fields::camel(name)));
+    if known.into_iter().chain(others).filter(|is_there| *is_there).count() < 2 {
+        return Ok(());
+    }
+    let message = format!("{path} must be one of text, inlineData, functionCall and the like, not several");
+    Err(GatewayError::invalid(path, message))
 }
 
 /// Thoughts of another provider, out of their seal.

@@ -2,6 +2,7 @@
 
 use super::contents::google_only;
 use crate::dialect::canonical::{Loss, Media, MediaSource, Part};
+use crate::dialect::gemini::response::type_of;
 use crate::dialect::gemini::write::Json;
 use crate::dialect::{Dialect, ModelTraits};
 
@@ -29,7 +30,9 @@ pub fn write(
     };
     match &media.source {
         MediaSource::Base64 { mime, data } => {
-            let mime = type_of(mime);
+            let lower = type_of(mime);
+            // The registered name of a type that is often written otherwise.
+            let mime = if lower == "image/jpg" { "image/jpeg" } else { &lower };
             if matches!(part, Part::Image(_)) && !PICTURES.contains(&mime) {
                 return refused("Gemini reads PNG, JPEG, WebP, HEIC and HEIF pictures");
             }
@@ -56,16 +59,22 @@ pub fn write(
     Ok(())
 }
 
-/// The media resolution that stands for OpenAI's `detail`, for the request as a whole: the highest that is asked for.
-pub fn resolution<'r>(all: impl Iterator<Item = &'r Media>) -> Option<&'static str> {
-    let details = all.filter_map(|media| media.detail.as_deref());
-    let rank = details.filter_map(|detail| match detail {
-        "low" => Some(0),
-        "high" => Some(1),
-        "original" => Some(2),
-        _ => None,
-    });
-    rank.max().map(|rank| if rank == 0 { "MEDIA_RESOLUTION_LOW" } else { "MEDIA_RESOLUTION_HIGH" })
+/// Writes the media resolution that stands for OpenAI's `detail`, for the request as a whole: the highest that is asked for.
+pub fn write_resolution<'r>(all: impl Iterator<Item = &'r Media>, config: &mut Json<'_>, losses: &mut Vec<Loss>) {
+    const FIELD: &str = "messages[*].content[*].image_url.detail";
+    let mut high = None;
+    for detail in all.filter_map(|media| media.detail.as_deref()) {
+        match detail {
+            "low" => high = high.or(Some(false)),
+            "high" | "original" => high = Some(true),
+            _ => losses.push(Loss::advisory(FIELD, "Gemini has no resolution of that name")),
+        }
+    }
+    if let Some(high) = high {
+        let resolution = if high { "MEDIA_RESOLUTION_HIGH" } else { "MEDIA_RESOLUTION_LOW" };
+        config.text("mediaResolution", resolution);
+        losses.push(Loss::converted(FIELD, format!("sent as {resolution} for the whole request")));
+    }
 }
 
 fn write_file(uri: &str, mime: Option<&str>, list: &mut Json<'_>) {
@@ -75,13 +84,4 @@ fn write_file(uri: &str, mime: Option<&str>, list: &mut Json<'_>) {
         file.text("mimeType", mime);
     }
     file.text("fileUri", uri);
-}
-
-/// The registered name of a type that is often written otherwise.
-fn type_of(mime: &str) -> &str {
-    if mime.eq_ignore_ascii_case("image/jpg") {
-        "image/jpeg"
-    } else {
-        mime
-    }
 }

@@ -171,11 +171,7 @@ pub fn write_config(
         write_format(request, target, model, &mut config, losses);
         write_thinking(request, target, model, passed, &mut config, losses);
         let all = request.turns.iter().flat_map(|turn| &turn.parts).filter_map(media_of);
-        if let Some(resolution) = media::resolution(all) {
-            config.text("mediaResolution", resolution);
-            let reason = format!("sent as {resolution} for the whole request");
-            losses.push(Loss::converted("messages[*].content[*].image_url.detail", reason));
-        }
+        media::write_resolution(all, &mut config, losses);
         for (name, value) in &passed.config {
             config.raw(name, value);
         }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::dialect::canonical::{ChatRequest, Extra, Loss};
+use crate::dialect::canonical::{ChatRequest, Extra, Loss, ToolChoice};
 use crate::dialect::gemini::types::{Object, Text, Thinking};
 use crate::dialect::gemini::write::Json;
 use crate::dialect::openai_chat::media::pictured;
@@ -35,6 +35,8 @@ pub struct Passed<'r> {
     pub server_tools: Vec<(&'r str, &'r str)>,
     /// Functions that may be called: their names, and whether one must be.
     pub allowed: Option<(Vec<String>, bool)>,
+    /// Whether a function must be called, for names that come without a word about that.
+    must_call: bool,
     /// `includeThoughts`.
     pub include_thoughts: Option<bool>,
     /// Google's `thinking_config` inside another dialect's request.
@@ -44,7 +46,8 @@ pub struct Passed<'r> {
 impl<'r> Passed<'r> {
     /// Sorts the members: passed on, left out and reported, or refused.
     pub fn read(request: &'r ChatRequest, target: &Target<'_>, losses: &mut Vec<Loss>) -> Self {
-        let mut passed = Self::default();
+        let must_call = request.tool_choice == Some(ToolChoice::Required);
+        let mut passed = Self { must_call, ..Self::default() };
         // A stored response is one to be referred to, which nothing kept at Google is.
         let responses = request.origin == Some(Dialect::OpenAiResponses);
         for extra in request.extras.iter().filter(|extra| !extra.is_default) {
@@ -83,7 +86,7 @@ impl<'r> Passed<'r> {
             "tool_choice" => return self.allowed_tools(value),
             "toolConfig.functionCallingConfig.allowedFunctionNames" => {
                 let Ok(names) = crate::json::from_str(value) else { return false };
-                self.allowed = Some((names, true));
+                self.allowed = Some((names, self.must_call));
             }
             "generationConfig.thinkingConfig.includeThoughts" => self.include_thoughts = Some(value == "true"),
             "google" => return self.google(&extra.value),

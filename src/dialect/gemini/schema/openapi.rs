@@ -3,6 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::MAX_DEPTH;
+use crate::dialect::fields;
 use crate::dialect::gemini::types::{Int, Object, Text};
 use crate::dialect::gemini::write::Json;
 use crate::json::write_quoted;
@@ -71,14 +72,8 @@ fn convert(raw: &RawValue, depth: usize, out: &mut Vec<u8>, changed: &mut bool) 
 
 /// A snake_case keyword in camelCase.
 fn camel(key: &str, changed: &mut bool) -> String {
-    let mut words = key.split('_');
-    let mut name = words.next().unwrap_or_default().to_owned();
-    for word in words {
-        *changed = true;
-        let mut letters = word.chars();
-        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
-        name.push_str(letters.as_str());
-    }
+    let name = fields::camel(key);
+    *changed |= name != key;
     name
 }
 

@@ -61,17 +61,47 @@ fn media_do_not_count_as_tokens() {
 
 #[test]
 fn a_wrong_request_names_its_field() {
-    for (body, param) in [
-        (r"{}", "contents"),
-        (r#"{"contents":[]}"#, "contents"),
-        (r#"{"contents":[{"parts":[{"text":1}]}]}"#, "contents[0].parts[0]"),
-        (r#"{"contents":[{"role":"tool","parts":[]}]}"#, "contents[0].role"),
-        (r#"{"contents":[{"parts":[]}],"tools":3}"#, "tools"),
-        (r#"{"contents":[{"parts":[]}],"tools":[],"toolConfig":3}"#, "toolConfig"),
-        (r#"{"contents":[{"parts":[]}],"generationConfig":{"topP":"x"}}"#, "generationConfig"),
+    const NOT_A_LIST: &str = "must be a list";
+    for (body, param, must) in [
+        (r"{}", "contents", "is not specified"),
+        (r#"{"contents":[]}"#, "contents", "is not specified"),
+        (r#"{"contents":[{"parts":[{"text":1}]}]}"#, "contents[0].parts[0].text", "must be a string"),
+        (r#"{"contents":[{"parts":[{"inline_data":1}]}]}"#, "contents[0].parts[0].inlineData", "must be an object"),
+        (r#"{"contents":[{"parts":1}]}"#, "contents[0].parts", NOT_A_LIST),
+        (r#"{"contents":[{"parts":[]}],"tools":3}"#, "tools", NOT_A_LIST),
+        (r#"{"contents":[{"parts":[]}],"tools":[],"toolConfig":3}"#, "toolConfig", "must be an object"),
+        (
+            r#"{"contents":[{"parts":[]}],"tools":[],"toolConfig":{"functionCallingConfig":{"mode":5}}}"#,
+            "toolConfig.functionCallingConfig.mode",
+            "must be a string",
+        ),
+        (r#"{"contents":[{"parts":[]}],"generationConfig":{"topP":"x"}}"#, "generationConfig.topP", "must be a number"),
+        (
+            r#"{"contents":[{"parts":[]}],"generation_config":{"stopSequences":"x"}}"#,
+            "generationConfig.stopSequences",
+            NOT_A_LIST,
+        ),
     ] {
-        assert_eq!(view(body.as_bytes()).unwrap_err().param.as_deref(), Some(param), "{body}");
+        let error = view(body.as_bytes()).unwrap_err();
+        assert_eq!((error.param.as_deref(), error.message), (Some(param), format!("{param} {must}")), "{body}");
     }
+    let role = view(br#"{"contents":[{"role":"tool","parts":[]}]}"#).unwrap_err();
+    assert_eq!(role.param.as_deref(), Some("contents[0].role"));
+    assert_eq!(view(br#"{"contents":[],"contents":[]}"#).unwrap_err().param.as_deref(), Some("contents"));
+}
+
+#[test]
+fn what_google_takes_in_another_form_or_refuses_itself_goes_as_it_was_written() {
+    for config in [
+        r#"{"temperature":"0.5","topP":"0.9","topK":"40","candidateCount":"1"}"#,
+        r#"{"topK":1.5,"top_k":-1}"#,
+        r#"{"logprobs":3}"#,
+    ] {
+        seen(&format!(r#"{{"contents":[{{"parts":[]}}],"generationConfig":{config}}}"#));
+    }
+    seen(r#"{"contents":[{}],"tools":[],"toolConfig":{"functionCallingConfig":{"mode":"OF_TOMORROW"}}}"#);
+    let pictured = seen(r#"{"contents":[{"parts":[{"text":"a","inlineData":{"mimeType":"IMAGE/PNG","data":"AA"}}]}]}"#);
+    assert!(pictured.needs.vision && !pictured.needs.files);
 }
 
 fn frame(data: &str) -> crate::sse::Frame<'_> {
