@@ -161,20 +161,26 @@ fn tools(members: &Members<'_>) -> Result<(), GatewayError> {
     for (at, function) in list(members, "functions") {
         named(|| format!("functions[{at}]"), Some(function))?;
     }
-    if let Some(choice) = members.present("function_call").filter(|raw| kind(raw.get()) == Kind::Object) {
-        named(|| "function_call".to_owned(), Some(choice.get()))?;
+    if let Some(choice) = members.present("function_call").map(|raw| raw.get()) {
+        match inside_quotes(choice) {
+            Some(word) => choice_word("function_call", word)?,
+            None => named(|| "function_call".to_owned(), Some(choice))?,
+        }
     }
     choice(members)
+}
+
+fn choice_word(name: &str, word: &str) -> Result<(), GatewayError> {
+    if ["none", "auto", "required", "any"].contains(&word) {
+        return Ok(());
+    }
+    Err(GatewayError::invalid(name, format!("`{name}` must be none, auto, required or an object")))
 }
 
 fn choice(members: &Members<'_>) -> Result<(), GatewayError> {
     let Some(text) = members.present("tool_choice").map(|raw| raw.get()) else { return Ok(()) };
     if let Some(word) = inside_quotes(text) {
-        return if ["none", "auto", "required", "any"].contains(&word) {
-            Ok(())
-        } else {
-            Err(GatewayError::invalid("tool_choice", "`tool_choice` must be none, auto, required or an object"))
-        };
+        return choice_word("tool_choice", word);
     }
     let function = entry(text, "function");
     match entry(text, "type").and_then(inside_quotes) {

@@ -31,7 +31,7 @@ pub(super) fn media(
     if let Source::Text { converted: Some(mime), .. } = &source {
         losses.push(Loss::converted(here, format!("{mime} is sent as plain text")));
     }
-    if picture && matches!(media.detail.as_deref(), Some("low" | "high")) {
+    if picture && media.detail.as_deref().is_some_and(|detail| !matches!(detail, "auto" | "original")) {
         losses.push(Loss::advisory(format!("{here}.image_url.detail"), "Anthropic chooses the resolution itself"));
     }
     blocks.object(|block| {

@@ -219,11 +219,13 @@ fn tool_choice(raw: &RawValue, request: &mut ChatRequest) {
     };
 }
 
+/// The old form, with the new one's words.
 fn legacy_choice(raw: &RawValue) -> Option<ToolChoice> {
     match string(raw).as_deref() {
         Some("auto") => Some(ToolChoice::Auto),
         Some("none") => Some(ToolChoice::None),
-        Some(_) => None,
+        // There are no other words: `checks` has seen to that.
+        Some(_) => Some(ToolChoice::Required),
         None => {
             object(raw).and_then(|choice| filled(choice.present("name")).map(|name| ToolChoice::Named(name.into())))
         }

@@ -137,11 +137,12 @@ fn part(raw: &RawValue, path: &str, request: &mut ChatRequest) -> Result<Part, G
             let image = object(place);
             let url = image.as_ref().map_or(Some(place), |image| image.present("url"));
             let url = filled(url).ok_or_else(|| required("image_url.url"))?;
-            let detail = image.as_ref().and_then(|image| filled(image.present("detail")));
+            let detail = image.as_ref().and_then(|image| image.present("detail"));
+            let detail = detail.map(|raw| string(raw).ok_or_else(|| required("image_url.detail"))).transpose()?;
             if let Some(image) = &image {
                 leftovers(image, &["url", "detail"], &format!("{path}.image_url"), request);
             }
-            (Part::Image(media::picture(&url, detail.as_deref())), "image_url")
+            (Part::Image(media::picture(&url, detail.as_deref().filter(|detail| !detail.is_empty()))), "image_url")
         }
         "input_audio" => match read.present("input_audio").and_then(object) {
             Some(sound) => {

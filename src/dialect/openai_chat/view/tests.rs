@@ -59,6 +59,8 @@ fn every_wrong_member_is_named() {
         (r#""functions":[{"description":"x"}]"#, "functions[0].name"),
         (r#""tool_choice":"sometimes""#, "tool_choice"),
         (r#""tool_choice":true"#, "tool_choice"),
+        (r#""functions":[{"name":"f"}],"function_call":"x""#, "function_call"),
+        (r#""function_call":{}"#, "function_call.name"),
         (r#""tool_choice":{}"#, "tool_choice.type"),
         (r#""tool_choice":{"type":"function"}"#, "tool_choice.function"),
         (r#""tool_choice":{"type":"function","function":{}}"#, "tool_choice.function.name"),

@@ -222,7 +222,9 @@ fn media_are_sent_in_the_forms_that_anthropic_reads() {
         let image = Media { detail: Some(detail.into()), ..media(url("https://a/b", None)) };
         ask(Part::Image(image))
     };
-    assert_eq!(detailed("low").losses, ["advisory messages[0].content[1].image_url.detail"]);
+    for told in ["low", "zork"] {
+        assert_eq!(detailed(told).losses, ["advisory messages[0].content[1].image_url.detail"]);
+    }
     assert_eq!(detailed("auto").losses, [""; 0]);
     let original = detailed("original");
     assert_eq!(original.body["messages"][0]["content"][1]["transformations"], json!({"oversized_image": "error"}));

@@ -354,6 +354,20 @@ fn marks_on_parts_are_kept_by_their_place_and_unknown_members_matter() {
 }
 
 #[test]
+fn the_old_choice_of_functions_has_the_new_ones_words() {
+    for (choice, read) in [
+        (r#""auto""#, Some(ToolChoice::Auto)),
+        (r#""none""#, Some(ToolChoice::None)),
+        (r#""required""#, Some(ToolChoice::Required)),
+        (r#"{"name":"f"}"#, Some(ToolChoice::Named("f".into()))),
+        ("null", None),
+    ] {
+        let request = with(&format!(r#""functions":[{{"name":"f"}}],"function_call":{choice}"#));
+        assert_eq!(request.tool_choice, read, "{choice}");
+    }
+}
+
+#[test]
 fn what_only_a_translator_needs_is_refused_with_its_place() {
     for (messages, param) in [
         (r#"[{"role":"tool","content":"x"}]"#, "messages[0].tool_call_id"),
@@ -373,6 +387,10 @@ fn what_only_a_translator_needs_is_refused_with_its_place() {
         (
             r#"[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"x"}}]}]"#,
             "messages[0].content[0].input_audio.format",
+        ),
+        (
+            r#"[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://e.org","detail":5}}]}]"#,
+            "messages[0].content[0].image_url.detail",
         ),
         (r#"[{"role":"user","content":[{"type":"file","file":{}}]}]"#, "messages[0].content[0].file"),
         (r#"[{"role":"user","content":"a","content":"b"}]"#, "messages[0].content"),
