@@ -56,7 +56,7 @@ pub(super) fn in_callers_words(losses: &mut [Loss], request: &ChatRequest) {
     for loss in losses {
         if loss.field.starts_with("messages") {
             // Turns of other dialects need not be one message each, so that positions would be wrong.
-            let anywhere = without_numbers(&loss.field);
+            let anywhere = place_in_system(&loss.field, request).unwrap_or_else(|| without_numbers(&loss.field));
             loss.field = if anthropic {
                 let named = anywhere.replace(".file.filename", ".title");
                 named.replace(".image_url.detail", ".transformations.oversized_image")
@@ -86,6 +86,19 @@ pub(super) fn in_callers_words(losses: &mut [Loss], request: &ChatRequest) {
             }
         }
     }
+}
+
+/// The place of a part of the instructions, which stand apart from the messages in some dialects and are the first turn here.
+pub(super) fn place_in_system(field: &str, request: &ChatRequest) -> Option<String> {
+    let inside = field.strip_prefix("messages[0]")?;
+    let name = match request.origin? {
+        _ if request.turns.first()?.role != Role::System => return None,
+        Dialect::AnthropicMessages => "system",
+        Dialect::Gemini if inside.is_empty() => "systemInstruction",
+        Dialect::Gemini => "systemInstruction.parts",
+        _ => return None,
+    };
+    Some(format!("{name}{}", inside.strip_prefix(".content").unwrap_or(inside)))
 }
 
 /// The place of a turn's part in a chat message, where the hub's `messages[1].content[2]` is not it: thoughts, calls and
@@ -164,6 +177,21 @@ mod tests {
             assert_eq!(told(Some(Dialect::OpenAiChat), hub), hub);
             assert_eq!(told(Some(Dialect::AnthropicMessages), hub), anthropic);
             assert_eq!(told(Some(Dialect::Gemini), hub), gemini);
+        }
+    }
+
+    #[test]
+    fn instructions_stand_where_the_caller_wrote_them() {
+        let turns = vec![Turn { role: Role::System, parts: Vec::new() }];
+        for (origin, whole, part) in [
+            (Dialect::AnthropicMessages, "system", "system[1]"),
+            (Dialect::Gemini, "systemInstruction", "systemInstruction.parts[1]"),
+            (Dialect::OpenAiResponses, "input[*]", "input[*].content[*]"),
+        ] {
+            let request = ChatRequest { origin: Some(origin), turns: turns.clone(), ..ChatRequest::default() };
+            let mut losses = ["messages[0]", "messages[0].content[1]"].map(|field| Loss::unsupported(field, "x"));
+            in_callers_words(&mut losses, &request);
+            assert_eq!(losses.map(|loss| loss.field), [whole, part]);
         }
     }
 }

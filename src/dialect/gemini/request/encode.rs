@@ -9,7 +9,7 @@ use super::options;
 use super::passed::Passed;
 use crate::dialect::answered;
 use crate::dialect::cache_marks::{Form, Marks};
-use crate::dialect::canonical::{ChatRequest, Loss, Part, ReasoningPart, Role, ToolCall, ToolResult};
+use crate::dialect::canonical::{ChatRequest, Loss, Part, ReasoningPart, Role, ToolCall, ToolResult, Turn};
 use crate::dialect::carried::SKIP_SIGNATURE;
 use crate::dialect::gemini::model::Model;
 use crate::dialect::gemini::response::write_arguments;
@@ -66,13 +66,16 @@ impl<'r> Turns<'r, '_> {
     fn leading_system(&mut self) -> Vec<&'r str> {
         let mut texts = Vec::new();
         let leading = self.request.turns.iter().take_while(|turn| turn.role == Role::System);
-        for (at, part) in leading.enumerate().flat_map(|(at, turn)| turn.parts.iter().map(move |part| (at, part))) {
+        let parts = |(at, turn): (usize, &'r Turn)| {
+            turn.parts.iter().enumerate().map(move |(part_at, part)| (at, part_at, part))
+        };
+        for (at, part_at, part) in leading.enumerate().flat_map(parts) {
             match part {
                 Part::Text(text) if text.is_empty() => {}
                 Part::Text(text) => texts.push(text.as_str()),
                 _ => {
                     let reason = "Gemini's system instructions are text";
-                    self.losses.push(Loss::unsupported(format!("messages[{at}]"), reason));
+                    self.losses.push(Loss::unsupported(format!("messages[{at}].content[{part_at}]"), reason));
                 }
             }
         }

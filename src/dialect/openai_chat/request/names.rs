@@ -71,11 +71,12 @@ impl<'r> Report<'r> {
 
     /// A part of a turn. Turns of other dialects need not be one message each, so only this one's have positions.
     pub fn part(&self, turn: usize, part: usize) -> String {
+        let place = format!("messages[{turn}].content[{part}]");
+        if let Some(place) = names::place_in_system(&place, self.request) {
+            return place;
+        }
         match self.request.origin {
-            Some(Dialect::OpenAiChat) => {
-                let place = format!("messages[{turn}].content[{part}]");
-                names::place_in_chat(&place, self.request).unwrap_or(place)
-            }
+            Some(Dialect::OpenAiChat) => names::place_in_chat(&place, self.request).unwrap_or(place),
             None | Some(Dialect::AnthropicMessages) => "messages[*].content[*]".to_owned(),
             Some(Dialect::Gemini) => "contents[*].parts[*]".to_owned(),
             Some(Dialect::OpenAiResponses) => "input[*]".to_owned(),

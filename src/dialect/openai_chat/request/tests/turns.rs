@@ -4,7 +4,7 @@ use serde_json::{json, Value};
 
 use super::{asked, call, function, raw, result, send, text, to, told, turn, OPENAI};
 use crate::dialect::canonical::{ChatRequest, Disposition, Media, MediaSource, Part, ReasoningPart, Role, ToolCall};
-use crate::dialect::{Dialect, ModelTraits};
+use crate::dialect::{Dialect, ModelTraits, Target};
 
 fn thought(origin: Dialect, signature: Option<&str>) -> Part {
     Part::Reasoning(ReasoningPart { text: "hm".into(), signature: signature.map(Into::into), redacted: false, origin })
@@ -303,4 +303,30 @@ fn a_result_stands_right_behind_its_call() {
     assert_eq!(roles, ["user", "assistant", "tool", "user"]);
     assert_eq!(told(&losses).len(), 1, "{losses:?}");
     assert!(losses[0].disposition == Disposition::Converted);
+}
+
+#[test]
+fn what_instructions_cannot_say_is_told_by_its_place_in_them() {
+    let anthropic = br#"{"model":"m","max_tokens":5,"system":[{"type":"text","text":"be"},{"type":"x"}],
+        "messages":[{"role":"user","content":[{"type":"text","text":"hi"},{"type":"x"}]}]}"#;
+    let google = br#"{"systemInstruction":{"parts":[{"text":"be"},{"executableCode":{"code":"1"}}]},
+        "contents":[{"parts":[{"text":"hi"},{"executableCode":{"code":"1"}}]}]}"#;
+    for (dialect, body, places) in [
+        (Dialect::AnthropicMessages, anthropic.as_slice(), ["system[1]", "messages[*].content[*]"]),
+        (Dialect::Gemini, google.as_slice(), ["systemInstruction.parts[1]", "contents[*].parts[*]"]),
+    ] {
+        let request = dialect.decode_request(body).unwrap();
+        let (_, losses) = to(&request, OPENAI);
+        assert_eq!(told(&losses), places.map(|place| (place, "unsupported")));
+        if dialect == Dialect::AnthropicMessages {
+            let target = Target {
+                provider: "gemini",
+                model: "gemini-3-pro",
+                traits: ModelTraits::PERMISSIVE,
+                max_output_tokens: None,
+            };
+            let there = Dialect::Gemini.encode_request(&request, &target);
+            assert_eq!(told(&there.losses), places.map(|place| (place, "unsupported")));
+        }
+    }
 }
