@@ -66,9 +66,10 @@ impl Observed {
         }
     }
 
-    /// A probe has been answered: what was before it is over.
-    pub fn recovered(&mut self) {
-        (self.errors_micro, self.slowed_ms) = (0, 0);
+    /// Without its failures: a probe has been answered, or is to be made.
+    #[must_use]
+    pub fn forgiven(&self) -> Self {
+        Self { errors_micro: 0, slowed_ms: 0, ..*self }
     }
 
     /// As the policy reads it. Breakers stay closed: they are not measured here.
@@ -160,9 +161,7 @@ mod tests {
         }
         assert_eq!(seen.health(400).ttft_ms, Some(3_000));
         assert!(seen.health(400 + 8 * HALF_LIFE_MS).ttft_ms < Some(60), "time forgives it");
-        let mut recovered = seen;
-        recovered.recovered();
-        assert_eq!(recovered.health(400).ttft_ms, Some(40));
+        assert_eq!(seen.forgiven().health(400).ttft_ms, Some(40));
         for at in 401..=450 {
             seen.attempt(true, Some(40), 100, 10, at);
         }

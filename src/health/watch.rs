@@ -48,6 +48,19 @@ struct Known {
     used_ms: u64,
 }
 
+impl Known {
+    /// What was observed, as far as it counts now: the one request that a half-open circuit lets through is not to be scared off
+    /// by what it is to find out.
+    fn seen(&self, now_ms: u64) -> Observed {
+        let is_probed = self.circuit.breaker(now_ms) == Breaker::HalfOpen;
+        if is_probed {
+            self.own.forgiven()
+        } else {
+            self.own
+        }
+    }
+}
+
 /// When the board of a provider was last told.
 #[derive(Debug, Default)]
 struct Board {
@@ -61,13 +74,12 @@ impl Watch {
     #[must_use]
     pub fn health(&self, candidate: &str, now_ms: u64) -> Health {
         let Some(known) = self.candidates.get(candidate) else { return Health::default() };
-        let own = known.own.health(now_ms);
+        let own = known.seen(now_ms).health(now_ms);
         let breaker = known.circuit.breaker(now_ms);
         Health {
             ttft_ms: own.ttft_ms.or(known.shared.ttft_ms),
             us_per_token: own.us_per_token.or(known.shared.us_per_token),
-            // The one request that a half-open circuit lets through is not to be scared off by what it is to find out.
-            errors_micro: if breaker == Breaker::HalfOpen { 0 } else { own.errors_micro },
+            errors_micro: own.errors_micro,
             outstanding: known.outstanding,
             breaker,
         }
@@ -76,7 +88,7 @@ impl Watch {
     /// What of the time to first content in [`Watch::health`] is of failures and lost races, and not of answers.
     #[must_use]
     pub fn slowed_ms(&self, candidate: &str, now_ms: u64) -> u64 {
-        self.candidates.get(candidate).map_or(0, |known| known.own.slowed_ms(now_ms))
+        self.candidates.get(candidate).map_or(0, |known| known.seen(now_ms).slowed_ms(now_ms))
     }
 
     /// The time to first content that 95 % of all isolates' attempts stay below.
@@ -111,7 +123,7 @@ impl Watch {
         known.outstanding = known.outstanding.saturating_sub(1);
         let change = known.circuit.ended(attempt.sign, attempt.sent_ms, now_ms, random, settings);
         if change == Some(Change::Closed) {
-            known.own.recovered();
+            known.own = known.own.forgiven();
         }
         if attempt.sign == Sign::Outrun {
             known.own.outrun(attempt.duration_ms, now_ms);
