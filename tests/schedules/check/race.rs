@@ -87,6 +87,10 @@ fn content_at(schedule: &Schedule, call: &Seen) -> Option<u64> {
     if !schedule.stream || super::caller::held(schedule) || !began_to_be_read(call) {
         return None;
     }
+    if call.plan.fault == Fault::OtherForm {
+        // An answer in one piece is there with the end of its connection.
+        return call.over_at;
+    }
     let said = &call.said;
     let has = |read: &usize| {
         let closed = said.ends.iter().rposition(|end| end <= read);
