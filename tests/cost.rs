@@ -255,6 +255,10 @@ fn a_cut_answer_is_charged_for_what_was_seen() {
     let later = Usage { input_tokens: 5, output_tokens: 20, reasoning_tokens: Some(300), ..Usage::default() };
     assert_eq!(estimate(Some(&later), 120, 40), later);
     assert_eq!(estimate(Some(&Usage::default()), 7, 0).input_tokens, 7);
+    // Of a prompt that was not counted the cached part may be known; what is estimated is no longer unknown.
+    let halves = Usage { cached_input_tokens: Some(100), output_tokens: 9, ..Usage::uncounted() };
+    let filled = Usage { input_tokens: 20, cached_input_tokens: Some(100), output_tokens: 9, ..Usage::default() };
+    assert_eq!(estimate(Some(&halves), 120, 0), filled);
     let cut = cost(&nothing_known, Provenance::Estimated, Some(&plain()), NOW_MS);
     assert_eq!(cut, Cost::Estimated { picousd: 120 * 3_000_000 + 101 * 15_000_000 });
 }

@@ -26,6 +26,7 @@ mod schema;
 mod streams;
 mod target;
 pub mod tier;
+pub mod tokens;
 mod unrolled;
 pub mod view;
 

@@ -57,17 +57,25 @@ pub struct Observation {
 }
 
 impl Observation {
+    /// Whether the provider counted all that it charges for. Who generated nothing may leave out how much that was.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        let nothing = self.output_bytes == 0 && !self.called;
+        self.usage.is_some_and(|usage| !usage.input_unknown && (nothing || !usage.output_unknown))
+    }
+
     /// What the provider charges for, as far as it said.
     #[must_use]
     pub fn billed(&self) -> Option<Usage> {
         self.usage.map(|usage| self.with_what_stands_apart(usage))
     }
 
-    /// A usage of this answer with what was told of beside the counts.
+    /// A usage of this answer, as it is written down, with what was told of beside the counts.
     #[must_use]
     pub fn with_what_stands_apart(&self, usage: Usage) -> Usage {
         let service = if usage.service.is_standard() { self.service } else { usage.service };
-        Usage { service, web_searches: usage.web_searches.max(self.web_searches), ..usage }
+        let web_searches = usage.web_searches.max(self.web_searches);
+        Usage { service, web_searches, input_unknown: false, output_unknown: false, ..usage }
     }
 }
 

@@ -9,7 +9,7 @@ use super::{malformed, vector, Asked, Form, Input, Vectors};
 use crate::dialect::canonical::{Loss, Usage};
 use crate::dialect::gemini::path::bare;
 use crate::dialect::view::{estimate_tokens, View};
-use crate::dialect::StreamFault;
+use crate::dialect::{tokens, StreamFault};
 use crate::error::{ErrorKind, GatewayError};
 use crate::json::{quoted, write_quoted, Edit, Members};
 
@@ -165,8 +165,8 @@ struct Answer<'a> {
     embeddings: Vec<Embedding<'a>>,
     #[serde(borrow, default)]
     embedding: Option<Embedding<'a>>,
-    #[serde(default, rename = "usageMetadata")]
-    usage: Option<Counts>,
+    #[serde(borrow, default, rename = "usageMetadata")]
+    usage: Option<Counts<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -176,15 +176,15 @@ struct Embedding<'a> {
 }
 
 #[derive(Deserialize)]
-struct Counts {
-    #[serde(rename = "promptTokenCount")]
-    prompt: Option<u64>,
+struct Counts<'a> {
+    #[serde(borrow, rename = "promptTokenCount")]
+    prompt: Option<&'a RawValue>,
 }
 
 /// Reads an answer to either method.
 pub fn vectors(body: &[u8]) -> Result<Vectors<'_>, StreamFault> {
     let Answer { embeddings, embedding, usage } = crate::json::from_slice(body).map_err(|error| malformed(&error))?;
-    let usage = usage.and_then(|counts| counts.prompt);
+    let usage = tokens::read(usage.and_then(|counts| counts.prompt));
     Ok(Vectors {
         list: embeddings.into_iter().chain(embedding).map(|one| one.values).collect(),
         model: None,

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::{malformed, vector, Asked, Form, Input, Vectors};
 use crate::dialect::canonical::{Loss, Usage};
 use crate::dialect::view::{estimate_tokens, View};
-use crate::dialect::StreamFault;
+use crate::dialect::{tokens, StreamFault};
 use crate::error::{ErrorKind, GatewayError};
 use crate::json::{quoted, write_quoted, Edit, Members};
 use crate::policy::routing::BODY_MEMBERS;
@@ -103,8 +103,8 @@ struct Answer<'a> {
     data: Vec<Item<'a>>,
     #[serde(default)]
     model: Option<String>,
-    #[serde(default)]
-    usage: Option<Counts>,
+    #[serde(borrow, default)]
+    usage: Option<Counts<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -116,15 +116,16 @@ struct Item<'a> {
 }
 
 #[derive(Deserialize)]
-struct Counts {
-    prompt_tokens: Option<u64>,
+struct Counts<'a> {
+    #[serde(borrow)]
+    prompt_tokens: Option<&'a RawValue>,
 }
 
 /// Reads an answer.
 pub fn vectors(body: &[u8]) -> Result<Vectors<'_>, StreamFault> {
     let Answer { mut data, model, usage } = crate::json::from_slice(body).map_err(|error| malformed(&error))?;
     sorted::sort_by_key(&mut data, |item| item.index);
-    let usage = usage.and_then(|counts| counts.prompt_tokens);
+    let usage = tokens::read(usage.and_then(|counts| counts.prompt_tokens));
     Ok(Vectors {
         list: data.into_iter().map(|item| item.embedding).collect(),
         model,

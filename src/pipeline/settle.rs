@@ -137,15 +137,17 @@ impl<P: Platform> Run<'_, P> {
         let Some(chosen) = choice.candidates.get(account.candidate) else { return };
         let (rates, sent_ms) = (chosen.rates.as_deref(), account.opened.ts_ms);
         let nothing = (Usage::default(), Cost::NOTHING);
-        let guessed = |seen: Option<&Observation>| {
-            let (usage, bytes) = seen.map_or((None, 0), |s| (s.usage.as_ref(), s.output_bytes));
-            let usage = estimate(usage, view.estimated_input_tokens, bytes);
+        let estimated = |seen: Option<&Observation>, bytes: u64| {
+            let usage = estimate(seen.and_then(|s| s.usage.as_ref()), view.estimated_input_tokens, bytes);
             let usage = seen.map_or(usage, |seen| seen.with_what_stands_apart(usage));
             (usage, cost(&usage, Provenance::Estimated, rates, sent_ms))
         };
+        let guessed = |seen: Option<&Observation>| estimated(seen, seen.map_or(0, |s| s.output_bytes));
         let reported = |seen: &Observation| match seen.billed() {
-            Some(usage) => (usage, cost(&usage, Provenance::Reported, rates, sent_ms)),
-            None => guessed(Some(seen)),
+            Some(usage) if seen.is_counted() => (usage, cost(&usage, Provenance::Reported, rates, sent_ms)),
+            // All of it has come: what its provider counts is all that it generated, whatever we make of its length.
+            _ if seen.usage.is_some_and(|usage| !usage.output_unknown) => estimated(Some(seen), 0),
+            _ => guessed(Some(seen)),
         };
         let (outcome, (mut usage, mut cost)) = match &ending {
             Ending::Complete(seen) => (Outcome::Completed, reported(seen)),
@@ -218,10 +220,11 @@ impl<P: Platform> Run<'_, P> {
         }
     }
 
-    /// Reports that the counts in an answer that we write are an estimate, because the provider named none.
+    /// Reports that the counts in an answer that we write are an estimate, because the provider named none, or not all.
     pub fn report_estimate(&mut self, seen: &Observation) {
-        if seen.usage.is_none() && !self.answer_losses.iter().any(|loss| loss.field == "usage") {
-            self.answer_losses.push(Loss::converted("usage", "the provider reported none: estimated"));
+        if !seen.is_counted() && !self.answer_losses.iter().any(|loss| loss.field == "usage") {
+            let what = if seen.usage.is_none() { "none" } else { "a part of it" };
+            self.answer_losses.push(Loss::converted("usage", format!("the provider reported {what}: estimated")));
         }
     }
 

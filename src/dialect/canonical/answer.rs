@@ -120,9 +120,22 @@ pub struct Usage {
     /// The capacity that was used, where the provider says it.
     #[serde(default, skip_serializing_if = "ServiceTier::is_standard")]
     pub service: ServiceTier,
+    /// The provider did not count `input_tokens`: what stands there is no count. An account never says so, for what is missing
+    /// is estimated before it is written ([`estimate`](crate::accounting::estimate)); nor do the next.
+    #[serde(skip)]
+    pub input_unknown: bool,
+    /// The same of `output_tokens`.
+    #[serde(skip)]
+    pub output_unknown: bool,
 }
 
 impl Usage {
+    /// Of an answer whose provider has not counted anything yet.
+    #[must_use]
+    pub fn uncounted() -> Self {
+        Self { input_unknown: true, output_unknown: true, ..Self::default() }
+    }
+
     /// Every prompt token, cached and written ones included (OpenAI's `prompt_tokens`).
     #[must_use]
     pub fn prompt_tokens(&self) -> u64 {
@@ -160,6 +173,8 @@ impl Usage {
             file_searches: sum(self.file_searches, other.file_searches),
             code_executions: sum(self.code_executions, other.code_executions),
             service: if self.service.is_standard() { other.service } else { self.service },
+            input_unknown: self.input_unknown || other.input_unknown,
+            output_unknown: self.output_unknown || other.output_unknown,
         }
     }
 

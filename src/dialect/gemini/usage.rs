@@ -10,19 +10,24 @@ use crate::dialect::tier::ServiceTier;
 use crate::json::Members;
 
 /// Reads counts; `None` when the object holds none (Vertex sends it with the traffic type alone), for unknown is not 0.
+///
+/// Of prompt and answer one may be missing: then the total says it, or nobody. A total that leaves nothing for it has left it
+/// out as well, unless there were thoughts: they alone may have been generated, and a count of 0 is left out in this JSON form.
 pub fn decode(wire: &UsageMetadata<'_>) -> Option<Usage> {
-    if wire.prompt.is_none() && wire.candidates.is_none() && wire.total.is_none() {
+    let count = |number: Option<Int>| number.and_then(Int::tokens);
+    let (prompt, candidates, thoughts) = (count(wire.prompt), count(wire.candidates), count(wire.thoughts));
+    if prompt.is_none() && candidates.is_none() {
         return None;
     }
-    let count = |number: Option<Int>| number.map_or(0, Int::count);
-    let (prompt, tool_use, thoughts) = (count(wire.prompt), count(wire.tool_use), count(wire.thoughts));
-    let cached = wire.cached.map(Int::count);
-    let input_tokens = prompt.saturating_sub(cached.unwrap_or(0)).saturating_add(tool_use);
-    // A missing count is 0 in this JSON form, unless the total knows better.
-    let output_tokens = match wire.candidates {
-        Some(candidates) => candidates.count(),
-        None => [prompt, tool_use, thoughts].iter().fold(count(wire.total), |rest, part| rest.saturating_sub(*part)),
+    let (cached, tool_use) = (count(wire.cached), count(wire.tool_use).unwrap_or(0));
+    let rest = |known: Option<u64>| {
+        let rest =
+            [known?, tool_use, thoughts.unwrap_or(0)].iter().try_fold(count(wire.total)?, |r, p| r.checked_sub(*p));
+        rest.filter(|rest| *rest > 0 || thoughts.is_some())
     };
+    let (prompt, candidates) = (prompt.or_else(|| rest(candidates)), candidates.or_else(|| rest(prompt)));
+    let input_tokens = prompt.unwrap_or(0).saturating_sub(cached.unwrap_or(0)).saturating_add(tool_use);
+    let output_tokens = candidates.unwrap_or(0);
     let of_input = |modality| {
         let all = sum(&[tokens(&wire.prompt_details, modality), tokens(&wire.tool_use_details, modality)])?;
         Some(all.saturating_sub(tokens(&wire.cache_details, modality).unwrap_or(0)).min(input_tokens))
@@ -33,13 +38,15 @@ pub fn decode(wire: &UsageMetadata<'_>) -> Option<Usage> {
         input_tokens,
         cached_input_tokens: cached,
         output_tokens,
-        reasoning_tokens: wire.thoughts.map(Int::count),
+        reasoning_tokens: thoughts,
         audio_input_tokens: of_input("AUDIO"),
         audio_output_tokens: of_output("AUDIO"),
         cached_audio_tokens: tokens(&wire.cache_details, "AUDIO").map(|all| all.min(cached.unwrap_or(0))),
         image_input_tokens: of_input("IMAGE"),
         image_output_tokens: of_output("IMAGE"),
         service: tier.map_or_else(ServiceTier::default, |(_, raw)| ServiceTier::of_json(raw)),
+        input_unknown: prompt.is_none(),
+        output_unknown: candidates.is_none(),
         ..Usage::default()
     })
 }
@@ -58,7 +65,7 @@ pub fn searches(grounding: &RawValue) -> Option<u64> {
 fn tokens(details: &Option<Many<ModalityCount<'_>>>, modality: &str) -> Option<u64> {
     let Many(details) = details.as_ref()?;
     let those = details.iter().filter(|d| d.modality.as_deref().is_some_and(|m| m.eq_ignore_ascii_case(modality)));
-    sum(&those.map(|d| d.tokens.map(Int::count)).collect::<Vec<_>>())
+    sum(&those.map(|d| d.tokens.and_then(Int::tokens)).collect::<Vec<_>>())
 }
 
 /// The sum of what is known; `None` when nothing is.

@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::dialect::fields;
+use crate::dialect::{fields, tokens};
 
 /// Between the place of an error and what is wrong there. Names of members do not hold it, and `serde` escapes what it quotes.
 const PLACE: char = '\u{1}';
@@ -61,6 +61,11 @@ impl Int {
     /// The number, 0 for negative ones.
     pub fn count(self) -> u64 {
         u64::try_from(self.0).unwrap_or(0)
+    }
+
+    /// The number as one of tokens.
+    pub fn tokens(self) -> Option<u64> {
+        u64::try_from(self.0).ok().and_then(tokens::plausible)
     }
 }
 

@@ -4,29 +4,34 @@ use serde_json::value::RawValue;
 
 use super::write::{is_number, Object};
 use crate::dialect::canonical::Usage;
-use crate::json::scalar::count;
+use crate::dialect::tokens;
 use crate::json::Members;
 
-/// Reads a `usage` object; `None` when it counts nothing.
+/// Reads a `usage` object; `None` when it counts nothing. Of prompt and completion one may be missing: then the total says
+/// it, or nobody. A total that leaves nothing for it has left it out as well.
 ///
 /// The prompt total contains cached and written tokens, the completion total contains reasoning. Where the parts are
 /// larger than the total they cannot be inside it (xAI's cached tokens): then they are taken as standing beside it. For
 /// reasoning `total_tokens` decides where it is given.
 pub(in crate::dialect) fn decode(raw: &RawValue) -> Option<Usage> {
     let usage = Members::read(raw.get().as_bytes()).ok()?;
-    let number = |name: &str| count(usage.raw(name));
+    let number = |name: &str| tokens::read(usage.raw(name));
     let prompt = number("prompt_tokens").or_else(|| number("input_tokens"));
     let completion = number("completion_tokens").or_else(|| number("output_tokens"));
     if prompt.is_none() && completion.is_none() {
         return None;
     }
+    let total = number("total_tokens");
+    let rest = |known: Option<u64>| total?.checked_sub(known?).filter(|rest| *rest > 0);
+    let (prompt, completion) = (prompt.or_else(|| rest(completion)), completion.or_else(|| rest(prompt)));
+    let (input_unknown, output_unknown) = (prompt.is_none(), completion.is_none());
     let (prompt, completion) = (prompt.unwrap_or(0), completion.unwrap_or(0));
     let inside = |names: &[&str]| {
         names.iter().find_map(|name| usage.present(name)).and_then(|raw| Members::read(raw.get().as_bytes()).ok())
     };
     let prompt_details = inside(&["prompt_tokens_details", "prompt_token_details", "input_tokens_details"]);
     let completion_details = inside(&["completion_tokens_details", "output_tokens_details"]);
-    let detail = |details: &Option<Members<'_>>, name: &str| details.as_ref().and_then(|d| count(d.raw(name)));
+    let detail = |details: &Option<Members<'_>>, name: &str| details.as_ref().and_then(|d| tokens::read(d.raw(name)));
 
     let cached = detail(&prompt_details, "cached_tokens").or_else(|| {
         ["num_cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_tokens"]
@@ -38,7 +43,7 @@ pub(in crate::dialect) fn decode(raw: &RawValue) -> Option<Usage> {
 
     let reasoning = detail(&completion_details, "reasoning_tokens").or_else(|| number("reasoning_tokens"));
     let thought = reasoning.unwrap_or(0);
-    let contains_reasoning = match number("total_tokens") {
+    let contains_reasoning = match total {
         Some(total) if total == prompt.saturating_add(completion) => true,
         Some(total) if total == prompt.saturating_add(completion).saturating_add(thought) => false,
         _ => thought <= completion,
@@ -68,6 +73,8 @@ pub(in crate::dialect) fn decode(raw: &RawValue) -> Option<Usage> {
         image_input_tokens: detail(&prompt_details, "image_tokens").map(|image| image.min(input)),
         image_output_tokens: detail(&completion_details, "image_tokens").map(|image| image.min(output)),
         web_searches: detail(&tools, "web_search_requests"),
+        input_unknown,
+        output_unknown,
         ..Usage::default()
     })
 }
@@ -100,7 +107,7 @@ pub(super) fn is_count(name: &str) -> bool {
 
 /// Tokens written to a cache: for at most five minutes (or unspecified), and for longer.
 fn cache_writes(usage: &Members<'_>, details: Option<&Members<'_>>) -> (Option<u64>, Option<u64>) {
-    let find = |name: &str| details.and_then(|d| count(d.raw(name))).or_else(|| count(usage.raw(name)));
+    let find = |name: &str| details.and_then(|d| tokens::read(d.raw(name))).or_else(|| tokens::read(usage.raw(name)));
     let total = find("cache_write_tokens").or_else(|| find("cache_creation_input_tokens"));
     // OpenAI's own names (`InputTokensDetails` of its SDK), else Anthropic's.
     let by_lifetime = ["cache_write_tokens_details", "cache_creation"]
@@ -109,7 +116,7 @@ fn cache_writes(usage: &Members<'_>, details: Option<&Members<'_>>) -> (Option<u
     let Some(lifetimes) = by_lifetime.and_then(|raw| Members::read(raw.get().as_bytes()).ok()) else {
         return (total, None);
     };
-    let lifetime = |name: &str| count(lifetimes.raw(name));
+    let lifetime = |name: &str| tokens::read(lifetimes.raw(name));
     let long = ["ephemeral_1h_input_tokens", "ephemeral_24h_input_tokens", "ttl_12h_tokens"]
         .iter()
         .filter_map(|name| lifetime(name))
@@ -303,6 +310,26 @@ mod tests {
         }
         let usage = read(r#"{"prompt_tokens":5,"completion_tokens":2.0,"prompt_tokens_details":null}"#);
         assert_eq!(usage, Usage { input_tokens: 5, output_tokens: 2, ..Usage::default() });
+    }
+
+    #[test]
+    fn a_half_that_nobody_counted_is_unknown_unless_the_total_tells_it() {
+        for (text, prompt, completion) in [
+            (r#"{"prompt_tokens":10,"completion_tokens":0}"#, Some(10), Some(0)),
+            (r#"{"prompt_tokens":10,"total_tokens":15}"#, Some(10), Some(5)),
+            (r#"{"completion_tokens":5,"total_tokens":15}"#, Some(10), Some(5)),
+            (r#"{"prompt_tokens":10}"#, Some(10), None),
+            (r#"{"prompt_tokens":10,"total_tokens":10}"#, Some(10), None),
+            (r#"{"prompt_tokens":10,"total_tokens":9}"#, Some(10), None),
+            (r#"{"prompt_tokens":1e30,"completion_tokens":5}"#, None, Some(5)),
+            (r#"{"input_tokens":-1,"output_tokens":"5"}"#, None, Some(5)),
+        ] {
+            let usage = read(text);
+            let known = |tokens, unknown: bool| (!unknown).then_some(tokens);
+            assert_eq!(known(usage.input_tokens, usage.input_unknown), prompt, "{text}");
+            assert_eq!(known(usage.output_tokens, usage.output_unknown), completion, "{text}");
+            assert_eq!((usage.input_tokens, usage.output_tokens), (prompt.unwrap_or(0), completion.unwrap_or(0)));
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub fn decode(body: &[u8]) -> Result<ChatResponse, StreamFault> {
     let mut usage = None;
     if let Some(raw) = members.present("usage") {
         let wire: WireUsage<'_> = crate::json::from_str(raw.get()).map_err(malformed)?;
-        wire.merge_into(usage.insert(Usage::default()));
+        wire.merge_into(usage.insert(Usage::uncounted()));
         usage_extras(raw, &mut extras);
     }
     message_extras(&members, &mut extras);

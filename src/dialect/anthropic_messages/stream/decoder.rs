@@ -25,7 +25,7 @@ pub struct Decoder {
     id: String,
     /// Characters of visible text so far.
     said: usize,
-    usage: Usage,
+    usage: Option<Usage>,
     done: bool,
     /// Where the turn may have to be sent back.
     turn: Option<Turn>,
@@ -133,7 +133,7 @@ impl Decoder {
     /// Gets ready for the stream that goes on with the turn.
     pub fn resume(&mut self) {
         self.open.clear();
-        self.usage = Usage::default();
+        self.usage = None;
         (self.done, self.paused) = (false, false);
     }
 
@@ -149,8 +149,9 @@ impl Decoder {
         out.push(StreamEvent::Start { id, model: own(message.model), created: None });
         let mut extras = Vec::new();
         if let (Some(raw), Some(usage)) = (message.usage, usage) {
-            usage.merge_into(&mut self.usage);
-            out.push(StreamEvent::Usage(self.usage));
+            let counted = self.usage.get_or_insert_with(Usage::uncounted);
+            usage.start(counted);
+            out.push(StreamEvent::Usage(*counted));
             usage_extras(raw, &mut extras);
         }
         if let Some(members) = event.message.and_then(|raw| Members::read(raw.get().as_bytes()).ok()) {
@@ -311,8 +312,9 @@ impl Decoder {
         let usage: Option<WireUsage<'_>> = event.usage.map(parse).transpose()?;
         let mut extras = Vec::new();
         if let (Some(raw), Some(usage)) = (event.usage, usage) {
-            usage.merge_into(&mut self.usage);
-            out.push(StreamEvent::Usage(self.usage));
+            let counted = self.usage.get_or_insert_with(Usage::uncounted);
+            usage.merge_into(counted);
+            out.push(StreamEvent::Usage(*counted));
             usage_extras(raw, &mut extras);
         }
         for raw in event.delta.map(RawValue::get).map(str::as_bytes).into_iter().chain([data]) {

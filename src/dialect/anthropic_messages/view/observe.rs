@@ -94,7 +94,9 @@ fn observe_kind<'f>(
             let usage: Option<WireUsage<'_>> = message.usage.map(parse).transpose()?;
             keep(&mut seen.id, message.id);
             keep(&mut seen.model, message.model);
-            merge(&mut seen.usage, usage.as_ref());
+            if let Some(usage) = &usage {
+                usage.start(seen.usage.get_or_insert_with(Usage::uncounted));
+            }
             Ok(Seen { usage: usage.is_some(), ..Seen::default() })
         }
         "content_block_start" => block_start(event, seen),
@@ -170,7 +172,7 @@ fn keep(slot: &mut Option<String>, text: Option<Text<'_>>) {
 
 fn merge(slot: &mut Option<Usage>, usage: Option<&WireUsage<'_>>) {
     if let Some(usage) = usage {
-        usage.merge_into(slot.get_or_insert_with(Usage::default));
+        usage.merge_into(slot.get_or_insert_with(Usage::uncounted));
     }
 }
 
