@@ -302,3 +302,42 @@ fn an_answer_that_nobody_waits_for_is_estimated_like_any_other() {
         assert_eq!((usage.prompt_tokens(), usage.completion_tokens()), (100, 10), "{stream}");
     }
 }
+
+#[test]
+fn what_a_rejected_answer_counts_is_charged() {
+    let chat = r#""usage":{"prompt_tokens":1000,"completion_tokens":100}"#;
+    let failed = r#""choices":[{"index":0,"message":{"content":"x"},"finish_reason":"insufficient_system_resource"}]"#;
+    let error = r#""error":{"message":"busy","type":"server_error"}"#;
+    let none = r#""usage":{"prompt_tokens":0,"completion_tokens":0}"#;
+    for (words, body, charged) in [
+        (Chat, format!(r#"{{"id":"c","choices":[],{chat}}}"#), true),
+        (Chat, format!(r#"{{"id":"c","choices":null,{chat}}}"#), true),
+        (Chat, format!(r#"{{"id":"c",{chat}}}"#), true),
+        (Chat, format!(r#"{{"id":"c",{failed},{chat}}}"#), true),
+        (Chat, format!(r#"{{"id":"c",{error},{chat}}}"#), true),
+        (Chat, format!(r#"{{"id":"c",{error},{none}}}"#), false),
+        (Chat, format!("data: {{\"choices\":[],{chat}}}\n\n"), true),
+        (Messages, r#"{"type":"message","usage":{"input_tokens":1000,"output_tokens":100}}"#.to_owned(), true),
+        (Gemini, r#"{"usageMetadata":{"promptTokenCount":1000,"candidatesTokenCount":100}}"#.to_owned(), true),
+        (Responses, r#"{"object":"response","usage":{"input_tokens":1000,"output_tokens":100}}"#.to_owned(), true),
+    ] {
+        let (path, asked) = words.ask(false);
+        let fake =
+            run(path, &asked, vec![Script::json(200, body.clone()), Script::json(200, words.whole("x", "null"))]);
+        let Settled { usage, cost, outcome, .. } = settled(&fake).remove(0);
+        let told = (usage.prompt_tokens(), usage.completion_tokens());
+        if charged {
+            assert_eq!((outcome, told), (Outcome::Cut, (1000, 100)), "{body}");
+            assert!(cost.picousd().is_some_and(|cost| cost > 0), "{body}: {cost:?}");
+        } else {
+            assert_eq!((outcome, cost.picousd()), (Outcome::Failed, Some(0)), "{body}");
+        }
+    }
+    // Whether anybody waits for it or not.
+    let (path, asked) = Chat.ask(false);
+    let fake = Fake::new([Script::json(200, format!(r#"{{"id":"c","choices":[],{chat}}}"#))]);
+    fake.0.gone_at.set(Some(START_MS + 5));
+    serve(&fake, &gateway(), post(path, &asked.to_string(), &[]));
+    let Settled { usage, outcome, .. } = settled(&fake).remove(0);
+    assert_eq!((outcome, usage.prompt_tokens(), usage.completion_tokens()), (Outcome::ClientGone, 1000, 100));
+}

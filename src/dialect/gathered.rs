@@ -61,6 +61,22 @@ pub fn whole(dialect: Dialect, body: &[u8]) -> Result<Whole, StreamFault> {
     native.map(Whole::Native).ok_or_else(unfit)
 }
 
+/// What a body says of tokens that is no answer otherwise: they were used all the same.
+#[must_use]
+pub fn rejected(dialect: Dialect, body: &[u8]) -> Observation {
+    let mut seen = Observation::default();
+    if is_stream(body) {
+        let _ = each_frame(dialect, body, |frame| {
+            // An event that cannot be read, and an error, do not take back what was counted.
+            let _ = dialect.observe_event(frame, &mut seen);
+            Ok(())
+        });
+    } else if let Ok(members) = Members::read(body) {
+        seen.usage = ["usage", "usageMetadata"].iter().find_map(|name| dialect.decode_usage(members.present(name)?));
+    }
+    seen
+}
+
 /// The choices of a stream that was recorded, by index, as far as it can be read.
 #[must_use]
 pub fn choices(dialect: Dialect, body: &[u8]) -> Vec<Choice> {

@@ -33,13 +33,14 @@ pub mod view;
 use serde::de::value::StrDeserializer;
 use serde::de::IntoDeserializer;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 pub use observed::{Observation, ProviderError, Seen, StreamFault, Varying};
 pub use reply::{ReplyContext, Tail};
 pub use streams::{StreamDecoder, StreamEncoder};
 pub use target::{Encoded, ModelTraits, Target};
 
-use canonical::{ChatRequest, ChatResponse, Loss};
+use canonical::{ChatRequest, ChatResponse, Loss, Usage};
 use carried::Signer;
 use view::View;
 
@@ -196,6 +197,15 @@ impl Dialect {
             Self::AnthropicMessages => anthropic_messages::view::observe_response(body),
             Self::Gemini => gemini::view::observe_response(body),
             Self::OpenAiResponses => openai_responses::view::observe_response(body),
+        }
+    }
+
+    /// Reads token counts by themselves.
+    pub fn decode_usage(self, raw: &RawValue) -> Option<Usage> {
+        match self {
+            Self::OpenAiChat | Self::OpenAiResponses => openai_chat::usage::decode(raw),
+            Self::AnthropicMessages => anthropic_messages::view::usage(raw),
+            Self::Gemini => gemini::usage::decode(&crate::json::from_str(raw.get()).ok()?),
         }
     }
 

@@ -64,6 +64,13 @@ impl Observation {
         self.usage.is_some_and(|usage| !usage.input_unknown && (nothing || !usage.output_unknown))
     }
 
+    /// Whether anything was used, by the provider's counts or by what came.
+    #[must_use]
+    pub fn has_used(&self) -> bool {
+        let counted = self.usage.map_or(0, |usage| usage.prompt_tokens().saturating_add(usage.completion_tokens()));
+        counted > 0 || self.output_bytes > 0
+    }
+
     /// What the provider charges for, as far as it said.
     #[must_use]
     pub fn billed(&self) -> Option<Usage> {

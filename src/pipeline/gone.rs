@@ -91,11 +91,13 @@ impl<P: Platform> Run<'_, P> {
         };
         call.abort();
         let estimated = self.view.estimated_input_tokens;
-        let answer =
-            body.and_then(|body| self.choice.work.understand(self.exchange, chosen, estimated, bare(body)).ok());
+        let answer = body.map(|body| self.choice.work.understand(self.exchange, chosen, estimated, bare(body)));
         match &answer {
-            Some(Answer::Native(_, seen) | Answer::Foreign(_, seen)) => self.settle(account, Ending::Drained(seen)),
-            None => self.settle(account, Ending::Unanswered(None)),
+            Some(Ok(Answer::Native(_, seen) | Answer::Foreign(_, seen))) => self.settle(account, Ending::Drained(seen)),
+            Some(Err(rejected)) if rejected.seen.has_used() => {
+                self.settle(account, Ending::Abandoned(&rejected.seen));
+            }
+            Some(Err(_)) | None => self.settle(account, Ending::Unanswered(None)),
         }
         Event::ClientGone
     }

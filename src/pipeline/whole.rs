@@ -8,7 +8,7 @@ use crate::pipeline::choose::Candidate;
 use crate::pipeline::pausing::Pause;
 use crate::pipeline::reply;
 use crate::pipeline::settle::Ending;
-use crate::pipeline::work::Answer;
+use crate::pipeline::work::{Answer, Rejected};
 use crate::ports::{Interrupt, Platform, UpstreamCall};
 use crate::upstream::failure::{classify_event, AttemptFailure, FailureClass};
 use crate::upstream::told::told;
@@ -68,21 +68,39 @@ impl<P: Platform> Run<'_, P> {
         let (body, pause) = self.gather(candidate, bare(body));
         match self.choice.work.understand(self.exchange, chosen, self.view.estimated_input_tokens, body) {
             Ok(answer) => Ok((answer, pause)),
-            Err(StreamFault::Provider(error)) => {
-                let failure = classify_event(chosen.dialect, &chosen.provider.profile, error);
-                self.settle(account, Ending::Refused(failure.clone()));
-                Err(self.failed(candidate, failure))
-            }
-            Err(StreamFault::Malformed(what)) => {
+            Err(rejected) => Err(self.rejected(account, candidate, chosen, status, *rejected)),
+        }
+    }
+
+    /// Settles an attempt whose answer is none. Tokens that were counted or came with it were used, as in a stream that breaks.
+    fn rejected(
+        &mut self,
+        account: usize,
+        candidate: usize,
+        chosen: &Candidate<'_>,
+        status: u16,
+        Rejected { fault, seen }: Rejected,
+    ) -> Event {
+        let (failure, is_told) = match fault {
+            StreamFault::Provider(error) => (classify_event(chosen.dialect, &chosen.provider.profile, error), true),
+            StreamFault::Malformed(what) => {
                 let error = ProviderError { message: what, ..ProviderError::default() };
-                let failure = AttemptFailure {
-                    status: Some(status),
-                    error: Some(error),
-                    ..AttemptFailure::silent(FailureClass::Server)
-                };
-                self.settle(account, Ending::Unanswered(Some(failure.clone())));
-                Err(Event::Failed(failure))
+                let silent = AttemptFailure::silent(FailureClass::Server);
+                (AttemptFailure { status: Some(status), error: Some(error), ..silent }, false)
             }
+        };
+        let ending = if seen.has_used() {
+            Ending::Broken(failure.clone(), &seen)
+        } else if is_told {
+            Ending::Refused(failure.clone())
+        } else {
+            Ending::Unanswered(Some(failure.clone()))
+        };
+        self.settle(account, ending);
+        if is_told {
+            self.failed(candidate, failure)
+        } else {
+            Event::Failed(failure)
         }
     }
 

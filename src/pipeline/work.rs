@@ -40,6 +40,15 @@ pub struct Chat<'b> {
     canonical: Option<ChatRequest>,
 }
 
+/// A body that is no answer to what was asked.
+#[derive(Debug)]
+pub struct Rejected {
+    /// Why.
+    pub fault: StreamFault,
+    /// What it said all the same.
+    pub seen: Observation,
+}
+
 /// A whole answer that was understood.
 pub enum Answer {
     /// In the caller's dialect already.
@@ -148,13 +157,14 @@ impl<'b> Work<'b> {
         chosen: &Candidate<'_>,
         estimated: u64,
         body: Vec<u8>,
-    ) -> Result<Answer, StreamFault> {
-        let native = |(body, seen)| Answer::Native(body, seen);
-        match self {
-            Self::Answer(_) => understand(exchange.dialect, chosen, body),
-            Self::Count(_) => Count::answer(exchange.dialect, chosen.dialect, body).map(native),
-            Self::Embed(asked) => asked.answer(body, chosen.dialect, &chosen.model, estimated).map(native),
-        }
+    ) -> Result<Answer, Box<Rejected>> {
+        let read = match self {
+            Self::Answer(_) => return understand(exchange.dialect, chosen, body),
+            Self::Count(_) => Count::answer(exchange.dialect, chosen.dialect, body),
+            Self::Embed(asked) => asked.answer(body, chosen.dialect, &chosen.model, estimated),
+        };
+        let (body, seen) = read.map_err(|fault| Rejected { fault, seen: Observation::default() })?;
+        Ok(Answer::Native(body, seen))
     }
 
     /// Whether an answer from a provider of that dialect says our estimate where the provider counted nothing.
@@ -221,24 +231,34 @@ impl<'b> Chat<'b> {
     }
 }
 
-fn understand(caller: Dialect, chosen: &Candidate<'_>, body: Vec<u8>) -> Result<Answer, StreamFault> {
+fn understand(caller: Dialect, chosen: &Candidate<'_>, body: Vec<u8>) -> Result<Answer, Box<Rejected>> {
     let dialect = chosen.dialect;
-    let whole = if gathered::is_stream(&body) { gathered::whole(dialect, &body)? } else { Whole::Native(body) };
+    let rejected = |body: &[u8], fault| Box::new(Rejected { fault, seen: gathered::rejected(dialect, body) });
+    let whole = if gathered::is_stream(&body) {
+        gathered::whole(dialect, &body).map_err(|fault| rejected(&body, fault))?
+    } else {
+        Whole::Native(body)
+    };
     let answer = match whole {
         Whole::Read(response, seen) => Answer::Foreign(Box::new(response), seen),
         Whole::Native(body) => {
-            let seen = dialect.observe_response(&body)?;
+            let seen = dialect.observe_response(&body).map_err(|fault| rejected(&body, fault))?;
             if chosen.answers_in(caller) {
                 Answer::Native(body, seen)
             } else {
-                Answer::Foreign(Box::new(dialect.decode_response(&body)?), seen)
+                match dialect.decode_response(&body) {
+                    Ok(response) => Answer::Foreign(Box::new(response), seen),
+                    Err(fault) => return Err(Box::new(Rejected { fault, seen })),
+                }
             }
         }
     };
-    let (Answer::Native(_, seen) | Answer::Foreign(_, seen)) = &answer;
-    if seen.finish == Some(FinishReason::Failed) {
-        let word = seen.raw_finish.as_deref().unwrap_or_default();
-        return Err(StreamFault::Malformed(format!("the model's turn failed: {word}")));
+    match answer {
+        Answer::Native(_, seen) | Answer::Foreign(_, seen) if seen.finish == Some(FinishReason::Failed) => {
+            let word = seen.raw_finish.as_deref().unwrap_or_default();
+            let fault = StreamFault::Malformed(format!("the model's turn failed: {word}"));
+            Err(Box::new(Rejected { fault, seen }))
+        }
+        answer => Ok(answer),
     }
-    Ok(answer)
 }

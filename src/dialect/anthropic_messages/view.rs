@@ -3,7 +3,7 @@
 mod observe;
 mod request;
 
-pub use observe::{observe_event, observe_response};
+pub use observe::{observe_event, observe_response, usage};
 pub use request::{view, view_count_tokens};
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ mod partial_args;
 mod schema;
 mod types;
 pub(super) mod unrolled;
-mod usage;
+pub(super) mod usage;
 mod values;
 mod write;
 

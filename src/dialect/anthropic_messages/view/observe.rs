@@ -55,6 +55,13 @@ pub fn observe_response(body: &[u8]) -> Result<Observation, StreamFault> {
     Ok(seen)
 }
 
+/// Reads token counts by themselves.
+pub fn usage(raw: &RawValue) -> Option<Usage> {
+    let (wire, mut usage) = (parse::<WireUsage<'_>>(raw).ok()?, None);
+    merge(&mut usage, Some(&wire));
+    usage
+}
+
 fn block_bytes(block: &Block<'_>) -> u64 {
     let text = |text: &Option<Text<'_>>| text.as_ref().map_or(0, |t| t.as_str().len());
     let input = block.input.map_or(0, |input| input.get().len());
