@@ -1,5 +1,5 @@
-//! Providers that count too little or too much. Of their counts what can be true is used, what is missing is estimated and
-//! told as an estimate.
+//! Providers that count too little, too much, or in an odd place. Of their counts what can be true is used, what is missing is
+//! estimated and told as an estimate, and a client that asked for its usage gets it once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // of helpers; tests may fail loudly
 
 mod support;
@@ -340,4 +340,55 @@ fn what_a_rejected_answer_counts_is_charged() {
     serve(&fake, &gateway(), post(path, &asked.to_string(), &[]));
     let Settled { usage, outcome, .. } = settled(&fake).remove(0);
     assert_eq!((outcome, usage.prompt_tokens(), usage.completion_tokens()), (Outcome::ClientGone, 1000, 100));
+}
+
+#[test]
+fn a_client_that_asked_for_its_usage_gets_it_once_with_its_cost() {
+    let counts = r#"{"prompt_tokens":100,"completion_tokens":5,"total_tokens":105,"queue_time":0.5}"#;
+    let chunk = |rest: &str| {
+        format!("data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",{rest}}}\n\n")
+    };
+    let text = chunk(r#""choices":[{"index":0,"delta":{"role":"assistant","content":"Hello"},"finish_reason":null}]"#);
+    let stop = |more: &str| chunk(&format!(r#""choices":[{{"index":0,"delta":{{}},"finish_reason":"stop"}}]{more}"#));
+    let (at_the_top, groqs) = (format!(r#","usage":{counts}"#), format!(r#","x_groq":{{"usage":{counts}}}"#));
+    let moonshots =
+        chunk(&format!(r#""choices":[{{"index":0,"delta":{{}},"finish_reason":"stop","usage":{counts}}}]"#));
+    let nothing = chunk(r#""choices":[]"#);
+    for (name, last) in [
+        ("an event of its own", vec![stop(""), chunk(&format!(r#""choices":[]{at_the_top}"#))]),
+        ("on the last chunk", vec![stop(&at_the_top)]),
+        ("before an empty event", vec![stop(&at_the_top), ": ping\n\n".to_owned(), nothing.clone()]),
+        ("under x_groq", vec![stop(&groqs)]),
+        ("under x_groq before an empty event", vec![stop(&groqs), nothing]),
+        ("under x_groq in an event of its own", vec![stop(""), chunk(&format!(r#""choices":[]{groqs}"#))]),
+        ("in a choice", vec![moonshots]),
+    ] {
+        for asks in [true, false] {
+            let mut body = Chat.ask(true).1;
+            if asks {
+                body["stream_options"] = json!({"include_usage": true});
+            }
+            let mut events = vec![text.clone()];
+            events.extend(last.iter().cloned());
+            events.push("data: [DONE]\n\n".to_owned());
+            let fake = run("/v1/chat/completions", &body, vec![Script::stream(&events)]);
+            let got = fake.body();
+            assert!(got.starts_with(&text) && got.ends_with("data: [DONE]\n\n"), "{name}: {got}");
+            let read = got.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
+            let read: Vec<Value> = read.map(|data| serde_json::from_str(data).unwrap()).collect();
+            let told: Vec<&Value> =
+                read.iter().map(|event| &event["usage"]).filter(|usage| usage.is_object()).collect();
+            if asks {
+                assert_eq!(told.len(), 1, "{name}: {got}");
+                let usage = told[0];
+                assert_eq!((&usage["prompt_tokens"], &usage["completion_tokens"]), (&json!(100), &json!(5)), "{name}");
+                assert!(usage["cost"].is_number(), "{name}: {got}");
+            } else {
+                assert!(told.iter().all(|usage| usage.get("cost").is_none()), "{name}: {got}");
+            }
+            assert_eq!(read.iter().filter(|event| event["choices"][0]["finish_reason"] == "stop").count(), 1, "{name}");
+            let Settled { usage, cost, .. } = settled(&fake).remove(0);
+            assert_eq!((usage.prompt_tokens(), cost.certainty()), (100, Certainty::Exact), "{name}");
+        }
+    }
 }

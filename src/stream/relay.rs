@@ -16,7 +16,7 @@ use crate::dialect::canonical::{Extra, FinishReason, Loss};
 use crate::dialect::pause::Resume;
 use crate::dialect::{openai_responses, Dialect, Observation, ProviderError, ReplyContext, StreamEncoder, Tail};
 use crate::sse::{self, Ending, Frame};
-use end::{close_event, conclude_native, with_frame};
+use end::{close_event, conclude_native, tells_usage, with_frame};
 use forms::{late_usage, Form, Notes, Translation};
 
 /// A stream between its first byte and its end.
@@ -74,7 +74,7 @@ impl Relay {
     /// Passes on a native stream event by event. The context says whether the caller asked for the usage event.
     #[must_use]
     pub fn whole_events(dialect: Dialect, context: ReplyContext) -> Self {
-        Self::new(dialect, Form::WholeEvents { context: Box::new(context), held: None, terminator: None })
+        Self::new(dialect, Form::whole_events(context))
     }
 
     /// Rewrites a stream in the caller's dialect.
@@ -212,7 +212,10 @@ impl Relay {
     pub fn writes_usage(&self) -> bool {
         match &self.form {
             Form::Untouched { .. } => false,
-            Form::WholeEvents { context, .. } => self.dialect == Dialect::OpenAiChat && context.include_usage,
+            Form::WholeEvents { context, held, .. } => {
+                let own = held.as_deref().is_some_and(tells_usage);
+                self.dialect == Dialect::OpenAiChat && context.include_usage && !own
+            }
             Form::Translated(translation) => match &translation.encoder {
                 StreamEncoder::OpenAiChat(encoder) => encoder.includes_usage(),
                 _ => true,
@@ -320,10 +323,9 @@ impl Relay {
     #[must_use]
     pub fn with_end(&self, events: &[u8]) -> Vec<u8> {
         let mut all = events.to_vec();
-        if let Form::WholeEvents { held, terminator, .. } = &self.form {
-            for raw in [held, terminator].into_iter().flatten() {
+        if let Form::WholeEvents { held, behind, terminator, .. } = &self.form {
+            for raw in [held.as_ref(), Some(behind), terminator.as_ref()].into_iter().flatten() {
                 all.extend_from_slice(raw);
-                close_event(&mut all);
             }
         }
         all
@@ -337,8 +339,9 @@ impl Relay {
             Form::Untouched { .. } if inside_event => out.extend_from_slice(b"\n\n"),
             Form::Untouched { .. } => {}
             Form::Translated(translation) => translation.end(tail, out, &mut self.notes),
-            Form::WholeEvents { context, held, terminator } => {
-                conclude_native(self.dialect, context, held.take(), tail, &self.notes.observation, out);
+            Form::WholeEvents { context, held, behind, terminator } => {
+                let behind = std::mem::take(behind);
+                conclude_native(self.dialect, context, held.take(), behind, tail, &self.notes.observation, out);
                 match (terminator.take(), self.dialect) {
                     (Some(raw), Dialect::OpenAiResponses) => {
                         // The terminator is the answer itself, with its usage.

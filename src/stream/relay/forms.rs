@@ -29,9 +29,11 @@ pub(super) enum Form {
     Untouched {
         so_far: Option<Vec<u8>>,
     },
+    /// `held` may be the last event that says something, and `behind` are those after it that say nothing.
     WholeEvents {
         context: Box<ReplyContext>,
         held: Option<Vec<u8>>,
+        behind: Vec<u8>,
         terminator: Option<Vec<u8>>,
     },
     Translated(Box<Translation>),
@@ -77,12 +79,17 @@ impl Form {
         self.take_event(dialect, frame, notes, out)
     }
 
+    /// Passes on events as they come.
+    pub(super) fn whole_events(context: ReplyContext) -> Self {
+        Self::WholeEvents { context: Box::new(context), held: None, behind: Vec::new(), terminator: None }
+    }
+
     /// Has what passes untouched pass event by event from here on: its bytes so far go out. False: its content is out already.
     pub(super) fn touch(&mut self, context: impl FnOnce() -> ReplyContext, out: &mut Vec<u8>) -> bool {
         if let Self::Untouched { so_far } = self {
             let Some(mut bytes) = so_far.take() else { return false };
             out.append(&mut bytes);
-            *self = Self::WholeEvents { context: Box::new(context()), held: None, terminator: None };
+            *self = Self::whole_events(context());
         }
         true
     }
@@ -150,25 +157,23 @@ impl Form {
                     kept.extend_from_slice(frame.raw);
                 }
             }
-            Self::WholeEvents { context, held, terminator } => {
-                if let Some(earlier) = held.take() {
-                    // An event that turned out not to be the last goes out as it came.
-                    if seen.terminal {
-                        *held = Some(earlier);
-                    } else {
-                        out.extend_from_slice(&earlier);
-                    }
-                }
+            Self::WholeEvents { context, held, behind, terminator } => {
+                let unasked = seen.usage_only && !context.include_usage;
+                let may_be_last =
+                    seen.usage_only || (observation.finish.is_some() && (seen.usage || dialect == Dialect::Gemini));
                 if seen.terminal {
                     *terminator = Some(closed(frame));
-                } else if seen.usage_only && !context.include_usage {
-                    // We asked for it, the caller did not.
-                } else if seen.usage_only
-                    || (observation.finish.is_some() && (seen.usage || dialect == Dialect::Gemini))
-                {
-                    *held = Some(closed(frame));
-                } else {
-                    out.extend_from_slice(frame.raw);
+                } else if held.is_some() && !seen.content && !may_be_last {
+                    behind.extend_from_slice(&closed(frame));
+                } else if !unasked {
+                    // An event that turned out not to be the last goes out as it came.
+                    out.append(&mut held.take().unwrap_or_default());
+                    out.append(behind);
+                    if may_be_last {
+                        *held = Some(closed(frame));
+                    } else {
+                        out.extend_from_slice(frame.raw);
+                    }
                 }
             }
             Self::Translated(_) => {}
