@@ -272,6 +272,24 @@ fn what_a_stream_counts_piece_by_piece_is_put_together() {
 }
 
 #[test]
+fn vectors_are_counted_by_their_prompt_alone() {
+    for (usage, certainty) in [
+        (r#"{"prompt_tokens":8,"total_tokens":8}"#, Certainty::Exact),
+        (r#"{"prompt_tokens":"8"}"#, Certainty::Exact),
+        (r#"{"prompt_tokens":-8}"#, Certainty::Estimated),
+        (r#"{"prompt_tokens":4000000000000}"#, Certainty::Estimated),
+    ] {
+        let answer = format!(
+            r#"{{"object":"list","data":[{{"object":"embedding","index":0,"embedding":[0.1]}}],"model":"m","usage":{usage}}}"#
+        );
+        let asked = json!({"model": "openai/text-embedding-3-small", "input": "Hi"});
+        let fake = run("/v1/embeddings", &asked, vec![Script::json(200, answer)]);
+        assert_eq!(fake.status(), 200, "{usage}");
+        assert_eq!(settled(&fake).remove(0).cost.certainty(), certainty, "{usage}");
+    }
+}
+
+#[test]
 fn a_translated_answer_tells_which_counts_are_an_estimate() {
     let (_, mut body) = Chat.ask(false);
     body["max_tokens"] = json!(99);
