@@ -16,7 +16,7 @@ use crate::dialect::canonical::{Extra, FinishReason, Loss};
 use crate::dialect::pause::Resume;
 use crate::dialect::{openai_responses, Dialect, Observation, ProviderError, ReplyContext, StreamEncoder, Tail};
 use crate::sse::{self, Ending, Frame};
-use end::{close_event, conclude_native, tells_usage, with_frame};
+use end::{close_event, conclude_native, with_frame};
 use forms::{late_usage, Form, Notes, Translation};
 
 /// A stream between its first byte and its end.
@@ -213,8 +213,7 @@ impl Relay {
         match &self.form {
             Form::Untouched { .. } => false,
             Form::WholeEvents { context, held, .. } => {
-                let own = held.as_deref().is_some_and(tells_usage);
-                self.dialect == Dialect::OpenAiChat && context.include_usage && !own
+                self.dialect == Dialect::OpenAiChat && context.include_usage && held.is_none()
             }
             Form::Translated(translation) => match &translation.encoder {
                 StreamEncoder::OpenAiChat(encoder) => encoder.includes_usage(),

@@ -148,7 +148,7 @@ describe('a resumable stream', () => {
     const first = await begin('openai-chat', { origin: 'https://one.example' });
     const id = first.headers['x-signalbox-stream-id'];
     assert.equal(first.headers['access-control-allow-origin'], 'https://one.example');
-    assert.match(first.headers['access-control-expose-headers'], /x-signalbox-upstream-request-id/, 'what the provider told, too');
+    assert.match(first.headers['access-control-expose-headers'], /x-signalbox-upstream-x-request-id/, 'what the provider told, too');
     await first.rest();
     const other = await resume(id, 0, { origin: 'https://two.example' });
     assert.equal(other.headers['access-control-allow-origin'], 'https://two.example');

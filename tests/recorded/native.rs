@@ -31,12 +31,6 @@ pub fn differences(case: &Case, asked: Asking, got: &Got) -> Vec<String> {
     list
 }
 
-/// Whether an event of a stream has its usage where clients look for it.
-pub fn tells_usage(body: &[u8]) -> bool {
-    let lines = std::str::from_utf8(body).unwrap().lines().filter_map(|line| line.strip_prefix("data:"));
-    lines.filter_map(|data| serde_json::from_str::<Value>(data).ok()).any(|event| event["usage"].is_object())
-}
-
 /// OpenAI's stream, event by event: usage that only the gateway asked for is hidden, a missing `[DONE]` is given.
 fn whole_events(body: &[u8], usage: bool) -> Vec<u8> {
     let text = std::str::from_utf8(body).unwrap();

@@ -1,25 +1,19 @@
 //! The end of a native stream that goes out as whole events: what was held back, with usage, cost and our report in it.
 
 use crate::dialect::{anthropic_messages, gemini, openai_chat, Dialect, Observation, ReplyContext, Tail};
-use crate::json::Members;
 use crate::sse::{self, Frame};
 
 /// Appends what was held back, changed where it must be.
 pub(super) fn conclude_native(
     dialect: Dialect,
     context: &ReplyContext,
-    mut held: Option<Vec<u8>>,
+    held: Option<Vec<u8>>,
     mut behind: Vec<u8>,
     tail: &Tail,
     observation: &Observation,
     out: &mut Vec<u8>,
 ) {
     let signalbox = tail.signalbox.as_deref();
-    // What is counted where no client looks for it (Groq's `x_groq`) goes out as it came, and the client's own event follows.
-    if dialect == Dialect::OpenAiChat && context.include_usage && !held.as_deref().is_some_and(tells_usage) {
-        out.append(&mut held.take().unwrap_or_default());
-        out.append(&mut behind);
-    }
     match (dialect, held) {
         (Dialect::OpenAiChat, Some(raw)) => {
             let cost = tail.cost_usd.as_deref().filter(|_| context.include_usage);
@@ -45,12 +39,6 @@ pub(super) fn conclude_native(
     out.append(&mut behind);
 }
 
-/// Whether an event of Chat Completions has its usage where clients look for it.
-pub(super) fn tells_usage(raw: &[u8]) -> bool {
-    let tells = |f: &Frame<'_>| Members::read(f.data.as_deref()?).ok()?.present("usage").map(|_| ());
-    with_frame(raw, tells).is_some()
-}
-
 /// An event to be kept: the last one of a stream may have come without its blank line.
 pub(super) fn closed(frame: &Frame<'_>) -> Vec<u8> {
     let mut raw = frame.raw.to_vec();
@@ -67,7 +55,7 @@ pub(super) fn close_event(out: &mut Vec<u8>) {
 }
 
 /// Reads one held event again; `None` where it cannot be changed and goes out as it came.
-pub(super) fn with_frame<T>(raw: &[u8], change: impl Fn(&Frame<'_>) -> Option<T>) -> Option<T> {
+pub(super) fn with_frame(raw: &[u8], change: impl Fn(&Frame<'_>) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
     let mut decoder = sse::Decoder::new();
     decoder.push(raw).ok()?;
     if let Some(frame) = decoder.next_frame() {
