@@ -1,5 +1,5 @@
 //! A stream put together to the whole answer that it tells: of a recording, and of servers that stream whatever they are asked
-//! for (kaito-project/kaito issue 1880, unslothai/unsloth issue 6570).
+//! for (reported of kaito and unsloth).
 
 use serde_json::value::RawValue;
 

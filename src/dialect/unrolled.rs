@@ -1,5 +1,5 @@
 //! A whole answer in the place of a stream, as the stream that it should have been. Servers that cannot stream with tools, or
-//! not at all, answer so (sgl-project/sglang issue 2810, ObolNetwork/llms issue 4). Nothing of it is lost on the way: what
+//! not at all, answer so (reported of sglang and of ObolNetwork/llms). Nothing of it is lost on the way: what
 //! each dialect's `unrolled.rs` writes are that dialect's own events, with every member that the answer has.
 
 use super::{anthropic_messages, gemini, openai_chat, openai_responses, Dialect};

@@ -181,7 +181,7 @@ impl<P: Platform> Run<'_, P> {
 }
 
 /// A body without what some servers put around their JSON: a byte order mark, which a reader may ignore (RFC 8259 §8.1), or the
-/// end of a stream (decolua/9router issue 3492).
+/// end of a stream (reported of 9router).
 pub(super) fn bare(mut body: Vec<u8>) -> Vec<u8> {
     if body.starts_with(b"\xef\xbb\xbf") {
         body.drain(..3);
