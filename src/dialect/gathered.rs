@@ -102,14 +102,7 @@ fn each_frame(
     frames.push(body).map_err(too_long)?;
     let mut each = |frame: &Frame<'_>| match dialect.unrolled(frame) {
         None => take(frame),
-        Some(events) => {
-            let mut inner = sse::Decoder::with_limit(usize::MAX);
-            inner.push(&events).map_err(too_long)?;
-            while let Some(frame) = inner.next_frame() {
-                take(&frame)?;
-            }
-            Ok(())
-        }
+        Some(events) => sse::each_event(&events, &mut take),
     };
     while let Some(frame) = frames.next_frame() {
         each(&frame)?;

@@ -293,6 +293,20 @@ impl Block {
     }
 }
 
+/// Goes over events that are here whole, however long they are.
+///
+/// # Errors
+/// The first of the caller's, which ends it.
+pub fn each_event<E>(events: &[u8], mut take: impl FnMut(&Frame<'_>) -> Result<(), E>) -> Result<(), E> {
+    let mut frames = Decoder::with_limit(usize::MAX);
+    // Without a limit none is too long.
+    let _ = frames.push(events);
+    while let Some(frame) = frames.next_frame() {
+        take(&frame)?;
+    }
+    Ok(())
+}
+
 /// Appends an event. Line ends inside `data` start further `data:` lines, so the reader gets them back as LF.
 pub fn write_event(out: &mut Vec<u8>, event: Option<&str>, data: &[u8]) {
     if let Some(event) = event {

@@ -44,6 +44,8 @@ pub(in crate::dialect) fn events(json: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// As the encoder writes one, but for source text that stands on several lines: that becomes one of data, while the text of
+/// arguments keeps its line ends.
 fn event(out: &mut Vec<u8>, name: &str, members: impl FnOnce(&mut Object<'_>)) {
     let mut json = Vec::new();
     let mut object = Object::begin(&mut json);

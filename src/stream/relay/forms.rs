@@ -101,16 +101,13 @@ impl Form {
         notes: &mut Notes,
         out: &mut Vec<u8>,
     ) -> Result<Progress, RelayFault> {
-        let mut frames = sse::Decoder::with_limit(usize::MAX);
         let mut all = Progress::default();
-        if frames.push(events).is_err() {
-            return Err(RelayFault::TooLong);
-        }
-        while let Some(frame) = frames.next_frame() {
-            let seen = self.take_event(dialect, &frame, notes, out)?.unwrap_or_default();
+        sse::each_event(events, |frame| {
+            let seen = self.take_event(dialect, frame, notes, out)?.unwrap_or_default();
             all.content |= seen.content;
             all.ended |= seen.ended;
-        }
+            Ok(())
+        })?;
         Ok(all)
     }
 
